@@ -1,0 +1,226 @@
+"""The changes a user can make, each as one ``Edit`` that can be done and undone exactly.
+
+A command is a function of the workflow that returns an edit: the entries that change, before and after. Applying an
+edit forward or backward is then the same few lines for all of them; see ``history``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from kailash_studio.errors import DocumentError
+from kailash_studio.workflow.workflow import NODE_ID, Connection, PlacedNode, Workflow
+
+Section = Literal["nodes", "connections", "positions", "parameters", "information"]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One entry of one section, before and after; None stands for "not there"."""
+
+    section: Section
+    key: str
+    before: Any
+    after: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A named step of the history.
+
+    Attributes:
+        label: For the menu: "Undo add csv_reader".
+        changes: What changes; no entry twice.
+        merge: Edits in a row with the same non-empty mark become one step (typing, nudging).
+    """
+
+    label: str
+    changes: tuple[Change, ...]
+    merge: str = ""
+
+    def reversed(self) -> Edit:
+        """The edit that takes this one back."""
+        return Edit(self.label, tuple(Change(c.section, c.key, c.after, c.before) for c in reversed(self.changes)))
+
+
+def apply(workflow: Workflow, edit: Edit) -> None:
+    """Do an edit; this is the only place where a workflow's entries change."""
+    for change in edit.changes:
+        if change.section == "information":
+            setattr(workflow, change.key, change.after)
+            continue
+        entries: dict[str, Any] = getattr(workflow, change.section)
+        if change.after is None:
+            entries.pop(change.key, None)
+        else:
+            entries[change.key] = change.after
+        if change.section == "nodes":
+            workflow.instances.pop(change.key, None)  # an edited node is its declaration from then on
+
+
+# ---------------------------------------------------------------------------------------------- the commands
+def add_node(
+    workflow: Workflow,
+    type_name: str,
+    position: tuple[float, float],
+    *,
+    node_id: str = "",
+    parameters: Mapping[str, Any] | None = None,
+    type_version: int = 1,
+) -> tuple[str, Edit]:
+    """Place a node; its id is the wanted one, or the type's name in snake_case, made free."""
+    new_id = workflow.free_id(node_id or snake_case(type_name))
+    placed = PlacedNode(type_name, type_version, dict(parameters or {}))
+    changes = (Change("nodes", new_id, None, placed), Change("positions", new_id, None, _place(position)))
+    return new_id, Edit(f"add {new_id}", changes)
+
+
+def remove_nodes(workflow: Workflow, node_ids: Iterable[str]) -> Edit:
+    """Take nodes away, with their connections."""
+    gone = [node_id for node_id in node_ids if node_id in workflow.nodes]
+    lost = set(gone)
+    changes = [
+        Change("connections", key, connection, None)
+        for key, connection in workflow.connections.items()
+        if connection.source in lost or connection.target in lost
+    ]
+    for node_id in gone:
+        changes.append(Change("nodes", node_id, workflow.nodes[node_id], None))
+        if node_id in workflow.positions:
+            changes.append(Change("positions", node_id, workflow.positions[node_id], None))
+    return Edit(f"remove {gone[0]}" if len(gone) == 1 else f"remove {len(gone)} nodes", tuple(changes))
+
+
+def rename_node(workflow: Workflow, node_id: str, new_id: str) -> Edit:
+    """Give a node another id; its connections go with it.
+
+    Raises:
+        DocumentError: The id is taken, or not a name.
+    """
+    placed = workflow.node(node_id)
+    if new_id == node_id:
+        return Edit(f"rename {node_id}", ())
+    if not NODE_ID.match(new_id):
+        raise DocumentError(
+            f"{new_id!r} cannot be a node's id: use letters, digits, - and _, at most 64, starting with a letter."
+        )
+    if new_id in workflow.nodes:
+        raise DocumentError(f"There is a node {new_id!r} already: choose another id.")
+    changes = [Change("nodes", node_id, placed, None), Change("nodes", new_id, None, placed)]
+    if node_id in workflow.positions:
+        place = workflow.positions[node_id]
+        changes += [Change("positions", node_id, place, None), Change("positions", new_id, None, place)]
+    for key, old in workflow.connections.items():
+        if node_id in (old.source, old.target):
+            new = replace(
+                old,
+                source=new_id if old.source == node_id else old.source,
+                target=new_id if old.target == node_id else old.target,
+            )
+            changes += [Change("connections", key, old, None), Change("connections", new.key, None, new)]
+    return Edit(f"rename {node_id} to {new_id}", tuple(changes))
+
+
+def set_parameter(workflow: Workflow, node_id: str, name: str, value: Any) -> Edit:
+    """Give a parameter a value; a row of such edits of one parameter is one step."""
+    placed = workflow.node(node_id)
+    after = replace(placed, parameters={**placed.parameters, name: value})
+    return Edit(f"change {name} of {node_id}", (Change("nodes", node_id, placed, after),), f"{node_id}/{name}")
+
+
+def reset_parameter(workflow: Workflow, node_id: str, name: str) -> Edit:
+    """Take a parameter's value away, so that the default holds."""
+    placed = workflow.node(node_id)
+    after = replace(placed, parameters={key: value for key, value in placed.parameters.items() if key != name})
+    return Edit(f"reset {name} of {node_id}", (Change("nodes", node_id, placed, after),))
+
+
+def set_resilience(workflow: Workflow, node_id: str, name: str, value: Any) -> Edit:
+    """Give a policy of a node a value, or take it away with None."""
+    placed = workflow.node(node_id)
+    policies = {key: old for key, old in placed.resilience.items() if key != name}
+    if value is not None:
+        policies[name] = value
+    after = replace(placed, resilience=policies)
+    return Edit(
+        f"change {name} of {node_id}", (Change("nodes", node_id, placed, after),), f"{node_id}/resilience/{name}"
+    )
+
+
+def connect(workflow: Workflow, connection: Connection, *, replacing: Iterable[Connection] = ()) -> Edit:
+    """Draw a connection, taking away those it replaces."""
+    changes = [Change("connections", old.key, old, None) for old in replacing]
+    changes.append(Change("connections", connection.key, workflow.connections.get(connection.key), connection))
+    return Edit(f"connect {connection.start} to {connection.end}", tuple(changes))
+
+
+def disconnect(workflow: Workflow, keys: Iterable[str]) -> Edit:
+    """Take connections away."""
+    gone = [workflow.connections[key] for key in keys if key in workflow.connections]
+    label = f"disconnect {gone[0].start} from {gone[0].end}" if len(gone) == 1 else f"remove {len(gone)} connections"
+    return Edit(label, tuple(Change("connections", c.key, c, None) for c in gone))
+
+
+def move_nodes(workflow: Workflow, places: Mapping[str, tuple[float, float]], *, merge: str = "") -> Edit:
+    """Put nodes somewhere else; places are kept to a hundredth of a scene unit."""
+    changes = tuple(
+        Change("positions", node_id, workflow.positions.get(node_id), _place(place))
+        for node_id, place in places.items()
+        if node_id in workflow.nodes
+    )
+    return Edit(f"move {len(changes)} nodes" if len(changes) > 1 else "move", changes, merge)
+
+
+def set_information(workflow: Workflow, key: Literal["name", "description"], value: str) -> Edit:
+    """Change the name or the description."""
+    return Edit(f"change {key}", (Change("information", key, getattr(workflow, key), value),), f"information/{key}")
+
+
+def declare_parameter(workflow: Workflow, name: str, declaration: Mapping[str, Any] | None) -> Edit:
+    """Declare, change or (with None) remove a workflow parameter."""
+    before = workflow.parameters.get(name)
+    return Edit(f"change parameter {name}", (Change("parameters", name, before, declaration),))
+
+
+# ---------------------------------------------------------------------------------------------- copy and paste
+def fragment(workflow: Workflow, node_ids: Iterable[str]) -> Workflow:
+    """The chosen nodes with the connections among them, as a workflow of their own."""
+    chosen = [node_id for node_id in node_ids if node_id in workflow.nodes]
+    inside = set(chosen)
+    return Workflow(
+        nodes={node_id: workflow.nodes[node_id] for node_id in chosen},
+        connections={key: c for key, c in workflow.connections.items() if c.source in inside and c.target in inside},
+        positions={node_id: workflow.positions[node_id] for node_id in chosen if node_id in workflow.positions},
+    )
+
+
+def paste(workflow: Workflow, piece: Workflow, offset: tuple[float, float]) -> tuple[list[str], Edit]:
+    """Add the nodes and connections of a fragment under free ids, moved by an offset."""
+    renamed: dict[str, str] = {}
+    for node_id in piece.nodes:
+        renamed[node_id] = workflow.free_id(node_id, renamed.values())
+    changes = [Change("nodes", renamed[node_id], None, placed) for node_id, placed in piece.nodes.items()]
+    for node_id, (x, y) in piece.positions.items():
+        if node_id in renamed:
+            changes.append(Change("positions", renamed[node_id], None, _place((x + offset[0], y + offset[1]))))
+    for old in piece.connections.values():
+        if old.source in renamed and old.target in renamed:
+            new = replace(old, source=renamed[old.source], target=renamed[old.target])
+            changes.append(Change("connections", new.key, None, new))
+    count = len(renamed)
+    return list(renamed.values()), Edit("paste" if count == 1 else f"paste {count} nodes", tuple(changes))
+
+
+def snake_case(type_name: str) -> str:
+    """``CSVReaderNode`` as ``csv_reader``."""
+    import re
+
+    words = re.sub(r"Node$", "", type_name) or type_name
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", words)
+    return words.lower()
+
+
+def _place(position: tuple[float, float]) -> tuple[float, float]:
+    return round(position[0], 2), round(position[1], 2)

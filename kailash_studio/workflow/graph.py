@@ -1,0 +1,127 @@
+"""The shape of a workflow: order, cycles, and places on a canvas."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from kailash_studio.workflow.workflow import Workflow
+
+COLUMN = 296.0
+ROW = 168.0
+
+
+def successors(workflow: Workflow) -> dict[str, list[str]]:
+    """The nodes that each node gives to, each named once, in canonical order."""
+    found: dict[str, dict[str, None]] = {node_id: {} for node_id in workflow.nodes}
+    for connection in sorted(workflow.connections.values(), key=lambda c: c.key):
+        if connection.source in found and connection.target in found:
+            found[connection.source][connection.target] = None
+    return {node_id: list(targets) for node_id, targets in found.items()}
+
+
+def topological_order(following: Mapping[str, Iterable[str]]) -> tuple[list[str], list[str]]:
+    """An order in which each node comes after those it needs (Kahn 1962), and the nodes that have none.
+
+    The second list holds the nodes on cycles and all that hang on them; it is empty for a runnable graph.
+    """
+    waiting = dict.fromkeys(following, 0)
+    for targets in following.values():
+        for target in targets:
+            waiting[target] += 1
+    ready = sorted((node_id for node_id, count in waiting.items() if not count), reverse=True)
+    order: list[str] = []
+    while ready:
+        node_id = ready.pop()
+        order.append(node_id)
+        for target in following[node_id]:
+            waiting[target] -= 1
+            if not waiting[target]:
+                ready.append(target)
+    return order, [node_id for node_id, count in waiting.items() if count]
+
+
+def cycle(following: Mapping[str, Iterable[str]]) -> list[str]:
+    """One cycle, as the nodes along it with the first repeated at the end; empty where there is none."""
+    _, stuck = topological_order(following)
+    if not stuck:
+        return []
+    left = set(stuck)
+    # Each stuck node has a stuck predecessor; walking back along them must come round.
+    before: dict[str, str] = {}
+    for node_id in stuck:
+        for target in following[node_id]:
+            if target in left:
+                before.setdefault(target, node_id)
+    seen: dict[str, int] = {}
+    walk: list[str] = []
+    node_id = next(node for node in stuck if node in before)
+    while node_id not in seen:
+        seen[node_id] = len(walk)
+        walk.append(node_id)
+        node_id = before[node_id]
+    found = walk[seen[node_id] :]
+    found.reverse()
+    return [*found, found[0]]
+
+
+def would_close_cycle(workflow: Workflow, source: str, target: str) -> bool:
+    """Whether a connection from ``source`` to ``target`` would let a node wait for itself."""
+    if source == target:
+        return True
+    following = successors(workflow)
+    todo, seen = [target], {target}
+    while todo:
+        for node_id in following.get(todo.pop(), ()):
+            if node_id == source:
+                return True
+            if node_id not in seen:
+                seen.add(node_id)
+                todo.append(node_id)
+    return False
+
+
+def arranged(workflow: Workflow) -> dict[str, tuple[float, float]]:
+    """Places in layers from left to right, each node right of all that it needs.
+
+    Within a layer nodes are ordered by the mean row of their predecessors (the barycentre heuristic of Sugiyama, Tagawa
+    and Toda 1981).
+    """
+    following = successors(workflow)
+    order, stuck = topological_order(following)
+    depth: dict[str, int] = dict.fromkeys([*order, *stuck], 0)
+    preceding: dict[str, list[str]] = defaultdict(list)
+    for node_id in order:
+        for target in following[node_id]:
+            depth[target] = max(depth[target], depth[node_id] + 1)
+            preceding[target].append(node_id)
+    layers: dict[int, list[str]] = defaultdict(list)
+    for node_id in [*order, *stuck]:
+        layers[depth[node_id]].append(node_id)
+    row: dict[str, float] = {}
+    places: dict[str, tuple[float, float]] = {}
+    for column in sorted(layers):
+        members = layers[column]
+        wish = {m: _mean([row[p] for p in preceding[m] if p in row], i) for i, m in enumerate(members)}
+        members.sort(key=lambda m: wish[m])
+        shift = _mean([wish[m] for m in members], 0.0) - (len(members) - 1) / 2
+        for index, member in enumerate(members):
+            row[member] = index + shift
+            places[member] = (column * COLUMN, round(row[member] * ROW / 8) * 8.0)
+    return places
+
+
+def _mean(values: list[float], otherwise: float) -> float:
+    return sum(values) / len(values) if values else otherwise
+
+
+def missing_places(workflow: Workflow) -> dict[str, tuple[float, float]]:
+    """Places for the nodes that have none, clear of those that have one."""
+    without = [node_id for node_id in workflow.nodes if node_id not in workflow.positions]
+    if not without:
+        return {}
+    places = arranged(workflow)
+    placed = [workflow.positions[n] for n in workflow.nodes if n in workflow.positions]
+    drop = max((y for _, y in placed), default=0.0) + ROW if placed else 0.0
+    top = min(places[n][1] for n in without)
+    return {n: (places[n][0], places[n][1] - top + drop if placed else places[n][1]) for n in without}
