@@ -1,4 +1,4 @@
-"""Where shipped resources lie and where a user's data goes; nothing else knows a path.
+"""Where shipped resources lie, where a user's data goes, and how a file is written whole.
 
 ``KAILASH_STUDIO_HOME`` moves all of a user's data below one folder (tests, portable installations, containers).
 """
@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -28,3 +29,22 @@ def user_data() -> Path:
         folder = user_data_path("kailash-studio", appauthor=False)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file so that a reader sees the old content or the new one, also after a crash.
+
+    Raises:
+        OSError: As for any write; the old file is untouched then.
+    """
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(temporary).chmod(path.stat().st_mode & 0o777 if path.exists() else 0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

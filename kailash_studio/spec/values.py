@@ -16,7 +16,7 @@ from fractions import Fraction
 from pathlib import PurePath
 from typing import Any
 
-from kailash_studio.errors import NodeOutputError
+from kailash_studio.errors import NodeError, NodeOutputError
 
 _PASS = (str, bool, type(None))
 MAX_DEPTH = 200
@@ -145,3 +145,18 @@ def _plain_decimal(value: Decimal) -> Any:
         return int(value)
     number = float(value)
     return number if Decimal(repr(number)) == value else str(value)
+
+
+def step_into(value: Any, path: Sequence[str], where: str) -> Any:
+    """The value inside a value: keys of dicts, positions in lists, ``row_count`` and the like.
+
+    Raises:
+        NodeError: There is nothing of that name.
+    """
+    for key in path:
+        try:
+            value = value[key] if isinstance(value, Mapping) and key in value else value[int(key)]
+        except (KeyError, IndexError, TypeError, ValueError):
+            has = ", ".join(map(str, list(value)[:8])) if isinstance(value, Mapping) else f"a {type(value).__name__}"
+            raise NodeError(f"{where}: there is no {key!r} in the value; it has {has or 'nothing'}.") from None
+    return value

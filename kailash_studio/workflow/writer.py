@@ -7,13 +7,12 @@ lines, so that a review reads it and moving a node changes one line of ``layout`
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from kailash_studio.errors import DocumentError
+from kailash_studio.folders import write_whole
 from kailash_studio.workflow.workflow import FORMAT, PlacedNode, Workflow
 
 _WIDTH = 110
@@ -36,18 +35,7 @@ def write_file(workflow: Workflow, path: Path) -> None:
     """
     data = write(workflow).encode("utf-8")
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-            mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
-            Path(temporary).chmod(mode)
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        write_whole(path, data)
     except OSError as error:
         raise DocumentError(f"{path} cannot be written: {error.strerror or error}.") from None
 

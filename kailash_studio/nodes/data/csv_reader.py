@@ -1,0 +1,110 @@
+"""CSVReaderNode."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import itertools
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+from kailash_studio.errors import NodeError
+from kailash_studio.spec.context import Outputs, RunContext
+from kailash_studio.spec.node import Node
+from kailash_studio.spec.parameter import Parameter
+from kailash_studio.spec.port import Output, Table
+
+_INTEGER = re.compile(r"[+-]?(0|[1-9]\d{0,17})\Z")
+_NUMBER = re.compile(r"[+-]?(\d+\.\d*|\.\d+|\d+)([eE][+-]?\d+)?\Z")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
+
+
+class CSVReaderNode(Node):
+    """Read rows from a CSV file.
+
+    The first line names the columns. With types detected, a column whose cells are all whole numbers, numbers or ISO
+    dates (``2024-05-31``) becomes such a column and its empty cells become null; numbers with leading zeros stay text,
+    as account numbers should. Otherwise every cell is text.
+
+    Relative paths start at the workflow file's folder.
+
+    Errors: a file that is not there, a cell too many in a line, text that is not in the given encoding; the sentence
+    names the line.
+    """
+
+    category = "Data"
+    icon = "file-spreadsheet"
+    keywords = ("file", "import", "text", "load")
+    execution = "thread"
+
+    path: str = Parameter(doc="File to read.", editor="file", placeholder="positions.csv", port=True)
+    delimiter: Literal[",", ";", "\t", "|"] = Parameter(",", doc="Character between cells.")
+    encoding: str = Parameter("utf-8-sig", doc="Encoding of the text; utf-8-sig also reads files that Excel wrote.")
+    skip_rows: int = Parameter(0, ge=0, unit="lines", doc="Lines to leave out at the top.")
+    detect_types: bool = Parameter(True, doc="Make numbers and dates of columns that hold nothing else.")
+
+    data = Output(Table, doc="One record for each line.")
+
+    @classmethod
+    def effects_of(cls, parameters: Mapping[str, Any]) -> list[str]:
+        """Reads a file."""
+        return [f"reads the file {parameters.get('path', '?')}"]
+
+    def run(self, context: RunContext) -> Outputs:
+        """The rows of the file."""
+        path = context.path(self.path)
+        try:
+            with path.open(newline="", encoding=self.encoding) as stream:
+                lines = itertools.islice(stream, self.skip_rows, None)
+                rows = list(self._records(csv.reader(lines, delimiter=self.delimiter, strict=True)))
+        except OSError as error:
+            raise NodeError(f"{path} cannot be read: {error.strerror or error}.") from None
+        except UnicodeDecodeError as error:
+            raise NodeError(
+                f"{path} is not {self.encoding} text at byte {error.start}: choose another encoding, perhaps cp1252."
+            ) from None
+        except LookupError:
+            raise NodeError(f"There is no encoding {self.encoding!r}: utf-8-sig or cp1252 may be meant.") from None
+        except csv.Error as error:
+            raise NodeError(f"{path} is not CSV: {error}.") from None
+        if self.detect_types and rows:
+            _detect(rows)
+        return {"data": rows}
+
+    def _records(self, reader: Any) -> Iterator[dict[str, Any]]:
+        header = next(reader, None)
+        if header is None:
+            return
+        if len(set(header)) < len(header):
+            twice = next(name for name in header if header.count(name) > 1)
+            raise NodeError(f"Two columns of {self.path} are named {twice!r}: rename one.")
+        width = len(header)
+        for cells in reader:
+            if not cells:
+                continue
+            if len(cells) > width:
+                line = reader.line_num + self.skip_rows
+                raise NodeError(f"Line {line} of {self.path} has {len(cells)} cells, the header {width}.")
+            cells.extend([""] * (width - len(cells)))
+            yield dict(zip(header, cells, strict=True))
+
+
+def _detect(rows: list[dict[str, Any]]) -> None:
+    for name in rows[0]:
+        filled = [row[name] for row in rows if row[name] != ""]
+        for pattern, convert in ((_INTEGER, int), (_NUMBER, float), (_DATE, dt.date.fromisoformat)):
+            if filled and all(pattern.match(cell) for cell in filled) and not _keeps_zeros(filled, convert):
+                try:
+                    values = [convert(row[name]) if row[name] != "" else None for row in rows]
+                except ValueError:  # 2024-02-31 looks like a date and is none
+                    break
+                for row, value in zip(rows, values, strict=True):
+                    row[name] = value
+                break
+
+
+def _keeps_zeros(cells: list[str], convert: Any) -> bool:
+    return convert is not dt.date.fromisoformat and any(
+        len(cell) > 1 and cell[0] == "0" and cell[1].isdigit() for cell in cells
+    )

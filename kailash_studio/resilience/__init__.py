@@ -1,0 +1,1 @@
+"""Pure logic of time and failure; it knows neither documents nor runs."""

@@ -1,0 +1,177 @@
+"""The runtime for asyncio programs, and the one that everything else is made of."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+from kailash_studio.errors import RunCancelledError, WorkflowExecutionError
+from kailash_studio.resilience.clock import Clock, SystemClock
+from kailash_studio.runtime.engine import Outcome, Run, describe
+from kailash_studio.runtime.events import Event, Sink
+from kailash_studio.runtime.parameters import assign
+from kailash_studio.runtime.plan import compile_plan
+from kailash_studio.spec.context import Outputs, Resources, RunScope, environment_secret
+from kailash_studio.spec.registry import Registry, installed_node_types
+from kailash_studio.workflow.workflow import Workflow
+
+
+class Buildable(Protocol):
+    """A workflow, or a builder of one."""
+
+    def build(self) -> Workflow:
+        """The workflow."""
+
+
+class AsyncLocalRuntime:
+    """Runs workflows on the running asyncio loop.
+
+    Used with ``async with``, what runs open (the embedded database, worker processes) stays warm between them; else
+    each ``execute`` opens what it needs and closes it.
+    """
+
+    def __init__(
+        self,
+        *,
+        registry: Registry | None = None,
+        max_workers: int = 10_000,
+        timeout: float | None = None,
+        enable_logging: bool = False,
+        on_events: Sink | None = None,
+        folder: Path | None = None,
+        secret: Callable[[str], str] = environment_secret,
+        clock: Clock | None = None,
+    ) -> None:
+        """Prepare a runtime.
+
+        Args:
+            registry: Node types; by default the installed ones.
+            max_workers: How many waiting steps (queries, requests, processes) may be under way at once.
+            timeout: Seconds a whole run may take; None: no limit.
+            enable_logging: Send each event to the logger ``kailash_studio.run``.
+            on_events: Gets the events in batches, at most 16 ms old, on the loop.
+            folder: What relative paths are relative to; by default the current folder.
+            secret: Gives the value of a named secret.
+            clock: Time.
+        """
+        self.registry = registry or installed_node_types()
+        self.max_workers = max_workers
+        self.timeout = timeout
+        self.folder = folder
+        self.secret = secret
+        self.clock: Clock = clock or SystemClock()
+        self._on_events = on_events
+        self._logging = enable_logging
+        self._resources: Resources | None = None
+        self._runs: dict[str, Run] = {}
+
+    async def __aenter__(self) -> Self:
+        self._resources = Resources()
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        resources, self._resources = self._resources, None
+        if resources is not None:
+            await resources.aclose()
+
+    async def execute(
+        self, workflow: Buildable, parameters: Mapping[str, Any] | None = None
+    ) -> tuple[dict[str, Outputs], str]:
+        """Run a workflow to its end.
+
+        Args:
+            workflow: A workflow or a builder.
+            parameters: Values: of workflow parameters by name, of nodes as ``{node_id: {name: value}}``, of all
+                unconnected inputs of a name.
+
+        Returns:
+            ``results[node_id][output]`` and the run's id.
+
+        Raises:
+            WorkflowExecutionError: A node failed; carries results, run_id and failures.
+            RunCancelledError: ``cancel`` was called.
+            InvalidWorkflowError: It cannot run at all.
+        """
+        outcome, run_id = await self.run(workflow, parameters)
+        if outcome.state == "cancelled":
+            raise RunCancelledError(f"Run {run_id} was cancelled after {outcome.seconds:.1f} s.")
+        if outcome.state == "failed":
+            first, error = next(iter(outcome.failures.items()))
+            more = f" (and {len(outcome.failures) - 1} more nodes)" if len(outcome.failures) > 1 else ""
+            message = describe(error)
+            message = message if message.startswith(first) else f"{first} failed: {message}"
+            raise WorkflowExecutionError(
+                message + more, results=outcome.results, run_id=run_id, failures=outcome.failures
+            ) from error
+        return outcome.results, run_id
+
+    async def run(
+        self,
+        workflow: Buildable,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        run_id: str = "",
+        folder: Path | None = None,
+        sink: Sink | None = None,
+    ) -> tuple[Outcome, str]:
+        """Run a workflow and return how it ended; only what keeps it from starting is raised."""
+        built = workflow.build()
+        run_id = run_id or new_run_id()
+        values = assign(built, self.registry, parameters or {})
+        plan = compile_plan(built, self.registry, values, secret=self.secret)
+        resources = self._resources or Resources()
+        scope = RunScope(run_id, resources=resources, folder=folder or self.folder, secret=self.secret)
+        run = Run(plan, scope, self.clock, sink=self._sinks(sink), max_workers=self.max_workers)
+        scope.log = run.log
+        self._runs[run_id] = run
+        try:
+            if self.timeout is None:
+                return await run.execute(), run_id
+            alarm = asyncio.get_running_loop().call_later(
+                self.timeout, run.cancel, f"the run took longer than {self.timeout:g} s"
+            )
+            try:
+                return await run.execute(), run_id
+            finally:
+                alarm.cancel()
+        finally:
+            del self._runs[run_id]
+            if resources is not self._resources:
+                await resources.aclose()
+
+    def cancel(self, run_id: str, reason: str = "the run was cancelled") -> bool:
+        """Cancel a run that is under way; False when there is none of that id."""
+        run = self._runs.get(run_id)
+        if run is None:
+            return False
+        run.cancel(reason)
+        return True
+
+    def _sinks(self, further: Sink | None) -> Sink | None:
+        sinks = [sink for sink in (self._on_events, further, _log_events if self._logging else None) if sink]
+        if len(sinks) < 2:
+            return sinks[0] if sinks else None
+
+        def all_of_them(batch: Sequence[Event]) -> None:
+            for sink in sinks:
+                sink(batch)
+
+        return all_of_them
+
+
+def new_run_id() -> str:
+    """An id that sorts by time: ``20261123-071155-4f2a9c``."""
+    return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:6]}"
+
+
+def _log_events(batch: Sequence[Event]) -> None:
+    logger = logging.getLogger("kailash_studio.run")
+    for event in batch:
+        level = logging.ERROR if event.kind.endswith("_failed") else logging.INFO
+        details = " ".join(f"{key}={value}" for key, value in event.details.items())
+        logger.log(level, "%s %s %s %s", event.run_id, event.kind, event.node, details)

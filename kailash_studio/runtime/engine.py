@@ -1,0 +1,367 @@
+"""The engine: one run of one plan on the running asyncio loop.
+
+Plain steps are called in a row by ``_pump``; a step that waits gets a task. So the number of tasks is the number of
+things that really wait, and a graph of plain functions makes none. The loop is given back every few milliseconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from kailash_studio.errors import NodeOutputError
+from kailash_studio.resilience.clock import Clock
+from kailash_studio.runtime import events
+from kailash_studio.runtime.events import Event, Sink
+from kailash_studio.runtime.plan import Plan, Step
+from kailash_studio.spec.context import Outputs, RunContext, RunScope
+from kailash_studio.spec.values import step_into
+
+PENDING, RUNNING, SUCCEEDED, FAILED, SKIPPED, CANCELLED = range(6)
+
+_SLICE = 0.005  # seconds of plain steps in a row before the loop is given back
+_FLUSH = 0.016  # seconds that an event waits at most before the sink sees it
+_NOTHING: Mapping[str, Any] = {}
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How a run ended.
+
+    Attributes:
+        state: ``succeeded``, ``failed`` or ``cancelled``.
+        results: Outputs of the nodes that succeeded.
+        failures: Exception of each node that failed.
+        reasons: Why each skipped or cancelled node did not run.
+        seconds: How long it took.
+    """
+
+    state: str
+    results: dict[str, Outputs]
+    failures: dict[str, BaseException] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+class Run:
+    """One run. Create it, await ``execute`` once; ``cancel`` may be called meanwhile."""
+
+    def __init__(
+        self, plan: Plan, scope: RunScope, clock: Clock, *, sink: Sink | None = None, max_workers: int = 10_000
+    ) -> None:
+        count = len(plan.steps)
+        self.plan = plan
+        self.scope = scope
+        self._clock = clock
+        self._now = clock.now
+        self._sink = sink
+        self._limit = max_workers
+        self._state = bytearray(count)
+        self._results: list[Outputs] = [_NOTHING] * count
+        self._waiting = list(plan.waiting)
+        self._special = bytearray(count)  # a step some of whose sources have no value: decide with care
+        self._cause = [0] * count
+        self._failed_root = [-1] * count  # the failed step that a failed or skipped one goes back to
+        self._reasons: dict[int, str] = {}
+        self._failures: dict[int, BaseException] = {}
+        self._ready: list[int] = []
+        self._held: list[int] = []  # ready, waiting for a worker to be free
+        self._tasks: dict[asyncio.Task[Outputs], int] = {}
+        self._left = count
+        self._cancelled = ""
+        self._pump_scheduled = False
+        self._buffer: list[tuple[str, str, float, int, Mapping[str, Any]]] = []
+        self._sequence = 0
+        self._flush_handle: asyncio.TimerHandle | None = None
+
+    # ------------------------------------------------------------------ from outside
+    async def execute(self) -> Outcome:
+        """Run everything; failures of nodes are in the outcome, not raised."""
+        loop = self._loop = asyncio.get_running_loop()
+        self._done: asyncio.Future[None] = loop.create_future()
+        self._start, self._start_wall = self._now(), self._clock.wall()
+        self._emit(events.RUN_STARTED, "", -1, {"nodes": len(self.plan.steps), "workflow": self.plan.name})
+        self._ready = [i for i in range(len(self.plan.steps) - 1, -1, -1) if not self.plan.waiting[i]]
+        try:
+            self._pump()
+            await self._done
+        except BaseException:
+            self.cancel("the caller stopped waiting")
+            if self._tasks:
+                await asyncio.gather(*self._tasks, return_exceptions=True)
+            raise
+        finally:
+            outcome = self._outcome()
+            self._emit(events.RUN_FINISHED, "", self._sequence - 1, self._summary(outcome))
+            self._flush()
+        return outcome
+
+    def cancel(self, reason: str = "the run was cancelled") -> None:
+        """Stop: what runs is cancelled, what waits never starts."""
+        if self._cancelled or self._done.done():
+            return
+        self._cancelled = reason
+        for task in self._tasks:
+            task.cancel()
+        for i, state in enumerate(self._state):
+            if state == PENDING:
+                self._end_without_run(i, CANCELLED, events.NODE_CANCELLED, reason)
+        self._ready.clear()
+        self._held.clear()
+        self._check_done()
+
+    def log(self, level: str, node_id: str, text: str) -> None:
+        """Add a line to the run's events; may be called from any thread."""
+        self._loop.call_soon_threadsafe(self._emit, events.LOG_WRITTEN, node_id, -1, {"level": level, "text": text})
+
+    # ------------------------------------------------------------------ the hot path
+    def _pump(self) -> None:
+        """Call ready steps in a row, and start tasks for those that wait."""
+        self._pump_scheduled = False
+        steps, ready, now = self.plan.steps, self._ready, self._now
+        results, special = self._results, self._special
+        deadline = now() + _SLICE
+        while ready:
+            i = ready.pop()
+            step = steps[i]
+            if step.simple is not None and not special[i]:
+                inputs = {name: results[j][output] for name, j, output in step.simple}
+            else:
+                gathered = self._gather(i, step)
+                if gathered is None:
+                    continue
+                inputs = gathered
+            if not step.waits:
+                self._call(i, step, inputs)
+                if ready and now() > deadline:
+                    self._schedule_pump()
+                    return
+            elif len(self._tasks) < self._limit:
+                self._begin(i, step, inputs)
+            else:
+                self._held.append(i)
+        self._check_done()
+
+    def _call(self, i: int, step: Step, inputs: Mapping[str, Any]) -> None:
+        self._state[i] = RUNNING
+        began = self._now()
+        cause = self._emit(events.NODE_STARTED, step.node_id, self._cause[i], _NOTHING, began)
+        try:
+            outputs = step.call(RunContext(self.scope, step.node_id, inputs))
+            if outputs.keys() != step.outputs:
+                self._check_outputs(step, outputs)
+        except Exception as error:  # noqa: BLE001 - user code; recorded as the node's failure
+            self._failed(i, error, began, cause)
+        except BaseException as error:  # KeyboardInterrupt, SystemExit: not the node's failure, so the run's
+            if not self._done.done():
+                self._done.set_exception(error)
+            self._ready.clear()
+            raise
+        else:
+            self._succeeded(i, step, outputs, began, cause)
+
+    def _schedule_pump(self) -> None:
+        if not self._pump_scheduled:
+            self._pump_scheduled = True
+            self._loop.call_soon(self._pump)
+
+    def _begin(self, i: int, step: Step, inputs: Mapping[str, Any]) -> None:
+        self._state[i] = RUNNING
+        began = self._now()
+        cause = self._emit(events.NODE_STARTED, step.node_id, self._cause[i], _NOTHING, began)
+        task = self._loop.create_task(step.call(RunContext(self.scope, step.node_id, inputs)), name=step.node_id)
+        self._tasks[task] = i
+        task.add_done_callback(lambda done: self._task_done(done, i, began, cause))
+
+    def _task_done(self, task: asyncio.Task[Outputs], i: int, began: float, cause: int) -> None:
+        del self._tasks[task]
+        step = self.plan.steps[i]
+        if task.cancelled():
+            reason = self._cancelled or "its task was cancelled from inside"
+            if self._cancelled:
+                self._end_without_run(i, CANCELLED, events.NODE_CANCELLED, reason, cause)
+            else:
+                self._failed(i, asyncio.CancelledError(reason), began, cause)
+        else:
+            error = task.exception()
+            if error is None:
+                outputs = task.result()
+                try:
+                    if outputs.keys() != step.outputs:
+                        self._check_outputs(step, outputs)
+                except Exception as wrong:  # noqa: BLE001 - a node type that breaks its word; its failure
+                    error = wrong
+                else:
+                    self._succeeded(i, step, outputs, began, cause)
+            if error is not None:
+                self._failed(i, error, began, cause)
+        if self._held and not self._cancelled:
+            self._ready.append(self._held.pop())
+        if self._ready:
+            self._schedule_pump()
+        else:
+            self._check_done()
+
+    def _succeeded(self, i: int, step: Step, outputs: Outputs, began: float, cause: int) -> None:
+        ended = self._now()
+        self._results[i] = outputs
+        self._state[i] = SUCCEEDED
+        details = {"rows": _rows(outputs), "seconds": ended - began}
+        mark = self._emit(events.NODE_SUCCEEDED, step.node_id, cause, details, ended)
+        self._release(i, mark, special=len(outputs) < len(step.outputs))
+
+    # ------------------------------------------------------------------ decisions
+    def _gather(self, i: int, step: Step) -> dict[str, Any] | None:
+        """The inputs of a step, or None when it was skipped or failed over them."""
+        if self._state[i] != PENDING:
+            return None
+        for sources in step.sources.values():
+            for source in sources:
+                root = self._failed_root[source.step]
+                if root >= 0:
+                    failed = self.plan.steps[root].node_id
+                    self._failed_root[i] = root
+                    self._end_without_run(i, SKIPPED, events.NODE_SKIPPED, f"{failed} failed")
+                    return None
+        inputs = dict(step.constants)
+        for name, sources in step.sources.items():
+            values = []
+            for source in sources:
+                outputs = self._results[source.step]
+                if source.output in outputs:
+                    try:
+                        start = f"{self.plan.steps[source.step].node_id}.{source.output}"
+                        values.append(step_into(outputs[source.output], source.path, start))
+                    except Exception as error:  # noqa: BLE001 - a path into foreign data; the step's failure
+                        self._failed(i, error, self._now(), self._cause[i])
+                        return None
+            if values:
+                inputs[name] = values if name in step.many else values[0]
+            elif name in step.required:
+                self._end_without_run(i, SKIPPED, events.NODE_SKIPPED, self._why_inactive(sources))
+                return None
+        return inputs
+
+    def _why_inactive(self, sources: tuple[Any, ...]) -> str:
+        for source in sources:
+            giver = self.plan.steps[source.step].node_id
+            if self._state[source.step] == SKIPPED:
+                return f"{giver} was skipped: {self._reasons[source.step]}"
+            return f"{giver} did not take the branch {source.output}"
+        return "nothing is connected"
+
+    def _check_outputs(self, step: Step, outputs: Any) -> None:
+        if not isinstance(outputs, Mapping):
+            raise NodeOutputError(f"{step.node_id} returned a {type(outputs).__name__} instead of its outputs by name.")
+        missing = step.outputs - step.conditional - outputs.keys()
+        if missing:
+            raise NodeOutputError(f"{step.node_id} did not give its output {sorted(missing)[0]}.")
+        extra = outputs.keys() - step.outputs
+        if extra:
+            raise NodeOutputError(f"{step.node_id} gave {sorted(extra)[0]}, which is not one of its outputs.")
+
+    def _failed(self, i: int, error: BaseException, began: float, cause: int) -> None:
+        step = self.plan.steps[i]
+        self._state[i] = FAILED
+        self._failures[i] = error
+        self._failed_root[i] = i
+        details = {"error": describe(error), "code": getattr(error, "code", ""), "seconds": self._now() - began}
+        mark = self._emit(events.NODE_FAILED, step.node_id, cause, details)
+        self._release(i, mark, special=True)
+
+    def _end_without_run(self, i: int, state: int, kind: str, reason: str, cause: int = -1) -> None:
+        self._state[i] = state
+        self._reasons[i] = reason
+        mark = self._emit(kind, self.plan.steps[i].node_id, cause if cause >= 0 else self._cause[i], {"reason": reason})
+        self._release(i, mark, special=True)
+
+    def _release(self, i: int, mark: int, *, special: bool) -> None:
+        """Tell the steps that waited for this one that it has ended."""
+        self._left -= 1
+        for k in self.plan.steps[i].following:
+            if special:
+                self._special[k] = 1
+            self._cause[k] = mark
+            self._waiting[k] -= 1
+            if not self._waiting[k] and self._state[k] == PENDING and not self._cancelled:
+                self._ready.append(k)
+
+    def _check_done(self) -> None:
+        if not self._left and not self._done.done():
+            self._done.set_result(None)
+
+    # ------------------------------------------------------------------ events and the end
+    def _emit(self, kind: str, node_id: str, cause: int, details: Mapping[str, Any], time: float | None = None) -> int:
+        mark = self._sequence
+        self._sequence = mark + 1
+        if self._sink is not None:
+            if not self._buffer:
+                self._flush_handle = self._loop.call_later(_FLUSH, self._flush)
+            self._buffer.append((kind, node_id, self._now() if time is None else time, cause, details))
+        return mark
+
+    def _flush(self) -> None:
+        if self._flush_handle is not None:
+            self._flush_handle.cancel()
+            self._flush_handle = None
+        if self._buffer and self._sink is not None:
+            raw, self._buffer = self._buffer, []
+            first, run_id, start = self._sequence - len(raw), self.scope.run_id, self._start
+            wall = self._start_wall - start
+            self._sink(
+                [
+                    Event(first + n, kind, run_id, node_id, time - start, wall + time, cause, details)
+                    for n, (kind, node_id, time, cause, details) in enumerate(raw)
+                ]
+            )
+
+    def _outcome(self) -> Outcome:
+        steps, state = self.plan.steps, self._state
+        final = "cancelled" if self._cancelled else "failed" if self._failures else "succeeded"
+        return Outcome(
+            state=final,
+            results={step.node_id: self._results[i] for i, step in enumerate(steps) if state[i] == SUCCEEDED},
+            failures={steps[i].node_id: error for i, error in self._failures.items()},
+            reasons={steps[i].node_id: reason for i, reason in self._reasons.items()},
+            seconds=self._now() - self._start,
+        )
+
+    def _summary(self, outcome: Outcome) -> dict[str, Any]:
+        count = self._state.count
+        return {
+            "state": outcome.state,
+            "seconds": outcome.seconds,
+            "succeeded": count(SUCCEEDED),
+            "failed": count(FAILED),
+            "skipped": count(SKIPPED),
+            "cancelled": count(CANCELLED),
+        }
+
+
+def describe(error: BaseException) -> str:
+    """The sentence that people see of a failure."""
+    from kailash_studio.errors import StudioError
+
+    text = str(error).strip()
+    if isinstance(error, StudioError):
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _rows(outputs: Outputs) -> Mapping[str, int]:
+    """How many rows each output holds, where it holds rows."""
+    found: dict[str, int] | None = None
+    for name, value in outputs.items():
+        kind = type(value)
+        if kind is list or kind is tuple:
+            count = len(value)
+        elif kind is dict and type(value.get("row_count")) is int:
+            count = value["row_count"]
+        else:
+            continue
+        if found is None:
+            found = {}
+        found[name] = count
+    return found or _NOTHING

@@ -1,0 +1,45 @@
+"""What a run tells: frozen records with a cause and two times, read alike by panels, logs, command line and tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+RUN_STARTED = "run_started"
+RUN_FINISHED = "run_finished"
+NODE_STARTED = "node_started"
+NODE_SUCCEEDED = "node_succeeded"
+NODE_FAILED = "node_failed"
+NODE_SKIPPED = "node_skipped"
+NODE_CANCELLED = "node_cancelled"
+LOG_WRITTEN = "log_written"
+
+NODE_ENDED = frozenset({NODE_SUCCEEDED, NODE_FAILED, NODE_SKIPPED, NODE_CANCELLED})
+
+
+class Event(NamedTuple):
+    """One thing that happened.
+
+    Attributes:
+        sequence: Position in the run, from 0.
+        kind: One of the names above.
+        run_id: The run.
+        node: The node, or an empty text for the run itself.
+        time: Monotonic seconds since the run started.
+        wall: Seconds since 1970 in UTC.
+        cause: Sequence of the event that led to this one, or -1.
+        details: By kind. Succeeded: ``rows`` by output, ``seconds``. Failed: ``error``, ``code``, ``seconds``. Skipped,
+            cancelled: ``reason``. Log: ``level``, ``text``. Run finished: ``state``, ``seconds``, counts of nodes.
+    """
+
+    sequence: int
+    kind: str
+    run_id: str
+    node: str
+    time: float
+    wall: float
+    cause: int
+    details: Mapping[str, Any]
+
+
+Sink = Callable[[Sequence[Event]], None]

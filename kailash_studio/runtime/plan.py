@@ -1,0 +1,246 @@
+"""Compiling: a workflow and its values become an immutable plan of steps with integer ids.
+
+All that can be decided before a run is decided here: parameters resolved and validated, policies folded into the call,
+connections turned into positions. A step without a policy pays for none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Any
+
+from kailash_studio.errors import DocumentError, NodeTimeoutError
+from kailash_studio.runtime.parameters import Values, resolve
+from kailash_studio.spec.context import Outputs, RunContext
+from kailash_studio.spec.finding import Finding
+from kailash_studio.spec.node import Node
+from kailash_studio.spec.policy import Resilience
+from kailash_studio.spec.port import Ports
+from kailash_studio.spec.registry import Registry
+from kailash_studio.workflow.graph import successors, topological_order
+from kailash_studio.workflow.validation import validate
+from kailash_studio.workflow.workflow import Connection, Workflow
+
+Call = Callable[[RunContext], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where an input's value comes from: a step's output, and steps into its value."""
+
+    step: int
+    output: str
+    path: tuple[str, ...]
+    connection: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One node, ready to run.
+
+    Attributes:
+        node_id: The node.
+        call: Takes the context; gives outputs, or an awaitable of them where ``waits``.
+        waits: The call is a coroutine function and gets a task of its own.
+        simple: (input, step, output) of inputs with one source and no path, when all are so; else None.
+        sources: All inputs that are connected.
+        many: Inputs that take a list.
+        required: Inputs without which the step is skipped.
+        constants: Values that the caller gave.
+        outputs: The names it must give.
+        conditional: The names among them that it may leave out.
+        following: Steps that wait for this one.
+    """
+
+    node_id: str
+    call: Call
+    waits: bool
+    simple: tuple[tuple[str, int, str], ...] | None
+    sources: Mapping[str, tuple[Source, ...]]
+    many: frozenset[str]
+    required: frozenset[str]
+    constants: Mapping[str, Any]
+    outputs: frozenset[str]
+    conditional: frozenset[str]
+    following: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A compiled workflow: steps, and for each how many others it waits for."""
+
+    name: str
+    steps: tuple[Step, ...]
+    waiting: tuple[int, ...]
+
+
+class InvalidWorkflowError(DocumentError):
+    """A workflow that cannot run; carries the findings.
+
+    Attributes:
+        findings: What validation found.
+    """
+
+    code = "KS-1204"
+
+    def __init__(self, findings: list[Finding]) -> None:
+        errors = [finding for finding in findings if finding.severity == "error"]
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        super().__init__(f"The workflow cannot run: {errors[0].sentence}{more}")
+        self.findings = findings
+
+
+def compile_plan(
+    workflow: Workflow,
+    registry: Registry,
+    values: Values,
+    *,
+    secret: Callable[[str], str],
+    executor: Executor | None = None,
+) -> Plan:
+    """The plan of a workflow.
+
+    Args:
+        workflow: What to run.
+        registry: The installed node types.
+        values: What the caller gives.
+        secret: Gives the value of a named secret.
+        executor: Where steps that block are run; None is asyncio's own.
+
+    Raises:
+        InvalidWorkflowError: With the findings.
+        ParameterError: A value given by the caller does not fit.
+        CredentialError: A secret is not there.
+    """
+    findings = validate(workflow, registry, supplied=values.nodes.keys())
+    if any(finding.severity == "error" for finding in findings):
+        raise InvalidWorkflowError(findings)
+    following = successors(workflow)
+    order, _ = topological_order(following)
+    position = {node_id: index for index, node_id in enumerate(order)}
+    incoming: dict[str, list[Connection]] = {node_id: [] for node_id in order}
+    for connection in sorted(workflow.connections.values(), key=lambda c: c.key):
+        incoming[connection.target].append(connection)
+    given: dict[str, dict[str, Any]] = {}
+    for (node_id, name), value in values.nodes.items():
+        given.setdefault(node_id, {})[name] = value
+    steps = []
+    waiting = [0] * len(order)
+    for node_id in order:
+        placed = workflow.nodes[node_id]
+        instance = workflow.instances.get(node_id)
+        node_type = type(instance) if instance is not None else registry.get(placed.type)
+        late = {c.input for c in incoming[node_id]} & node_type.declarations.keys()
+        mine = given.get(node_id, {})
+        changed = {name: value for name, value in mine.items() if name in node_type.declarations}
+        node: Node | _Unfinished
+        if instance is not None:
+            node = instance.with_values(changed) if changed else instance
+        else:
+            known = resolve(placed.parameters, workflow, values.workflow, secret) | changed
+            node = _Unfinished(node_type, node_id, known) if late else node_type(node_id, **known)
+        policies = Resilience(**resolve(placed.resilience, workflow, values.workflow, secret))
+        call, waits = _call(node, node_type, late, policies.timeout, executor)
+        targets = tuple(position[target] for target in following[node_id])
+        for target in targets:
+            waiting[target] += 1
+        constants = {name: value for name, value in mine.items() if name not in changed}
+        ports = node_type.ports_of(placed.parameters)
+        steps.append(_step(node_id, call, waits, ports, incoming[node_id], position, constants, targets))
+    return Plan(workflow.name, tuple(steps), tuple(waiting))
+
+
+class _Unfinished:
+    """A node whose parameters are complete only when its connections have given theirs."""
+
+    def __init__(self, node_type: type[Node], name: str, values: Mapping[str, Any]) -> None:
+        self._type, self._name, self._values = node_type, name, values
+
+    def with_values(self, values: Mapping[str, Any]) -> Node:
+        return self._type(self._name, **{**self._values, **values})
+
+
+def _step(
+    node_id: str,
+    call: Call,
+    waits: bool,
+    ports: Ports,
+    connections: list[Connection],
+    position: Mapping[str, int],
+    constants: Mapping[str, Any],
+    following: tuple[int, ...],
+) -> Step:
+    sources: dict[str, tuple[Source, ...]] = {}
+    for c in connections:
+        source = Source(position[c.source], c.output, c.path, c.key)
+        sources[c.input] = (*sources.get(c.input, ()), source)
+    many = frozenset(name for name, port in ports.inputs.items() if port.many)
+    plain = not constants and not many and not any(c.path for c in connections)
+    return Step(
+        node_id=node_id,
+        call=call,
+        waits=waits,
+        simple=tuple((name, s[0].step, s[0].output) for name, s in sources.items()) if plain else None,
+        sources=sources,
+        many=many,
+        required=frozenset(name for name, port in ports.inputs.items() if port.required),
+        constants=constants,
+        outputs=frozenset(ports.outputs),
+        conditional=frozenset(name for name, port in ports.outputs.items() if port.conditional),
+        following=following,
+    )
+
+
+def _call(
+    node: Node | _Unfinished,
+    node_type: type[Node],
+    late: set[str],
+    timeout: float | None,
+    executor: Executor | None,
+) -> tuple[Call, bool]:
+    """The call of a step with its policies folded in, and whether it waits."""
+    waits = node_type.execution == "async"
+    call: Call
+    if late:
+
+        def call(context: RunContext) -> Any:
+            inputs = context.inputs
+            values = {name: inputs[name] for name in late if name in inputs}
+            return node.with_values(values).run(context)
+
+    else:
+        assert isinstance(node, Node)  # only a node with late parameters is unfinished
+        call = node.run
+    if node_type.execution == "thread" or (timeout is not None and not waits):
+        # A plain call can only be given up on from outside of its thread.
+        call, waits = _in_thread(call, executor), True
+    if timeout is not None:
+        call = _within(call, timeout)
+    return call, waits
+
+
+def _in_thread(call: Call, executor: Executor | None) -> Callable[[RunContext], Awaitable[Outputs]]:
+    async def threaded(context: RunContext) -> Outputs:
+        outputs: Outputs = await asyncio.get_running_loop().run_in_executor(executor, call, context)
+        return outputs
+
+    return threaded
+
+
+def _within(call: Call, seconds: float) -> Callable[[RunContext], Awaitable[Outputs]]:
+    async def limited(context: RunContext) -> Outputs:
+        try:
+            async with asyncio.timeout(seconds) as scope:
+                outputs: Outputs = await call(context)
+                return outputs
+        except TimeoutError:
+            if not scope.expired():
+                raise
+            raise NodeTimeoutError(
+                f"{context.node_id} took longer than its timeout of {seconds:g} s: raise it, or do less at once."
+            ) from None
+
+    return limited

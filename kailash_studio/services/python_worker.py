@@ -1,0 +1,136 @@
+"""The process in which full Python runs: it takes jobs on its standard input and answers on its standard output.
+
+A frame is eight bytes of length and that much JSON. The user's own prints travel as frames too, so they cannot disturb
+the protocol. The process ends when its standard input does, whatever the user's code is doing: nothing is orphaned.
+It imports no more than it needs, so that a fresh one is ready quickly.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import sys
+import threading
+import traceback
+from typing import Any, BinaryIO
+
+FILENAME = "<node code>"
+
+
+def main() -> None:
+    """Serve jobs until the standard input ends."""
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever writes to descriptor 1 from here on is not ours
+    jobs: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+    reader = threading.Thread(target=_read_jobs, args=(jobs,), daemon=True)
+    reader.start()
+    lock = threading.Lock()
+
+    def answer(frame: dict[str, Any]) -> None:
+        with lock:
+            write_frame(answers, frame)
+
+    while True:
+        answer(_result_of(jobs.get(), answer))
+
+
+def _read_jobs(jobs: queue.SimpleQueue[dict[str, Any]]) -> None:
+    stream = os.fdopen(os.dup(0), "rb")
+    while True:
+        frame = read_frame(stream)
+        if frame is None:
+            os._exit(0)  # the engine is gone
+        jobs.put(frame)
+
+
+def write_frame(stream: BinaryIO, frame: dict[str, Any]) -> None:
+    """Write one frame and flush."""
+    data = json.dumps(frame, separators=(",", ":")).encode("utf-8")
+    stream.write(len(data).to_bytes(8, "big") + data)
+    stream.flush()
+
+
+def read_frame(stream: BinaryIO) -> dict[str, Any] | None:
+    """The next frame, or None at the end of the stream."""
+    head = stream.read(8)
+    if len(head) < 8:
+        return None
+    size = int.from_bytes(head, "big")
+    data = stream.read(size)
+    if len(data) < size:
+        return None
+    frame: dict[str, Any] = json.loads(data)
+    return frame
+
+
+class _Printed:
+    """A text stream that sends what is printed as frames."""
+
+    encoding = "utf-8"
+
+    def __init__(self, answer: Any) -> None:
+        self._answer = answer
+        self._line = ""
+
+    def write(self, text: str) -> int:
+        *lines, self._line = (self._line + text).split("\n")
+        if lines:
+            self._answer({"printed": "\n".join(lines)})
+        return len(text)
+
+    def flush(self) -> None:
+        """Nothing is held back but an unfinished line."""
+
+    def finish(self) -> None:
+        if self._line:
+            self._answer({"printed": self._line})
+            self._line = ""
+
+
+def _result_of(job: dict[str, Any], answer: Any) -> dict[str, Any]:
+    from kailash_studio.spec.values import from_wire, to_wire
+
+    _limit_memory(job["memory"])
+    printed = _Printed(answer)
+    out, error_out = sys.stdout, sys.stderr
+    sys.stdout = sys.stderr = printed
+    try:
+        os.chdir(job["folder"])
+        sys.path[:0] = [job["folder"]]
+        namespace: dict[str, Any] = {"__name__": "node"}
+        exec(compile(job["code"], FILENAME, "exec"), namespace)  # noqa: S102 - running the user's code is the job
+        value = namespace[job["function"]](**from_wire(job["inputs"]))
+        return {"value": to_wire(value)}
+    except BaseException as error:  # noqa: BLE001 - anything the user's code raises is its result
+        return {"error": describe_error(error)}
+    finally:
+        printed.finish()
+        sys.stdout, sys.stderr = out, error_out
+        if sys.path and sys.path[0] == job["folder"]:
+            del sys.path[0]
+
+
+def describe_error(error: BaseException) -> str:
+    """``line 4: KeyError: 'data'``, with the last line of the user's own code that was running."""
+    if isinstance(error, MemoryError):
+        return "MemoryError: the code needs more memory than the node's limit"
+    text = f"{type(error).__name__}: {error}".rstrip(": ")
+    if isinstance(error, SyntaxError) and error.filename == FILENAME:
+        return f"line {error.lineno}: SyntaxError: {error.msg}"
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == FILENAME]
+    return f"line {lines[-1]}: {text}" if lines else text
+
+
+def _limit_memory(mebibytes: int) -> None:
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit; the job runs without
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    wanted = mebibytes * 2**20
+    resource.setrlimit(resource.RLIMIT_AS, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
+
+
+if __name__ == "__main__":
+    main()
