@@ -1,0 +1,166 @@
+"""``kailash-studio run``: a workflow file, headless, to its end."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import signal
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from kailash_studio.cli.exit_status import ExitStatus
+from kailash_studio.cli.progress import Progress
+from kailash_studio.errors import ParameterError
+from kailash_studio.runtime.async_local import AsyncLocalRuntime, new_run_id
+from kailash_studio.runtime.engine import Outcome, describe
+from kailash_studio.runtime.events import Event
+from kailash_studio.services import trust
+from kailash_studio.spec.registry import installed_node_types
+from kailash_studio.spec.values import to_plain
+from kailash_studio.workflow.reader import read_file
+from kailash_studio.workflow.workflow import Workflow
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the words of the command."""
+    parser.add_argument("file", type=Path, metavar="FILE", help="workflow file")
+    parser.add_argument(
+        "-p",
+        "--parameter",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="value of a workflow parameter, or of a node as NODE.NAME=VALUE; may be repeated",
+    )
+    parser.add_argument("--parameters", type=Path, metavar="FILE", help="JSON file with an object of such values")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write the results there as JSON")
+    parser.add_argument("--json", action="store_true", help="print one JSON document with state and results")
+    parser.add_argument("--events", metavar="FILE|-", help="write the run's events there as JSON lines")
+    parser.add_argument("--trust", action="store_true", help="approve a file that was made elsewhere, and run it")
+
+
+def execute(chosen: argparse.Namespace) -> int:
+    """Run the file; the exit status tells how it ended."""
+    workflow = read_file(chosen.file).workflow
+    registry = installed_node_types()
+    trust.require(workflow, registry, chosen.file, approve=chosen.trust, ask=_ask if _is_terminal() else None)
+    values = given_values(chosen.parameters, chosen.parameter, workflow)
+    with contextlib.ExitStack() as stack:
+        quiet = chosen.json or chosen.events == "-"
+        progress = Progress(sys.stderr, workflow.nodes) if not quiet else None
+        events = stack.enter_context(_stream(chosen.events)) if chosen.events else None
+
+        def sink(batch: Sequence[Event]) -> None:
+            if progress is not None:
+                progress.show(batch)
+            if events is not None:
+                for event in batch:
+                    events.write(json.dumps(to_plain(event._asdict()), ensure_ascii=False) + "\n")
+                events.flush()
+
+        runtime = AsyncLocalRuntime(registry=registry, on_events=sink, folder=chosen.file.resolve().parent)
+        outcome, run_id = asyncio.run(_run(runtime, workflow, values))
+    report = report_of(outcome, run_id)
+    if chosen.output:
+        chosen.output.write_text(json.dumps(report["results"], indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    if chosen.json:
+        print(json.dumps(report, indent=2, ensure_ascii=False))
+    return exit_status(outcome)
+
+
+async def _run(runtime: AsyncLocalRuntime, workflow: Workflow, values: Mapping[str, Any]) -> tuple[Outcome, str]:
+    """Run, with Ctrl+C and a request to end turned into a cancellation."""
+    run_id = new_run_id()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Windows' loop has no signal handlers: KeyboardInterrupt then cancels the main task
+        with contextlib.suppress(NotImplementedError):
+            loop.add_signal_handler(number, runtime.cancel, run_id, f"it got {number.name}")
+    return await runtime.run(workflow, values, run_id=run_id)
+
+
+def exit_status(outcome: Outcome) -> ExitStatus:
+    """The exit status of an outcome."""
+    match outcome.state:
+        case "succeeded":
+            return ExitStatus.SUCCEEDED
+        case "cancelled":
+            return ExitStatus.CANCELLED
+        case _:
+            return ExitStatus.FAILED
+
+
+def report_of(outcome: Outcome, run_id: str) -> dict[str, Any]:
+    """The JSON document of a finished run."""
+    return {
+        "run_id": run_id,
+        "state": outcome.state,
+        "seconds": round(outcome.seconds, 6),
+        "results": to_plain(outcome.results),
+        "failures": {
+            node_id: {"error": describe(error), "code": getattr(error, "code", "")}
+            for node_id, error in outcome.failures.items()
+        },
+        "not_run": dict(outcome.reasons),
+    }
+
+
+def given_values(file: Path | None, pairs: Sequence[str], workflow: Workflow) -> dict[str, Any]:
+    """The values from the command line, in the form that runtimes take.
+
+    Raises:
+        ParameterError: A pair is not NAME=VALUE, or the file is not an object.
+    """
+    values: dict[str, Any] = {}
+    if file is not None:
+        try:
+            read = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ParameterError(f"{file} is not a JSON file of parameters: {error}.") from None
+        if not isinstance(read, dict):
+            raise ParameterError(f"{file} should hold an object of names and values.")
+        values.update(read)
+    for pair in pairs:
+        name, sign, text = pair.partition("=")
+        if not sign or not name:
+            raise ParameterError(f"{pair!r} is not of the form NAME=VALUE.")
+        node_id, dot, inner = name.partition(".")
+        if dot and node_id in workflow.nodes:
+            values.setdefault(node_id, {})[inner] = _read_value(text)
+        elif name in workflow.parameters:
+            values[name] = text  # read as its declared type when the run resolves it
+        else:
+            values[name] = _read_value(text)
+    return values
+
+
+def _read_value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+@contextlib.contextmanager
+def _stream(name: str) -> Iterator[IO[str]]:
+    if name == "-":
+        yield sys.stdout
+        return
+    try:
+        with Path(name).open("w", encoding="utf-8") as stream:
+            yield stream
+    except OSError as error:
+        raise ParameterError(f"The events cannot be written to {name}: {error.strerror or error}.") from None
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _ask(question: str) -> bool:
+    print(question, file=sys.stderr)
+    return input("Run it? [y/N] ").strip().lower() in {"y", "yes"}

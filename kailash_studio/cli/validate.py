@@ -1,0 +1,54 @@
+"""``kailash-studio validate``: everything that is wrong with workflow files."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from kailash_studio.cli.exit_status import ExitStatus
+from kailash_studio.errors import DocumentError
+from kailash_studio.services import trust
+from kailash_studio.spec.finding import Finding, has_errors
+from kailash_studio.spec.registry import Registry, installed_node_types
+from kailash_studio.workflow.reader import read_file
+from kailash_studio.workflow.validation import validate
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the words of the command."""
+    parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="workflow file")
+    parser.add_argument("--json", action="store_true", help="print the findings as one JSON document")
+
+
+def execute(chosen: argparse.Namespace) -> int:
+    """Check the files; the status is that of an invalid workflow if any has an error."""
+    registry = installed_node_types()
+    reports = {str(path): findings_of(path, registry) for path in chosen.files}
+    if chosen.json:
+        print(json.dumps({path: [asdict(f) for f in findings] for path, findings in reports.items()}, indent=2))
+    else:
+        for path, findings in reports.items():
+            for finding in findings:
+                print(f"{path}: {finding}")
+            if not has_errors(findings):
+                print(f"{path}: can run{_effects(Path(path), registry)}")
+    invalid = any(has_errors(findings) for findings in reports.values())
+    return ExitStatus.INVALID_WORKFLOW if invalid else ExitStatus.SUCCEEDED
+
+
+def findings_of(path: Path, registry: Registry) -> list[Finding]:
+    """All findings of a file, from reading and from validation, each said once."""
+    try:
+        read = read_file(path)
+    except DocumentError as error:
+        return [Finding("error", error.code, "", str(error))]
+    known = {(finding.code, finding.place.split("/")[0]) for finding in read.findings}
+    further = [f for f in validate(read.workflow, registry) if (f.code, f.place) not in known]
+    return read.findings + further
+
+
+def _effects(path: Path, registry: Registry) -> str:
+    effects = trust.effects(read_file(path).workflow, registry)
+    return "; it " + ", ".join(dict.fromkeys(effect for _, effect in effects)) if effects else ""

@@ -1,0 +1,98 @@
+"""HTTPRequestNode."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from kailash_studio.errors import NodeError
+from kailash_studio.services.http import HttpClient, HttpError
+from kailash_studio.spec.context import Outputs, RunContext
+from kailash_studio.spec.node import Node
+from kailash_studio.spec.parameter import Parameter
+from kailash_studio.spec.port import Anything, Number, Output, Record
+
+
+class HTTPRequestNode(Node):
+    """Send an HTTP request and read the answer.
+
+    JSON answers are decoded; text stays text. An answer of status 400 or more fails the node, unless told otherwise.
+    Put credentials into headers by reference: ``{"Authorization": {"$secret": "api_token"}}``.
+
+    Private addresses (this machine, the local network, a cloud's metadata service) are refused unless allowed: a
+    workflow from elsewhere should not reach them by accident. The check holds for redirects too.
+
+    Errors: no answer in time, a host that is not known, an answer that is too large, a status of 400 or more.
+    """
+
+    category = "API"
+    icon = "globe"
+    keywords = ("rest", "web", "fetch", "download", "api", "url")
+
+    url: str = Parameter(doc="Address to call.", placeholder="https://api.example.com/data", port=True)
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"] = Parameter("GET", doc="HTTP method.")
+    headers: dict[str, str] = Parameter({}, doc="Headers to send.")
+    query: dict[str, Any] = Parameter({}, doc="Query parameters, added to the address.", port=True)
+    body: Any = Parameter(None, doc="Body: a text is sent as it is, anything else as JSON.", port=True)
+    fail_on_status: bool = Parameter(True, doc="Fail the node when the status is 400 or more.")
+    allow_private: bool = Parameter(False, doc="May call private addresses: this machine and the local network.")
+    max_size: int = Parameter(64, ge=1, le=4096, unit="MiB", doc="Largest answer that is read.")
+
+    data = Output(Anything, "The answer: decoded JSON, or text.")
+    status = Output(Number, "The HTTP status.")
+    result = Output(Record, "Status, headers, url, seconds and data together.")
+
+    @classmethod
+    def effects_of(cls, parameters: Mapping[str, Any]) -> list[str]:
+        """Calls a host."""
+        url = parameters.get("url")
+        host = urlsplit(url).netloc.rpartition("@")[2] if isinstance(url, str) else ""
+        return [f"calls {host or 'a host that a connection names'}"]
+
+    @classmethod
+    def problems_of(cls, parameters: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """An address of another kind than http and https."""
+        url = parameters.get("url")
+        if isinstance(url, str) and url and urlsplit(url).scheme not in {"http", "https"}:
+            return [("url", "url does not start with http:// or https://.")]
+        return []
+
+    async def run(self, context: RunContext) -> Outputs:
+        """Send it, and read the answer."""
+        key = (HttpClient, self.allow_private)
+        client = await context.scope.resources.get(key, lambda: HttpClient.open(allow_private=self.allow_private))
+        text = self.body if isinstance(self.body, str) else None
+        try:
+            answer = await client.request(
+                self.method,
+                self.url,
+                headers=self.headers,
+                query=self.query,
+                json_body=None if text is not None else self.body,
+                text_body=text,
+                max_bytes=self.max_size * 2**20,
+            )
+        except HttpError as error:
+            raise HttpError(f"{context.node_id}: {error}", status=error.status, transient=error.transient) from None
+        if self.fail_on_status and answer.status >= 400:
+            raise HttpError(
+                f"{context.node_id}: {urlsplit(answer.url).netloc} answers {answer.status}: {(answer.body or str())[:200]}",
+                status=answer.status,
+                transient=answer.status >= 500 or answer.status in {408, 425, 429},
+            )
+        data: Any = answer.body if answer.body is not None else answer.content
+        if "json" in answer.headers.get("content-type", "") and answer.body:
+            try:
+                data = json.loads(answer.body)
+            except ValueError as error:
+                raise NodeError(f"{context.node_id}: the answer says it is JSON and is not: {error}.") from None
+        result = {
+            "status": answer.status,
+            "headers": answer.headers,
+            "url": answer.url,
+            "seconds": answer.seconds,
+            "data": data,
+        }
+        return {"data": data, "status": answer.status, "result": result}

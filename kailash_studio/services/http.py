@@ -1,0 +1,187 @@
+"""HTTP with a guard: a host's addresses are checked at the moment of connecting, so that no name can lead inside."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+import ssl
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kailash_studio.errors import ServiceError
+
+if TYPE_CHECKING:
+    import httpx
+
+
+class HttpError(ServiceError):
+    """A request had no usable answer.
+
+    Attributes:
+        status: The HTTP status, or 0 when there was no answer.
+    """
+
+    code = "KS-1404"
+
+    def __init__(self, message: str, *, status: int = 0, transient: bool = False) -> None:
+        super().__init__(message)
+        self.status = status
+        self.transient = transient
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to a request; ``body`` is the decoded text, or None where it is not text."""
+
+    status: int
+    headers: dict[str, str]
+    url: str
+    content: bytes
+    body: str | None
+    seconds: float
+
+
+class HttpClient:
+    """A client with its connections kept; one for those that may go to private addresses and one for the others."""
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self._client = client
+
+    @classmethod
+    async def open(cls, *, allow_private: bool) -> HttpClient:
+        """Make a client; nothing is connected yet."""
+        import httpx
+
+        transport = httpx.AsyncHTTPTransport(trust_env=False)
+        if not allow_private:
+            _guard(transport)
+        timeout = httpx.Timeout(60.0, connect=15.0)
+        client = httpx.AsyncClient(
+            transport=transport, timeout=timeout, follow_redirects=True, max_redirects=5, trust_env=False
+        )
+        return cls(client)
+
+    async def aclose(self) -> None:
+        """Close the kept connections."""
+        await self._client.aclose()
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        query: Mapping[str, Any],
+        json_body: Any = None,
+        text_body: str | None = None,
+        max_bytes: int,
+    ) -> Answer:
+        """Send a request and read the whole answer.
+
+        Raises:
+            HttpError: No answer, an answer that is too large, or an address that is not allowed.
+        """
+        import httpx
+
+        content = {"json": json_body} if json_body is not None else {"content": text_body} if text_body else {}
+        where = str(url).split("?", maxsplit=1)[0]
+        try:
+            async with self._client.stream(method, url, headers=headers, params=query or None, **content) as answer:
+                read = bytearray()
+                async for chunk in answer.aiter_bytes():
+                    read += chunk
+                    if len(read) > max_bytes:
+                        raise HttpError(
+                            f"{where} answers with more than {max_bytes / 2**20:g} MiB: raise the limit.",
+                            status=answer.status_code,
+                        )
+            encoding = answer.charset_encoding or "utf-8"
+            return Answer(
+                answer.status_code,
+                dict(answer.headers),
+                str(answer.url),
+                bytes(read),
+                _text(bytes(read), encoding),
+                answer.elapsed.total_seconds(),
+            )
+        except httpx.TimeoutException:
+            raise HttpError(f"{where} did not answer in time.", transient=True) from None
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+            raise HttpError(f"{where!r} is not a web address: {error}.") from None
+        except httpx.HTTPError as error:
+            cause: BaseException | None = error
+            while cause is not None:
+                if isinstance(cause, _PrivateAddressError):
+                    raise HttpError(str(cause)) from None
+                cause = cause.__cause__ or cause.__context__
+            raise HttpError(f"{where} cannot be reached: {error or type(error).__name__}.", transient=True) from None
+        except _PrivateAddressError as error:
+            raise HttpError(str(error)) from None
+
+
+def _text(content: bytes, encoding: str) -> str | None:
+    try:
+        return content.decode(encoding)
+    except (UnicodeDecodeError, LookupError):
+        return None
+
+
+class _PrivateAddressError(OSError):
+    """The name leads to an address inside."""
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address is one of the open internet: not private, loopback, link-local (metadata), or reserved."""
+    ip = ipaddress.ip_address(address.split("%", maxsplit=1)[0])
+    mapped = getattr(ip, "ipv4_mapped", None)
+    ip = mapped or ip
+    return ip.is_global and not ip.is_multicast
+
+
+def _guard(transport: httpx.AsyncHTTPTransport) -> None:
+    """Let a transport connect to public addresses only, and to the very addresses that were checked."""
+    import httpcore
+    from httpcore._backends.auto import AutoBackend
+
+    class Guarded(httpcore.AsyncNetworkBackend):
+        def __init__(self) -> None:
+            self._plain = AutoBackend()
+
+        async def connect_tcp(
+            self,
+            host: str,
+            port: int,
+            timeout: float | None = None,  # noqa: ASYNC109 - httpcore's interface
+            local_address: str | None = None,
+            socket_options: Iterable[Any] | None = None,
+        ) -> httpcore.AsyncNetworkStream:
+            loop = asyncio.get_running_loop()
+            try:
+                found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            except OSError as error:
+                raise httpcore.ConnectError(f"{host} is not known: {error.strerror or error}") from None
+            addresses = [str(entry[4][0]) for entry in found]
+            inside = [address for address in addresses if not is_public(address)]
+            if inside:
+                raise _PrivateAddressError(
+                    f"{host} is the private address {inside[0]}: allow private addresses on the node if that is meant."
+                )
+            return await self._plain.connect_tcp(addresses[0], port, timeout, local_address, socket_options)
+
+        async def connect_unix_socket(
+            self,
+            path: str,
+            timeout: float | None = None,  # noqa: ASYNC109 - httpcore's interface
+            socket_options: Iterable[Any] | None = None,
+        ) -> httpcore.AsyncNetworkStream:
+            raise _PrivateAddressError(f"{path} is a socket of this machine.")
+
+        async def sleep(self, seconds: float) -> None:
+            await asyncio.sleep(seconds)
+
+    # httpx has no argument for the network backend; its pool is the public class of httpcore.
+    transport._pool = httpcore.AsyncConnectionPool(
+        ssl_context=ssl.create_default_context(), network_backend=Guarded(), max_keepalive_connections=20
+    )
