@@ -87,6 +87,10 @@ class History:
         self._saved_depth = len(self._done)
         self._closed = True
 
+    def mark_unsaved(self) -> None:
+        """The present state was never saved, and no undo leads to one that was."""
+        self._saved_depth = None
+
     def _tell(self, edit: Edit) -> None:
         for listener in self._listeners:
             listener(edit.changes)

@@ -77,8 +77,9 @@ class HTTPRequestNode(Node):
         except HttpError as error:
             raise HttpError(f"{context.node_id}: {error}", status=error.status, transient=error.transient) from None
         if self.fail_on_status and answer.status >= 400:
+            said = (answer.body or "")[:200]
             raise HttpError(
-                f"{context.node_id}: {urlsplit(answer.url).netloc} answers {answer.status}: {(answer.body or str())[:200]}",
+                f"{context.node_id}: {urlsplit(answer.url).netloc} answers {answer.status}: {said}",
                 status=answer.status,
                 transient=answer.status >= 500 or answer.status in {408, 425, 429},
             )

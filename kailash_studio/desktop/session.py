@@ -1,0 +1,284 @@
+"""The open workflow: document, history, file, findings. Every edit of the window goes through here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from kailash_studio.desktop.unsaved import Keeper, Leftover
+from kailash_studio.errors import DocumentError
+from kailash_studio.services import trust
+from kailash_studio.spec.finding import Finding
+from kailash_studio.spec.port import Ports
+from kailash_studio.spec.registry import Registry
+from kailash_studio.workflow import commands, graph
+from kailash_studio.workflow.commands import Change, Edit
+from kailash_studio.workflow.history import History
+from kailash_studio.workflow.reader import read, read_file
+from kailash_studio.workflow.validation import refusal, replaced_by, validate
+from kailash_studio.workflow.workflow import SUFFIX, Connection, PlacedNode, Workflow
+from kailash_studio.workflow.writer import write
+
+_VALIDATE_AFTER_MS = 120
+_KEEP_AFTER_MS = 1500
+UNTITLED = "Untitled"
+
+
+class Session(QObject):
+    """One open workflow.
+
+    Signals:
+        opened: Another workflow is open now.
+        changed: The changes of an edit, undo or redo (a tuple of ``Change``).
+        findings_changed: There are new findings.
+        saved_changed: Path or unsaved state changed.
+    """
+
+    opened = Signal()
+    changed = Signal(tuple)
+    findings_changed = Signal()
+    saved_changed = Signal()
+
+    def __init__(self, registry: Registry, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.registry = registry
+        self.findings: list[Finding] = []
+        self.path: Path | None = None
+        self._read_findings: list[Finding] = []
+        self._keeper = Keeper()
+        self._validation = QTimer(self, singleShot=True, interval=_VALIDATE_AFTER_MS)
+        self._validation.timeout.connect(self.validate_now)
+        self._keeping = QTimer(self, singleShot=True, interval=_KEEP_AFTER_MS)
+        self._keeping.timeout.connect(self._keep)
+        self._open(Workflow(name=UNTITLED), None, [])
+
+    # ------------------------------------------------------------------ the file
+    def new(self) -> None:
+        """An empty workflow."""
+        self._open(Workflow(name=UNTITLED), None, [])
+
+    def open(self, path: Path) -> None:
+        """Open a file.
+
+        Raises:
+            DocumentError: It cannot be read.
+        """
+        result = read_file(path)
+        self._open(result.workflow, path.resolve(), result.findings)
+
+    def recover(self, leftover: Leftover) -> None:
+        """Open what an earlier window left unsaved; it stays unsaved until it is saved.
+
+        Raises:
+            DocumentError: It cannot be read.
+        """
+        result = read(leftover.text, name="The unsaved workflow")
+        self._open(result.workflow, leftover.path, result.findings)
+        self.history.mark_unsaved()
+        self._keep()
+        leftover.discard()
+        self.saved_changed.emit()
+
+    def save(self, path: Path) -> None:
+        """Save to a file, which approves it for running on this machine.
+
+        Raises:
+            DocumentError: It cannot be written.
+        """
+        if self.workflow.name == UNTITLED:
+            title = path.name.removesuffix(SUFFIX).replace("_", " ")
+            self.do(commands.set_information(self.workflow, "name", title))
+        self.workflow.save(path)
+        trust.approve(self.workflow)
+        self.path = path.resolve()
+        self.history.mark_saved()
+        self._forget()
+        self.saved_changed.emit()
+
+    def _open(self, workflow: Workflow, path: Path | None, findings: list[Finding]) -> None:
+        self._forget()
+        workflow.positions.update(graph.missing_places(workflow))
+        self.workflow = workflow
+        self.history = History(workflow)
+        self.history.listen(self._edited)
+        self.path = path
+        self._read_findings = findings
+        self.validate_now()
+        self.opened.emit()
+        self.saved_changed.emit()
+
+    @property
+    def dirty(self) -> bool:
+        """Whether there are unsaved changes."""
+        return self.history.dirty
+
+    @property
+    def folder(self) -> Path:
+        """What relative paths of the workflow are relative to."""
+        return self.path.parent if self.path is not None else Path.home()
+
+    def text(self) -> str:
+        """The canonical text of the workflow as it is now."""
+        return write(self.workflow)
+
+    def _keep(self) -> None:
+        if self.dirty:
+            self._keeper.keep(self.path, self.text())
+
+    def _forget(self) -> None:
+        self._keeping.stop()
+        self._keeper.forget()
+
+    def close(self) -> None:
+        """The window closes, and has asked about unsaved changes."""
+        self._validation.stop()
+        self._keeping.stop()
+        self._keeper.close()
+
+    # ------------------------------------------------------------------ edits
+    def do(self, edit: Edit) -> None:
+        """Apply an edit."""
+        self.history.do(edit)
+        self.saved_changed.emit()
+
+    def undo(self) -> None:
+        """Take the last step back."""
+        self.history.undo()
+        self.saved_changed.emit()
+
+    def redo(self) -> None:
+        """Do the step again that was last undone."""
+        self.history.redo()
+        self.saved_changed.emit()
+
+    def _edited(self, changes: tuple[Change, ...]) -> None:
+        self.changed.emit(changes)
+        if any(change.section != "positions" for change in changes):
+            self._validation.start()
+        self._keeping.start()
+
+    def validate_now(self) -> None:
+        """Bring the findings up to date."""
+        self._validation.stop()
+        known = {(f.code, f.place.split("/")[0]) for f in self._read_findings}
+        fresh = validate(self.workflow, self.registry)
+        self.findings = self._read_findings + [f for f in fresh if (f.code, f.place) not in known]
+        self.findings += self.registry.findings
+        self.findings_changed.emit()
+
+    def add_node(
+        self, type_name: str, position: tuple[float, float], parameters: Mapping[str, Any] | None = None
+    ) -> str:
+        """Place a node and return its id."""
+        version = self.registry.get(type_name).type_version
+        node_id, edit = commands.add_node(
+            self.workflow, type_name, position, parameters=parameters, type_version=version
+        )
+        self.do(edit)
+        return node_id
+
+    def ports(self, node_id: str) -> Ports | None:
+        """The ports of a node, or None when its type is not installed."""
+        return self.workflow.ports(node_id, self.registry)
+
+    def refusal(self, source: str, output: str, target: str, target_input: str) -> str | None:
+        """Why a connection is not possible, or None."""
+        return refusal(self.workflow, self.registry, Connection(source, output, target, target_input))
+
+    def connect_ports(self, source: str, output: str, target: str, target_input: str) -> str | None:
+        """Draw a connection; it replaces the one that an input has. Returns why it could not."""
+        connection = Connection(source, output, target, target_input)
+        reason = refusal(self.workflow, self.registry, connection)
+        if reason is None and connection.key not in self.workflow.connections:
+            replacing = replaced_by(self.workflow, self.registry, connection)
+            self.do(commands.connect(self.workflow, connection, replacing=replacing))
+        return reason
+
+    def set_parameter(self, node_id: str, name: str, value: Any) -> None:
+        """Give a parameter a value; connections to ports that go with the old value go too."""
+        self._with_ports(node_id, commands.set_parameter(self.workflow, node_id, name, value))
+
+    def reset_parameter(self, node_id: str, name: str) -> None:
+        """Let a parameter's default hold."""
+        self._with_ports(node_id, commands.reset_parameter(self.workflow, node_id, name))
+
+    def _with_ports(self, node_id: str, edit: Edit) -> None:
+        """Do an edit of a node, taking away the connections whose ports it takes away.
+
+        While code cannot be read, in the middle of typing, it has no ports; its connections stay then.
+        """
+        after: PlacedNode = edit.changes[0].after
+        node_type = self.registry.find(after.type)
+        before = self.ports(node_id)
+        if node_type is not None and before is not None and not node_type.problems_of(after.parameters):
+            now = node_type.ports_of(after.parameters)
+            lost = [
+                c.key
+                for c in self.workflow.connections.values()
+                if (c.target == node_id and c.input in before.inputs and c.input not in now.inputs)
+                or (c.source == node_id and c.output in before.outputs and c.output not in now.outputs)
+            ]
+            if lost:
+                edit = Edit(edit.label, edit.changes + commands.disconnect(self.workflow, lost).changes)
+        self.do(edit)
+
+    def set_resilience(self, node_id: str, name: str, value: Any) -> None:
+        """Give a policy a value, or take it away with None."""
+        self.do(commands.set_resilience(self.workflow, node_id, name, value))
+
+    def rename(self, node_id: str, new_id: str) -> str | None:
+        """Rename a node; returns why it could not."""
+        try:
+            self.do(commands.rename_node(self.workflow, node_id, new_id))
+        except DocumentError as error:
+            return str(error)
+        return None
+
+    def remove(self, node_ids: Iterable[str]) -> None:
+        """Take nodes away."""
+        self.do(commands.remove_nodes(self.workflow, node_ids))
+
+    def disconnect_keys(self, keys: Iterable[str]) -> None:
+        """Take connections away."""
+        self.do(commands.disconnect(self.workflow, keys))
+
+    def move(self, places: Mapping[str, tuple[float, float]]) -> None:
+        """Put nodes somewhere else."""
+        self.do(commands.move_nodes(self.workflow, places))
+
+    def arrange(self) -> None:
+        """Lay the whole graph out afresh."""
+        self.do(commands.move_nodes(self.workflow, graph.arranged(self.workflow)))
+
+    def set_information(self, key: Literal["name", "description"], value: str) -> None:
+        """Change name or description."""
+        self.do(commands.set_information(self.workflow, key, value))
+
+    # ------------------------------------------------------------------ copy and paste
+    def copied(self, node_ids: Iterable[str]) -> str:
+        """The chosen nodes and the connections among them, as text; secrets in clear are left out."""
+        piece = commands.fragment(self.workflow, node_ids)
+        for node_id, placed in piece.nodes.items():
+            node_type = self.registry.find(placed.type)
+            declared = node_type.declarations if node_type is not None else {}
+            kept = {
+                name: value
+                for name, value in placed.parameters.items()
+                if not (isinstance(value, str) and name in declared and declared[name].secret)
+            }
+            piece.nodes[node_id] = replace(placed, parameters=kept)
+        return write(piece)
+
+    def paste(self, text: str, offset: tuple[float, float]) -> list[str]:
+        """Add copied nodes and return their ids.
+
+        Raises:
+            DocumentError: The text is no copied nodes.
+        """
+        ids, edit = commands.paste(self.workflow, read(text, name="The clipboard").workflow, offset)
+        self.do(edit)
+        return ids

@@ -1,0 +1,232 @@
+"""The engine process of a window, ``python -m kailash_studio.runtime.host``: speaks ``protocol`` on standard streams.
+
+It ends when its standard input does, so it never outlives its window, however that ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from kailash_studio import __version__
+from kailash_studio.errors import EngineError, StudioError
+from kailash_studio.runtime import events, protocol
+from kailash_studio.runtime.async_local import AsyncLocalRuntime, new_run_id
+from kailash_studio.runtime.engine import describe
+from kailash_studio.runtime.events import Event
+from kailash_studio.runtime.pages import page_of
+from kailash_studio.runtime.plan import InvalidWorkflowError
+from kailash_studio.spec.context import Outputs
+from kailash_studio.workflow.reader import read
+
+KEPT_RUNS = 4
+
+Send = Callable[[dict[str, Any]], None]
+
+
+class Updates:
+    """Collects a run's events and sends them on at a pace that a window can follow."""
+
+    def __init__(self, run_id: str, send: Send) -> None:
+        self._run_id = run_id
+        self._send = send
+        self._states: dict[str, dict[str, Any]] = {}
+        self._log: list[list[Any]] = []
+        self._run: dict[str, Any] | None = None
+        self._last = 0.0
+        self._handle: asyncio.TimerHandle | None = None
+
+    def take(self, batch: Sequence[Event]) -> None:
+        """Take events; the run's end is sent on at once."""
+        for event in batch:
+            if event.kind == events.LOG_WRITTEN:
+                self._log.append([event.wall, event.details["level"], event.node, event.details["text"]])
+            elif event.kind == events.RUN_STARTED:
+                self._log.append([event.wall, "info", "", f"Run {event.run_id} started."])
+            elif event.kind == events.RUN_FINISHED:
+                self._run = dict(event.details)
+                self._log.append([event.wall, "info", "", _finished(event)])
+            else:
+                self._states[event.node] = {"state": event.kind.removeprefix("node_"), **event.details}
+                line = _log_line(event)
+                if line:
+                    self._log.append(line)
+        if self._run is not None:
+            self.flush()
+        elif self._handle is None:
+            wait = max(0.0, self._last + 1 / protocol.UPDATES_PER_SECOND - time.monotonic())
+            self._handle = asyncio.get_running_loop().call_later(wait, self.flush)
+
+    def flush(self) -> None:
+        """Send what was collected."""
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+        if self._states or self._log or self._run:
+            self._last = time.monotonic()
+            message = {"run_id": self._run_id, "states": self._states, "log": self._log, "run": self._run}
+            self._states, self._log, self._run = {}, [], None
+            self._send({"update": message})
+
+
+def _log_line(event: Event) -> list[Any] | None:
+    details = event.details
+    if event.kind == events.NODE_FAILED:
+        return [event.wall, "error", event.node, details["error"]]
+    if event.kind in {events.NODE_SKIPPED, events.NODE_CANCELLED}:
+        word = event.kind.removeprefix("node_").capitalize()
+        return [event.wall, "info", event.node, f"{word}: {details['reason']}."]
+    if event.kind == events.NODE_SUCCEEDED:
+        rows = ", ".join(f"{name} {count:,} rows" for name, count in details["rows"].items())
+        took = f"Succeeded in {details['seconds'] * 1e3:,.1f} ms"
+        return [event.wall, "info", event.node, f"{took}{': ' + rows if rows else ''}."]
+    return None
+
+
+def _finished(event: Event) -> str:
+    details = event.details
+    counts = ", ".join(
+        f"{details[key]} {key}" for key in ("succeeded", "failed", "skipped", "cancelled") if details[key]
+    )
+    return f"Run {event.run_id} {details['state']} in {details['seconds']:.2f} s: {counts or 'no nodes'}."
+
+
+class Host:
+    """Answers requests; one runtime, kept warm, and the values of the last runs."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._runtime = AsyncLocalRuntime()
+        self._results: dict[str, Mapping[str, Outputs]] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self.ended = asyncio.Event()
+
+    async def serve(self, requests: asyncio.Queue[bytes | None]) -> None:
+        """Answer until the requests end."""
+        async with self._runtime:
+            while not self.ended.is_set():
+                line = await requests.get()
+                if line is None:
+                    break
+                self._handle(line)
+            for task in self._tasks.values():
+                task.cancel()
+            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    def _handle(self, line: bytes) -> None:
+        number: Any = None
+        try:
+            request = protocol.decode(line)
+            number = request.get("id")
+            answer = self._answer(request)
+        except StudioError as error:
+            self._send({"id": number, "error": _error(error)})
+        except (ValueError, KeyError, TypeError) as error:
+            wrong = EngineError(f"The engine did not understand a request: {type(error).__name__}: {error}.")
+            self._send({"id": number, "error": _error(wrong)})
+        else:
+            self._send({"id": number, "ok": answer})
+
+    def _answer(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        match request.get("do"):
+            case "hello":
+                return {"version": protocol.VERSION, "program": __version__, "pid": os.getpid()}
+            case "run":
+                return {"run_id": self._start(request)}
+            case "cancel":
+                return {"cancelled": self._runtime.cancel(request["run_id"], "it was stopped")}
+            case "page":
+                return self._page(request)
+            case "forget":
+                self._results.pop(request["run_id"], None)
+                return {}
+            case "shutdown":
+                self.ended.set()
+                return {}
+            case other:
+                raise EngineError(f"The engine does not know {other!r}: the window and the engine differ in version.")
+
+    def _start(self, request: Mapping[str, Any]) -> str:
+        run_id = new_run_id()
+        workflow = read(request["workflow"]).workflow
+        folder = Path(request["folder"])
+        updates = Updates(run_id, self._send)
+        task = asyncio.create_task(self._run(run_id, workflow, request.get("values") or {}, folder, updates))
+        self._tasks[run_id] = task
+        return run_id
+
+    async def _run(self, run_id: str, workflow: Any, values: Mapping[str, Any], folder: Path, updates: Updates) -> None:
+        try:
+            outcome, _ = await self._runtime.run(workflow, values, run_id=run_id, folder=folder, sink=updates.take)
+            self._results[run_id] = outcome.results
+            while len(self._results) > KEPT_RUNS:
+                del self._results[next(iter(self._results))]
+        except Exception as error:  # noqa: BLE001 - it could not start, or is a bug; the window must hear of either
+            details: dict[str, Any] = {"state": "failed", "seconds": 0.0, "error": _error(error)}
+            if isinstance(error, InvalidWorkflowError):
+                details["findings"] = [[f.severity, f.code, f.place, f.sentence] for f in error.findings]
+            log = [[time.time(), "error", "", describe(error)]]
+            self._send({"update": {"run_id": run_id, "states": {}, "log": log, "run": details}})
+        finally:
+            self._tasks.pop(run_id, None)
+
+    def _page(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        run_id, node, output = request["run_id"], request["node"], request["output"]
+        try:
+            value = self._results[run_id][node][output]
+        except KeyError:
+            raise EngineError(f"{node}.{output} has no value in run {run_id}: run the workflow again.") from None
+        return page_of(value, int(request.get("offset", 0)), int(request.get("limit", 200)))
+
+
+def _error(error: BaseException) -> dict[str, str]:
+    return {"code": getattr(error, "code", "KS-1000"), "sentence": describe(error)}
+
+
+async def _main() -> None:
+    output = os.fdopen(os.dup(1), "wb", buffering=0)
+    os.dup2(2, 1)  # prints of node types must not get between messages
+    sys.stdout = sys.stderr
+    loop = asyncio.get_running_loop()
+    requests: asyncio.Queue[bytes | None] = asyncio.Queue()
+
+    def send(message: dict[str, Any]) -> None:
+        data = memoryview(protocol.encode(message))
+        with contextlib.suppress(BrokenPipeError):  # the window is gone; the end of input ends us too
+            while data:
+                data = data[output.write(data) or 0 :]
+
+    def listen() -> None:
+        stream = os.fdopen(os.dup(0), "rb")
+        for line in stream:
+            loop.call_soon_threadsafe(requests.put_nowait, line)
+        try:
+            loop.call_soon_threadsafe(requests.put_nowait, None)
+        except RuntimeError:
+            return  # the loop has ended already
+        time.sleep(10)
+        os._exit(1)  # something does not let go, and the window is gone
+
+    threading.Thread(target=listen, daemon=True, name="requests").start()
+    await Host(send).serve(requests)
+
+
+def main() -> None:
+    """Serve the window that started this process."""
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(_main())
+    else:
+        uvloop.run(_main())
+
+
+if __name__ == "__main__":
+    main()

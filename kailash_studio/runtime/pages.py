@@ -1,0 +1,108 @@
+"""Views of values for people: a page of a table as texts, or a value as a tree; large values stay where they are."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+MAX_LIMIT = 1_000
+MAX_TEXT = 2_000
+MAX_CHILDREN = 500
+MAX_TREE_DEPTH = 12
+
+
+def rows_of(value: Any) -> Sequence[Any] | None:
+    """The rows of a value that is a table: a list of records, or a record that has one under ``data``."""
+    if isinstance(value, Mapping) and isinstance(value.get("data"), list) and "row_count" in value:
+        value = value["data"]
+    if isinstance(value, list) and value and all(isinstance(row, Mapping) for row in value[:100]):
+        return value
+    return None
+
+
+def page_of(value: Any, offset: int, limit: int) -> dict[str, Any]:
+    """A page of a table, or the tree of any other value.
+
+    Returns:
+        For a table ``kind`` "table", ``columns``, ``types``, ``rows`` (texts, None for null), ``offset``, ``total``;
+        else ``kind`` "value" and ``tree``.
+    """
+    rows = rows_of(value)
+    if rows is None:
+        return {"kind": "value", "tree": tree_of(value), "total": 1}
+    columns: dict[str, None] = {}
+    for row in rows[:1000]:
+        if isinstance(row, Mapping):
+            columns.update(dict.fromkeys(map(str, row)))
+    names = list(columns)
+    chosen = rows[max(offset, 0) : max(offset, 0) + min(limit, MAX_LIMIT)]
+    return {
+        "kind": "table",
+        "columns": names,
+        "types": [_type_of_column(rows, name) for name in names],
+        "rows": [[text_of(row.get(name)) if isinstance(row, Mapping) else None for name in names] for row in chosen],
+        "offset": max(offset, 0),
+        "total": len(rows),
+    }
+
+
+def _type_of_column(rows: Sequence[Any], name: str) -> str:
+    for row in rows[:1000]:
+        value = row.get(name) if isinstance(row, Mapping) else None
+        if value is not None:
+            return type_name(value)
+    return "null"
+
+
+def type_name(value: Any) -> str:
+    """A word for a value's type, in people's terms."""
+    for kind, word in (
+        (bool, "boolean"),
+        (int, "integer"),
+        (float, "number"),
+        (Decimal, "decimal"),
+        (str, "text"),
+        (dt.datetime, "time"),
+        (dt.date, "date"),
+        (dt.timedelta, "duration"),
+        (Mapping, "record"),
+        (list | tuple | set | frozenset, "list"),
+        (bytes | bytearray, "bytes"),
+    ):
+        if isinstance(value, kind):
+            return word
+    return "null" if value is None else type(value).__name__
+
+
+def text_of(value: Any) -> str | None:
+    """A cell's text; None for null."""
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, bytes | bytearray):
+        text = bytes(value[:64]).hex(" ")
+    elif isinstance(value, Mapping | list | tuple | set | frozenset):
+        text = f"{len(value)} items" if len(value) > 50 else repr(value)
+    else:
+        text = str(value)
+    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
+
+
+def tree_of(value: Any, depth: int = 0) -> dict[str, Any]:
+    """A value as ``{"type", "text", "children": [[label, tree], ...], "count"}``, cut at sizes a person can read."""
+    node: dict[str, Any] = {"type": type_name(value), "text": None, "children": [], "count": 0}
+    if isinstance(value, Mapping | list | tuple | set | frozenset):
+        node["count"] = len(value)
+        node["text"] = f"{len(value)} {'fields' if isinstance(value, Mapping) else 'items'}"
+        if depth < MAX_TREE_DEPTH:
+            items = value.items() if isinstance(value, Mapping) else enumerate(value)
+            for index, (label, item) in enumerate(items):
+                if index >= MAX_CHILDREN:
+                    break
+                node["children"].append([str(label), tree_of(item, depth + 1)])
+    else:
+        node["text"] = text_of(value)
+    return node

@@ -1,0 +1,42 @@
+"""What the window and its engine process say to each other: one JSON object a line, version 1.
+
+Requests have an ``id`` and a ``do``; each is answered by an object with the same ``id`` and either ``ok`` or ``error``
+(``code``, ``sentence``). Between answers the engine sends ``update`` objects, at most 30 a second, in which the newest
+state of each node wins; log lines are never dropped.
+
+==========  =========================================================  ==============================================
+do          with                                                       ok
+==========  =========================================================  ==============================================
+hello       --                                                         ``version``, ``program``, ``pid``
+run         ``workflow`` (text of the file), ``folder``, ``values``    ``run_id``, at once; updates follow
+cancel      ``run_id``                                                 ``cancelled``: whether it was under way
+page        ``run_id``, ``node``, ``output``, ``offset``, ``limit``    see ``runtime.pages``
+forget      ``run_id``                                                 --
+shutdown    --                                                         --, then the process ends
+==========  =========================================================  ==============================================
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+VERSION = 1
+UPDATES_PER_SECOND = 30
+
+
+def encode(message: dict[str, Any]) -> bytes:
+    """One line."""
+    return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode("utf-8") + b"\n"
+
+
+def decode(line: bytes) -> dict[str, Any]:
+    """The object of a line.
+
+    Raises:
+        ValueError: It is not an object.
+    """
+    message = json.loads(line)
+    if not isinstance(message, dict):
+        raise ValueError("a message should be an object")
+    return message
