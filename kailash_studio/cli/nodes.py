@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from pathlib import Path
 
 from kailash_studio.cli.exit_status import ExitStatus
 from kailash_studio.spec.reference import reference_page, summary
@@ -14,6 +15,7 @@ from kailash_studio.spec.registry import installed_node_types
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the words of the command."""
     parser.add_argument("type", nargs="?", metavar="TYPE", help="node type whose reference page is shown")
+    parser.add_argument("--pages", type=Path, metavar="FOLDER", help="write the reference page of each type there")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -22,6 +24,12 @@ def execute(chosen: argparse.Namespace) -> int:
     registry = installed_node_types()
     for finding in registry.findings:
         print(f"kailash-studio: {finding.sentence}", file=sys.stderr)
+    if chosen.pages:
+        chosen.pages.mkdir(parents=True, exist_ok=True)
+        for node_type in registry:
+            page = chosen.pages / f"{node_type.type_name()}.md"
+            page.write_text(reference_page(node_type), encoding="utf-8")
+        return ExitStatus.SUCCEEDED
     if chosen.type:
         node_type = registry.get(chosen.type)
         if chosen.json:
