@@ -1,0 +1,101 @@
+"""The window's actions, declared once: menus, toolbar, shortcuts and the command palette are made from this table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtWidgets import QMainWindow, QMenu
+
+from kailash_studio.desktop.icons import Icons
+
+
+@dataclass(frozen=True, slots=True)
+class ActionDeclaration:
+    """One action.
+
+    Attributes:
+        name: How the program refers to it.
+        menu: Menu that it is in.
+        text: What the menu and the palette say.
+        icon: Lucide icon name.
+        keys: Shortcuts; the first is shown.
+        tip: One sentence for tooltip and status bar.
+        separated: A line above it in the menu.
+    """
+
+    name: str
+    menu: str
+    text: str
+    icon: str = ""
+    keys: tuple[str, ...] = ()
+    tip: str = ""
+    separated: bool = False
+
+
+MENUS = ("File", "Edit", "View", "Graph", "Run", "Help")
+
+ACTIONS = (
+    ActionDeclaration("new", "File", "New", "file-plus", ("Ctrl+N",), "Start an empty workflow."),
+    ActionDeclaration("open", "File", "Open…", "folder-open", ("Ctrl+O",), "Open a workflow file."),
+    ActionDeclaration("example", "File", "Open example…", "book-open", (), "Open one of the shipped examples."),
+    ActionDeclaration("save", "File", "Save", "save", ("Ctrl+S",), "Save the workflow.", separated=True),
+    ActionDeclaration("save_as", "File", "Save as…", "save-all", ("Ctrl+Shift+S",), "Save under another name."),
+    ActionDeclaration("quit", "File", "Quit", "log-out", ("Ctrl+Q",), "Close the window.", separated=True),
+    ActionDeclaration("undo", "Edit", "Undo", "undo-2", ("Ctrl+Z",), "Take the last change back."),
+    ActionDeclaration("redo", "Edit", "Redo", "redo-2", ("Ctrl+Shift+Z", "Ctrl+Y"), "Do it again."),
+    ActionDeclaration("cut", "Edit", "Cut", "scissors", ("Ctrl+X",), "Copy the selected nodes and remove them.", True),
+    ActionDeclaration("copy", "Edit", "Copy", "copy", ("Ctrl+C",), "Copy the selected nodes."),
+    ActionDeclaration("paste", "Edit", "Paste", "clipboard", ("Ctrl+V",), "Add the copied nodes."),
+    ActionDeclaration("duplicate", "Edit", "Duplicate", "copy-plus", ("Ctrl+D",), "Add a copy of the selected nodes."),
+    ActionDeclaration("delete", "Edit", "Delete", "trash-2", ("Del",), "Remove the selected nodes or connection."),
+    ActionDeclaration("select_all", "Edit", "Select all", "box-select", ("Ctrl+A",), "Select all nodes.", True),
+    ActionDeclaration("rename", "Edit", "Rename", "pencil", ("F2",), "Rename the selected node."),
+    ActionDeclaration("zoom_in", "View", "Zoom in", "zoom-in", ("Ctrl++", "Ctrl+="), "Show less, larger."),
+    ActionDeclaration("zoom_out", "View", "Zoom out", "zoom-out", ("Ctrl+-",), "Show more, smaller."),
+    ActionDeclaration("zoom_reset", "View", "Actual size", "scan", ("Ctrl+0",), "Zoom to 100 %."),
+    ActionDeclaration("fit", "View", "Show all", "maximize", ("Ctrl+1",), "Bring all nodes into view."),
+    ActionDeclaration("theme", "View", "Light or dark", "sun-moon", (), "Change between the two themes.", True),
+    ActionDeclaration(
+        "commands", "View", "Commands…", "search", ("Ctrl+K", "Ctrl+Shift+P"), "Find any action or node."
+    ),
+    ActionDeclaration("add", "Graph", "Add node…", "plus", ("Ctrl+Return",), "Choose a node type and place a node."),
+    ActionDeclaration("connect", "Graph", "Connect…", "cable", ("Ctrl+L",), "Connect the selected node to another."),
+    ActionDeclaration("arrange", "Graph", "Arrange", "workflow", ("Ctrl+Shift+A",), "Lay the graph out afresh."),
+    ActionDeclaration("run", "Run", "Run", "play", ("F5", "Ctrl+R"), "Run the workflow."),
+    ActionDeclaration("stop", "Run", "Stop", "square", ("Shift+F5",), "Stop the run."),
+    ActionDeclaration("data", "Run", "Show data", "table-2", ("F7",), "Show the rows of the selected node.", True),
+    ActionDeclaration("problems", "Run", "Show problems", "triangle-alert", ("F8",), "Show what is to be mended."),
+    ActionDeclaration(
+        "restart", "Run", "Restart engine", "rotate-cw", (), "End the engine process and start anew.", True
+    ),
+    ActionDeclaration("reference", "Help", "Node reference", "book-text", ("F1",), "Help on the selected node's type."),
+    ActionDeclaration("about", "Help", "About", "info", (), "Version and licences."),
+)
+
+
+def make_actions(window: QMainWindow, icons: Icons, handlers: Mapping[str, Callable[[], object]]) -> dict[str, QAction]:
+    """The actions of the table, in the window's menu bar, calling their handlers."""
+    menus: dict[str, QMenu] = {}
+    for title in MENUS:
+        menus[title] = window.menuBar().addMenu(f"&{title}")
+        menus[title].setToolTipsVisible(True)
+        menus[title].setObjectName(f"menu_{title.lower()}")
+    actions = {}
+    for declared in ACTIONS:
+        action = QAction(declared.text, window)
+        action.setObjectName(f"action_{declared.name}")
+        action.setShortcuts([QKeySequence(key) for key in declared.keys])
+        key = f" ({QKeySequence(declared.keys[0]).toString(QKeySequence.SequenceFormat.NativeText)})"
+        action.setToolTip(declared.tip + (key if declared.keys else ""))
+        action.setStatusTip(declared.tip)
+        if declared.icon:
+            action.setIcon(icons.icon(declared.icon))
+        handler = handlers[declared.name]
+        action.triggered.connect(lambda _checked=False, call=handler: call())
+        if declared.separated:
+            menus[declared.menu].addSeparator()
+        menus[declared.menu].addAction(action)
+        actions[declared.name] = action
+    return actions

@@ -1,0 +1,175 @@
+"""Keeps the canvas and the open workflow together: the document is drawn, and gestures become edits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from PySide6.QtCore import QObject
+
+from kailash_studio.desktop.canvas import Canvas
+from kailash_studio.desktop.canvas.view import Badge, ConnectionView, NodeView, PortView
+from kailash_studio.desktop.session import Session
+from kailash_studio.spec.port import Ports
+from kailash_studio.workflow.commands import Change
+from kailash_studio.workflow.workflow import Connection
+
+Say = Callable[[str], None]
+
+
+class CanvasLink(QObject):
+    """Draws the session's workflow on the canvas and turns the canvas' gestures into edits."""
+
+    def __init__(self, session: Session, canvas: Canvas, say: Say, parent: QObject) -> None:
+        """Link them.
+
+        Args:
+            session: The open workflow.
+            canvas: Where it is drawn.
+            say: Shows a sentence for a while.
+            parent: Qt parent.
+        """
+        super().__init__(parent)
+        self._session, self._canvas, self._say = session, canvas, say
+        self._problems: dict[str, tuple[str, str]] = {}
+        session.opened.connect(self._draw_all)
+        session.changed.connect(self._follow)
+        session.findings_changed.connect(self._mark_problems)
+        canvas.refusal = session.refusal
+        canvas.type_dropped.connect(self.add)
+        canvas.connection_drawn.connect(self._connect)
+        canvas.connection_delete_requested.connect(lambda key: session.disconnect_keys([key]))
+        canvas.nodes_moved.connect(session.move)
+        self._draw_all()
+
+    def add(self, type_name: str, x: float, y: float) -> str:
+        """Place a node of a type and select it."""
+        node_id = self._session.add_node(type_name, (x, y))
+        self._canvas.select([node_id])
+        return node_id
+
+    def _connect(self, source: str, output: str, target: str, target_input: str) -> None:
+        reason = self._session.connect_ports(source, output, target, target_input)
+        if reason:
+            self._say(reason)
+
+    # ------------------------------------------------------------------ drawing
+    def _draw_all(self) -> None:
+        workflow = self._session.workflow
+        self._problems = self._worst_problems()
+        nodes = [self._node(node_id) for node_id in workflow.nodes]
+        connections = [_connection(c) for c in workflow.connections.values() if self._can_be_drawn(c)]
+        self._canvas.set_graph(nodes, connections)
+        self._canvas.fit()
+
+    def _follow(self, changes: tuple[Change, ...]) -> None:
+        """Draw the entries that changed: first what goes, then nodes, then connections."""
+        workflow, canvas = self._session.workflow, self._canvas
+        redrawn: dict[str, None] = {}
+        for change in changes:
+            if change.section == "connections" and change.before is not None:
+                canvas.remove_connection(change.key)
+        for change in changes:
+            if change.section == "nodes":
+                if change.key in workflow.nodes:
+                    redrawn[change.key] = None
+                else:
+                    canvas.remove_node(change.key)
+        for node_id in redrawn:
+            canvas.put_node(self._node(node_id))
+        for change in changes:
+            if change.section == "positions" and change.key in workflow.nodes and change.key not in redrawn:
+                place = workflow.positions.get(change.key)
+                if place is not None:
+                    canvas.move_node(change.key, *place)
+        drawn = {change.key for change in changes if change.section == "connections" and change.after is not None}
+        if redrawn:  # a port that was not there may be there now
+            drawn |= {c.key for c in workflow.connections.values() if c.source in redrawn or c.target in redrawn}
+        for key in drawn:
+            connection = workflow.connections.get(key)
+            if connection is not None and self._can_be_drawn(connection):
+                canvas.put_connection(_connection(connection))
+
+    def _can_be_drawn(self, connection: Connection) -> bool:
+        """Whether both its ports are there; a connection that has lost one is in the list of problems."""
+        workflow = self._session.workflow
+        if connection.source not in workflow.nodes or connection.target not in workflow.nodes:
+            return False
+        source, target = self._ports(connection.source), self._ports(connection.target)
+        return connection.output in source.outputs and connection.input in target.inputs
+
+    def _ports(self, node_id: str) -> Ports:
+        """The ports of a node; for an unknown type, those that its connections name."""
+        ports = self._session.ports(node_id)
+        if ports is not None:
+            return ports
+        from kailash_studio.spec.port import Input, Output
+
+        workflow = self._session.workflow
+        return Ports(
+            {c.input: Input(required=False, many=True) for c in workflow.incoming(node_id)},
+            {c.output: Output() for c in workflow.outgoing(node_id)},
+        )
+
+    def _node(self, node_id: str) -> NodeView:
+        workflow = self._session.workflow
+        placed = workflow.nodes[node_id]
+        node_type = self._session.registry.find(placed.type)
+        ports = self._ports(node_id)
+        x, y = workflow.positions.get(node_id, (0.0, 0.0))
+        severity, sentence = self._problems.get(node_id, ("", ""))
+        connected = {c.input for c in workflow.incoming(node_id)}
+        declared = node_type.declarations if node_type is not None else {}
+        return NodeView(
+            id=node_id,
+            title=node_id,
+            type_name=node_type.title if node_type is not None else placed.type,
+            icon=node_type.icon if node_type is not None else "circle-help",
+            category=node_type.category if node_type is not None else "",
+            inputs=tuple(
+                PortView(name, str(port.type), port.doc, port.required, port.many)
+                for name, port in ports.inputs.items()
+                # a parameter that may be connected shows its port when it is, so that plain nodes stay plain
+                if name not in declared or name in connected or node_type is None
+            ),
+            outputs=tuple(PortView(name, str(port.type), port.doc) for name, port in ports.outputs.items()),
+            x=x,
+            y=y,
+            badges=_badges(placed.resilience),
+            problem=severity,  # type: ignore[arg-type]  # the severities that are kept are the two that it takes
+            problem_text=sentence,
+            known=node_type is not None,
+        )
+
+    # ------------------------------------------------------------------ problems
+    def _worst_problems(self) -> dict[str, tuple[str, str]]:
+        worst: dict[str, tuple[str, str]] = {}
+        for finding in self._session.findings:
+            parts = finding.place.split("/")
+            if parts[0] == "nodes" and len(parts) > 1 and finding.severity != "info":
+                known = worst.get(parts[1])
+                if known is None or (known[0] == "warning" and finding.severity == "error"):
+                    worst[parts[1]] = (finding.severity, finding.sentence)
+        return worst
+
+    def _mark_problems(self) -> None:
+        before, self._problems = self._problems, self._worst_problems()
+        for node_id in before.keys() | self._problems.keys():
+            if before.get(node_id) != self._problems.get(node_id) and node_id in self._session.workflow.nodes:
+                self._canvas.put_node(self._node(node_id))
+
+
+def _connection(connection: Connection) -> ConnectionView:
+    return ConnectionView(
+        key=connection.key,
+        from_node=connection.source,
+        output=connection.output,
+        to_node=connection.target,
+        input=connection.input,
+        path=".".join(connection.path),
+    )
+
+
+def _badges(resilience: Any) -> tuple[Badge, ...]:
+    timeout = resilience.get("timeout")
+    return (Badge(f"{timeout:g} s", "timer", "amber"),) if isinstance(timeout, int | float) else ()

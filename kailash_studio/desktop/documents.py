@@ -1,0 +1,178 @@
+"""New, open, save, recent files, and the question about unsaved changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
+
+from kailash_studio.desktop.session import Session
+from kailash_studio.desktop.settings import Settings
+from kailash_studio.desktop.unsaved import leftovers
+from kailash_studio.errors import DocumentError
+from kailash_studio.folders import resources
+from kailash_studio.workflow.workflow import SUFFIX
+
+_FILTER = f"Workflows (*{SUFFIX});;JSON files (*.json)"
+Then = Callable[[], None]
+
+
+class Documents(QObject):
+    """File actions of a window. Questions are asked without blocking; what follows is a callback.
+
+    Signals:
+        recent_changed: The list of recent files changed.
+    """
+
+    recent_changed = Signal()
+
+    def __init__(self, session: Session, settings: Settings, window: QWidget) -> None:
+        super().__init__(window)
+        self._session, self._settings, self._window = session, settings, window
+
+    # ------------------------------------------------------------------ actions
+    def new(self) -> None:
+        """An empty workflow, after asking about unsaved changes."""
+        self.when_saved(self._session.new)
+
+    def ask_open(self) -> None:
+        """Choose a file and open it."""
+        self.when_saved(self._choose_to_open)
+
+    def open_example(self) -> None:
+        """Choose one of the shipped examples and open it as a new workflow."""
+        self.when_saved(lambda: self._choose_to_open(resources() / "examples"))
+
+    def open(self, path: Path) -> None:
+        """Open a file, after asking about unsaved changes."""
+        self.when_saved(lambda: self._open(path))
+
+    def save(self, then: Then | None = None) -> None:
+        """Save to the workflow's file; asks for one where there is none, and for a shipped example."""
+        path = self._session.path
+        if path is None or path.is_relative_to(resources()):
+            self.save_as(then)
+        elif self._write(path) and then is not None:
+            then()
+
+    def save_as(self, then: Then | None = None) -> None:
+        """Choose a file and save to it."""
+        name = self._session.workflow.name.strip().replace(" ", "_").lower() or "workflow"
+        dialog = self._dialog("Save workflow", QFileDialog.AcceptMode.AcceptSave)
+        dialog.selectFile(name + SUFFIX)
+
+        def chosen(text: str) -> None:
+            path = Path(text)
+            if not path.name.endswith(".json"):
+                path = path.with_name(path.name + SUFFIX)
+            if self._write(path) and then is not None:
+                then()
+
+        dialog.fileSelected.connect(chosen)
+        dialog.open()
+
+    def when_saved(self, then: Then) -> None:
+        """Do something that would lose unsaved changes, after asking what becomes of them."""
+        if not self._session.dirty:
+            then()
+            return
+        box = QMessageBox(self._window)
+        box.setIcon(QMessageBox.Icon.Warning)
+        box.setWindowTitle("Unsaved changes")
+        box.setText(f"Save the changes to {self.title()}?")
+        box.setInformativeText("They are lost if you don't.")
+        buttons = QMessageBox.StandardButton
+        box.setStandardButtons(buttons.Save | buttons.Discard | buttons.Cancel)
+        box.setDefaultButton(buttons.Save)
+        box.setObjectName("unsaved_changes")
+
+        def answered(_: object) -> None:
+            choice = box.standardButton(box.clickedButton())
+            if choice == buttons.Save:
+                self.save(then)
+            elif choice == buttons.Discard:
+                then()
+
+        box.buttonClicked.connect(answered)
+        box.finished.connect(box.deleteLater)
+        box.open()
+
+    def offer_leftovers(self) -> None:
+        """Offer what a window that did not close in order has left unsaved."""
+        found = leftovers()
+        if not found:
+            return
+        newest = found[0]
+        name = newest.path.name if newest.path else "a workflow that was never saved"
+        box = QMessageBox(self._window)
+        box.setIcon(QMessageBox.Icon.Question)
+        box.setWindowTitle("Unsaved changes were kept")
+        box.setText(f"The last window did not close in order. Bring back the unsaved changes to {name}?")
+        box.setObjectName("recover_unsaved")
+        buttons = QMessageBox.StandardButton
+        box.setStandardButtons(buttons.Yes | buttons.Discard | buttons.Cancel)
+        box.button(buttons.Yes).setText("Bring back")
+        box.button(buttons.Cancel).setText("Ask later")
+
+        def answered(_: object) -> None:
+            choice = box.standardButton(box.clickedButton())
+            if choice == buttons.Yes:
+                try:
+                    self._session.recover(newest)
+                except DocumentError as error:
+                    self.say(str(error))
+            elif choice == buttons.Discard:
+                newest.discard()
+
+        box.buttonClicked.connect(answered)
+        box.finished.connect(box.deleteLater)
+        box.open()
+
+    def title(self) -> str:
+        """The name of the workflow's file, or its own name."""
+        path = self._session.path
+        return path.name.removesuffix(SUFFIX) if path is not None else self._session.workflow.name
+
+    def say(self, sentence: str) -> None:
+        """Show an error in a box that does not block."""
+        box = QMessageBox(QMessageBox.Icon.Warning, "Kailash Studio", sentence, parent=self._window)
+        box.finished.connect(box.deleteLater)
+        box.open()
+
+    # ------------------------------------------------------------------ parts
+    def _choose_to_open(self, folder: Path | None = None) -> None:
+        dialog = self._dialog("Open workflow", QFileDialog.AcceptMode.AcceptOpen, folder)
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        dialog.fileSelected.connect(lambda text: self._open(Path(text)))
+        dialog.open()
+
+    def _dialog(self, title: str, mode: QFileDialog.AcceptMode, folder: Path | None = None) -> QFileDialog:
+        start = str(folder) if folder is not None else self._settings.last_folder
+        dialog = QFileDialog(self._window, title, start, _FILTER)
+        dialog.setAcceptMode(mode)
+        dialog.setOption(QFileDialog.Option.DontConfirmOverwrite, on=False)
+        dialog.finished.connect(dialog.deleteLater)
+        return dialog
+
+    def _open(self, path: Path) -> None:
+        try:
+            self._session.open(path)
+        except DocumentError as error:
+            self.say(str(error))
+            return
+        self._remember(path)
+
+    def _write(self, path: Path) -> bool:
+        try:
+            self._session.save(path)
+        except DocumentError as error:
+            self.say(str(error))
+            return False
+        self._remember(path)
+        return True
+
+    def _remember(self, path: Path) -> None:
+        self._settings.add_recent(path.resolve())
+        self.recent_changed.emit()

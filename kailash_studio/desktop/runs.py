@@ -1,0 +1,237 @@
+"""Runs of the open workflow: starting, stopping, live states on the canvas, and the values that flowed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtWidgets import QMessageBox, QWidget
+
+from kailash_studio.desktop.canvas import Canvas
+from kailash_studio.desktop.canvas.view import NodeState
+from kailash_studio.desktop.engine import Engine
+from kailash_studio.desktop.session import Session
+from kailash_studio.errors import EngineError
+from kailash_studio.services import trust
+from kailash_studio.spec.finding import has_errors
+
+_WORDS = {
+    "started": "running",
+    "succeeded": "succeeded",
+    "failed": "failed",
+    "skipped": "skipped",
+    "cancelled": "cancelled",
+}
+
+
+@dataclass(slots=True)
+class RunView:
+    """What the window knows of a run.
+
+    Attributes:
+        run_id: The run.
+        states: Newest state object of each node.
+        state: ``running``, or how it ended.
+        seconds: How long it took, once it has ended.
+    """
+
+    run_id: str
+    states: dict[str, dict[str, Any]]
+    state: str = "running"
+    seconds: float = 0.0
+
+    @property
+    def ended_nodes(self) -> int:
+        """How many nodes have succeeded or failed."""
+        return sum(state["state"] in {"succeeded", "failed"} for state in self.states.values())
+
+
+class Runs(QObject):
+    """Starts and stops runs on the engine and shows them.
+
+    Signals:
+        changed: A run started, went on or ended; ``current`` tells.
+        logged: New log lines: lists of time, level, node, text.
+        said: A sentence for the person.
+        problems_asked: The workflow has errors; the list of problems should be shown.
+    """
+
+    changed = Signal()
+    logged = Signal(list)
+    said = Signal(str)
+    problems_asked = Signal()
+
+    def __init__(self, session: Session, engine: Engine, canvas: Canvas, window: QWidget) -> None:
+        super().__init__(window)
+        self._session, self._engine, self._canvas, self._window = session, engine, canvas, window
+        self.current: RunView | None = None
+        self._early: list[dict[str, Any]] = []  # updates that came before the answer that names their run
+        self._starting = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        engine.updated.connect(self._update)
+        engine.state_changed.connect(self._engine_changed)
+        session.opened.connect(self.clear)
+
+    @property
+    def running(self) -> bool:
+        """Whether a run is starting or under way."""
+        return self._starting or (self.current is not None and self.current.state == "running")
+
+    # ------------------------------------------------------------------ actions
+    def start(self) -> None:
+        """Run the workflow as it is on the canvas."""
+        if self.running:
+            return
+        self._session.validate_now()
+        if has_errors(self._session.findings):
+            count = sum(finding.severity == "error" for finding in self._session.findings)
+            self.said.emit(
+                "One problem keeps the workflow from running." if count == 1 else f"{count} problems to mend."
+            )
+            self.problems_asked.emit()
+            return
+        if not self._session.workflow.nodes:
+            self.said.emit("There is nothing to run yet: drag a node onto the canvas.")
+            return
+        if not self._session.trusted:
+            self._ask_trust(lambda: self._spawn(self._start()))
+            return
+        self._spawn(self._start())
+
+    def stop(self) -> None:
+        """Stop the run that is under way."""
+        if self.current is not None and self.current.state == "running":
+            self._spawn(self._stop(self.current.run_id))
+
+    def clear(self) -> None:
+        """Forget the last run: another workflow is open."""
+        self.current = None
+        self._canvas.clear_run()
+        self.changed.emit()
+
+    async def page(self, node: str, output: str, offset: int, limit: int) -> dict[str, Any]:
+        """A page of the value of an output in the current run; see ``runtime.pages``.
+
+        Raises:
+            EngineError: There is no such value.
+        """
+        if self.current is None:
+            raise EngineError("There is no run yet: press Run.")
+        run_id = self.current.run_id
+        return await self._engine.request("page", run_id=run_id, node=node, output=output, offset=offset, limit=limit)
+
+    def _ask_trust(self, then: Callable[[], None]) -> None:
+        effects = trust.effects(self._session.workflow, self._session.registry)
+        box = QMessageBox(self._window)
+        box.setIcon(QMessageBox.Icon.Warning)
+        box.setObjectName("trust")
+        box.setWindowTitle("A workflow from elsewhere")
+        box.setText("This workflow was not made here. Running it would do this:")
+        shown = "\n".join(f"•  {node_id} {phrase}" for node_id, phrase in effects[:12])
+        more = f"\nand {len(effects) - 12} more." if len(effects) > 12 else ""
+        box.setInformativeText(shown + more)
+        run = box.addButton("Run it", QMessageBox.ButtonRole.AcceptRole)
+        box.addButton(QMessageBox.StandardButton.Cancel)
+
+        def answered(_: object) -> None:
+            if box.clickedButton() is run:
+                self._session.approve()
+                then()
+
+        box.buttonClicked.connect(answered)
+        box.finished.connect(box.deleteLater)
+        box.open()
+
+    # ------------------------------------------------------------------ with the engine
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _start(self) -> None:
+        self._starting = True
+        self._early.clear()
+        self._canvas.clear_run()
+        self._canvas.set_states({node_id: NodeState("queued") for node_id in self._session.workflow.nodes})
+        self.changed.emit()
+        try:
+            answer = await self._engine.request("run", workflow=self._session.text(), folder=str(self._session.folder))
+        except EngineError as error:
+            self._canvas.clear_run()
+            self.said.emit(str(error))
+        else:
+            self.current = RunView(answer["run_id"], {})
+        finally:
+            self._starting = False
+            for update in self._early:
+                self._update(update)
+            self._early.clear()
+            self.changed.emit()
+
+    async def _stop(self, run_id: str) -> None:
+        try:
+            await self._engine.request("cancel", run_id=run_id)
+        except EngineError as error:
+            self.said.emit(str(error))
+
+    def _update(self, update: dict[str, Any]) -> None:
+        if self._starting:
+            self._early.append(update)
+            return
+        run = self.current
+        if run is None or update["run_id"] != run.run_id:
+            return
+        states: dict[str, dict[str, Any]] = update["states"]
+        run.states.update(states)
+        if states:
+            self._canvas.set_states({node_id: node_state(state) for node_id, state in states.items()})
+            self._canvas.set_labels(self._labels(states))
+        if update["log"]:
+            self.logged.emit(update["log"])
+        end = update["run"]
+        if end is not None:
+            run.state, run.seconds = end["state"], end["seconds"]
+            if end.get("error"):
+                self._canvas.clear_run()
+                self.said.emit(end["error"]["sentence"])
+        self.changed.emit()
+
+    def _labels(self, states: dict[str, dict[str, Any]]) -> dict[str, str]:
+        labels = {}
+        for connection in self._session.workflow.connections.values():
+            state = states.get(connection.source)
+            if state is not None and not connection.path:
+                rows = state.get("rows", {}).get(connection.output)
+                if rows is not None:
+                    labels[connection.key] = f"{rows:,}"
+        return labels
+
+    def _engine_changed(self, state: str, why: str) -> None:
+        if state == "gone":
+            if self.running and self.current is not None:
+                self.current.state = "interrupted"
+            self._starting = False
+            self._canvas.clear_run()
+            self.changed.emit()
+
+
+def node_state(state: dict[str, Any]) -> NodeState:
+    """What the canvas shows of a node's state."""
+    word = _WORDS[state["state"]]
+    seconds = state.get("seconds")
+    tip = state.get("error") or state.get("reason") or ""
+    return NodeState(word, duration(seconds) if seconds is not None else "", tip)  # type: ignore[arg-type]
+
+
+def duration(seconds: float) -> str:
+    """A duration as people read it: 42 ms, 1.24 s, 3 min 20 s."""
+    if seconds < 0.0005:
+        return "<1 ms"
+    if seconds < 1:
+        return f"{seconds * 1e3:.0f} ms"
+    if seconds < 100:
+        return f"{seconds:.2f} s"
+    return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"

@@ -1,0 +1,156 @@
+"""The strips around the canvas: title and run bar above, the engine's notice, the status line below."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QStatusBar,
+    QToolBar,
+    QToolButton,
+    QWidget,
+)
+
+from kailash_studio.desktop.icons import Icons
+from kailash_studio.desktop.theme import Theme
+
+
+class RunBar(QToolBar):
+    """The toolbar: what is open, Run and Stop, undo and redo, the search field, the theme.
+
+    Signals:
+        search_asked: The search field was clicked.
+    """
+
+    search_asked = Signal()
+
+    def __init__(self, theme: Theme, icons: Icons, actions: dict[str, QAction], parent: QWidget) -> None:
+        super().__init__("Main", parent)
+        self.setObjectName("run_bar")
+        self.setMovable(False)
+        self.setIconSize(QSize(17, 17))
+        self.toggleViewAction().setEnabled(False)
+        self._theme, self._icons = theme, icons
+        self._logo = QLabel(self)
+        self.addWidget(self._logo)
+        self._title = QLabel(self)
+        self._title.setObjectName("workflow_title")
+        self._title.setTextFormat(Qt.TextFormat.RichText)
+        self.addWidget(self._title)
+        self._gap(12)
+        self.run_button = QPushButton("Run", self)
+        self.run_button.setObjectName("primary")
+        self.run_button.setToolTip(actions["run"].toolTip())
+        self.run_button.clicked.connect(actions["run"].trigger)
+        self.addWidget(self.run_button)
+        self._gap(4)
+        for name in ("stop", "", "undo", "redo", "arrange"):
+            if name:
+                self.addAction(actions[name])
+            else:
+                self.addSeparator()
+        stretch = QWidget(self)
+        stretch.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        self.addWidget(stretch)
+        self._search = QPushButton("Search nodes, commands…      Ctrl K", self)
+        self._search.setObjectName("search_button")
+        self._search.setToolTip(actions["commands"].toolTip())
+        self._search.setMinimumWidth(260)
+        self._search.clicked.connect(self.search_asked)
+        self.addWidget(self._search)
+        self._gap(8)
+        self.addAction(actions["save"])
+        self.addAction(actions["theme"])
+        for button in self.findChildren(QToolButton):
+            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        theme.changed.connect(self._paint_icons)
+        self._paint_icons()
+
+    def _gap(self, width: int) -> None:
+        gap = QWidget(self)
+        gap.setFixedWidth(width)
+        self.addWidget(gap)
+
+    def _paint_icons(self) -> None:
+        ratio = self.devicePixelRatioF()
+        self._logo.setPixmap(self._icons.pixmap("workflow", "accent", 20, ratio))
+        self.run_button.setIcon(self._icons.icon("play", "on_accent"))
+        self._search.setIcon(self._icons.icon("search", "text3"))
+
+    def show_title(self, folder: str, name: str, edited: bool) -> None:
+        """Say which workflow is open, and whether it has unsaved changes."""
+        theme = self._theme
+        text2, text, amber = (theme.colour(token).name() for token in ("text2", "text", "amber"))
+        before = f'<span style="color:{text2}">{_escaped(folder)} / </span>' if folder else ""
+        after = f'&nbsp; <span style="color:{amber}">● edited</span>' if edited else ""
+        self._title.setText(f'&nbsp;{before}<b style="color:{text}">{_escaped(name)}</b>{after}')
+
+    def show_running(self, running: bool) -> None:
+        """Say whether a run is under way."""
+        self.run_button.setEnabled(not running)
+        self.run_button.setText("Running…" if running else "Run")
+
+
+class EngineNotice(QFrame):
+    """A strip that says that the engine is gone, with a button to restart it."""
+
+    def __init__(self, icons: Icons, restart: QAction, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setObjectName("notice")
+        self._text = QLabel(self)
+        self._text.setWordWrap(True)
+        self.button = QPushButton("Restart engine", self)
+        self.button.clicked.connect(restart.trigger)
+        mark = QLabel(self)
+        mark.setPixmap(icons.pixmap("circle-alert", "red", 16, self.devicePixelRatioF()))
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(12, 6, 12, 6)
+        layout.addWidget(mark)
+        layout.addWidget(self._text, 1)
+        layout.addWidget(self.button)
+        self.hide()
+
+    def say(self, sentence: str) -> None:
+        """Show a sentence."""
+        self._text.setText(sentence)
+        self.show()
+
+    @property
+    def sentence(self) -> str:
+        """What it says."""
+        return self._text.text()
+
+
+class StatusLine(QStatusBar):
+    """The line at the bottom: engine, run, counts."""
+
+    def __init__(self, theme: Theme, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setSizeGripEnabled(False)
+        self._theme = theme
+        self._dots = {name: QLabel(self) for name in ("engine", "run", "problems")}
+        self._plain = {name: QLabel(self) for name in ("counts", "zoom", "version")}
+        for label in self._dots.values():
+            label.setTextFormat(Qt.TextFormat.RichText)
+            self.addWidget(label)
+        for label in self._plain.values():
+            self.addPermanentWidget(label)
+
+    def show_dot(self, name: str, token: str, text: str) -> None:
+        """Show one of engine, run and problems, with a coloured dot; an empty text hides it."""
+        label = self._dots[name]
+        label.setVisible(bool(text))
+        label.setText(f'<span style="color:{self._theme.colour(token).name()}">●</span>&nbsp; {_escaped(text)}')
+
+    def show_plain(self, name: str, text: str) -> None:
+        """Show one of counts, zoom and version."""
+        self._plain[name].setText(text)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;")
