@@ -15,16 +15,17 @@ from pathlib import Path
 FOLDER = Path(__file__).resolve().parent.parent / "resources" / "sample_data"
 SEED = 20100301
 PROFILES = ("Conservative", "Balanced", "Growth")
-FIRST = """
-    Adair Amara Anneke Basil Bianca Cato Chidi Dagny Darius Edda Elio Farah Femi Greta Hana Idris Ines
-    Jonas Kaia Lars Leila Mateo Mira Nadia Nils Noor Odile Otto Paloma Quinn Ravi Rosa Samir Selma Tariq
-    Tove Uma Viggo Wren Yara
-""".split()
-LAST = """
-    Abara Ahlgren Bellamy Castellane Dragovic Ekwueme Fairweather Grimaldi Halloran Iversen Jarvi
-    Kestrel Lindqvist Marchetti Nakagawa Okonjo Pemberton Quillfeather Rasmussen Sandoval Thorne Ueland
-    Vasquez Winterbourne Yilmaz Zeller
-""".split()
+FIRST = [
+    "Adair", "Amara", "Anneke", "Basil", "Bianca", "Cato", "Chidi", "Dagny", "Darius", "Edda", "Elio", "Farah",
+    "Femi", "Greta", "Hana", "Idris", "Ines", "Jonas", "Kaia", "Lars", "Leila", "Mateo", "Mira", "Nadia", "Nils",
+    "Noor", "Odile", "Otto", "Paloma", "Quinn", "Ravi", "Rosa", "Samir", "Selma", "Tariq", "Tove", "Uma", "Viggo",
+    "Wren", "Yara",
+]  # fmt: skip
+LAST = [
+    "Abara", "Ahlgren", "Bellamy", "Castellane", "Dragovic", "Ekwueme", "Fairweather", "Grimaldi", "Halloran",
+    "Iversen", "Jarvi", "Kestrel", "Lindqvist", "Marchetti", "Nakagawa", "Okonjo", "Pemberton", "Quillfeather",
+    "Rasmussen", "Sandoval", "Thorne", "Ueland", "Vasquez", "Winterbourne", "Yilmaz", "Zeller",
+]  # fmt: skip
 COUNTRIES = ("CH", "DE", "DK", "ES", "FR", "GB", "IT", "NL", "SE", "SG", "US")
 
 

@@ -51,7 +51,7 @@ async def query_postgresql(
 
     where = _where(target)
     try:
-        connection = await asyncpg.connect(**target, timeout=15, command_timeout=seconds)
+        connection = await _connected(target, seconds)
     except (OSError, TimeoutError) as error:
         raise DatabaseError(
             f"The database at {where} cannot be reached: {error or 'no answer within 15 s'}.", transient=True
@@ -79,6 +79,21 @@ async def query_postgresql(
         raise DatabaseError(f"The database at {where}: {said}.", transient=transient) from None
     finally:
         await _let_go(connection)
+
+
+async def _connected(target: Mapping[str, Any], seconds: float) -> Any:
+    """A connection; a server that is starting or recovering is given some seconds."""
+    import asyncpg
+
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + 15
+    while True:
+        try:
+            return await asyncpg.connect(**target, timeout=15, command_timeout=seconds)
+        except asyncpg.CannotConnectNowError:
+            if loop.time() > deadline:
+                raise
+            await asyncio.sleep(0.1)
 
 
 async def _let_go(connection: Any) -> None:

@@ -258,6 +258,15 @@ class Server:
         """Whether the server runs."""
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def reachable(self) -> bool:
+        """Whether it runs and takes connections."""
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+        except OSError:
+            return False
+        return self.alive
+
     def stop(self) -> None:
         """A fast shutdown: sessions are ended, data is written."""
         if self._process is None or self._process.poll() is not None:
@@ -358,8 +367,10 @@ class Supervisor:
         connection.close()
 
     def _tell(self, connection: socket.socket) -> None:
-        if not self._server.alive:
-            self._restart()
+        while not self._server.reachable:  # it may be dying just now
+            if not self._server.alive:
+                self._restart()
+            time.sleep(0.01)
         address = {
             "host": "127.0.0.1",
             "port": self._server.port,
@@ -402,4 +413,6 @@ def main(words: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    if hasattr(os, "fork") and os.fork():
+        os._exit(0)  # whoever started us goes on; we belong to nobody
     sys.exit(main(sys.argv[1:]))
