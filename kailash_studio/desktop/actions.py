@@ -87,8 +87,8 @@ def make_actions(window: QMainWindow, icons: Icons, handlers: Mapping[str, Calla
         action = QAction(declared.text, window)
         action.setObjectName(f"action_{declared.name}")
         action.setShortcuts([QKeySequence(key) for key in declared.keys])
-        key = f" ({QKeySequence(declared.keys[0]).toString(QKeySequence.SequenceFormat.NativeText)})"
-        action.setToolTip(declared.tip + (key if declared.keys else ""))
+        keys = [QKeySequence(key).toString(QKeySequence.SequenceFormat.NativeText) for key in declared.keys[:1]]
+        action.setToolTip(" ".join([declared.tip, *(f"({key})" for key in keys)]))
         action.setStatusTip(declared.tip)
         if declared.icon:
             action.setIcon(icons.icon(declared.icon))

@@ -63,32 +63,36 @@ class CanvasLink(QObject):
         self._canvas.fit()
 
     def _follow(self, changes: tuple[Change, ...]) -> None:
-        """Draw the entries that changed: first what goes, then nodes, then connections."""
+        """Draw the entries that changed: first what goes, then nodes, then places, then connections."""
         workflow, canvas = self._session.workflow, self._canvas
-        redrawn: dict[str, None] = {}
+        by_section: dict[str, dict[str, Change]] = {}
         for change in changes:
-            if change.section == "connections" and change.before is not None:
-                canvas.remove_connection(change.key)
-        for change in changes:
-            if change.section == "nodes":
-                if change.key in workflow.nodes:
-                    redrawn[change.key] = None
-                else:
-                    canvas.remove_node(change.key)
-        for node_id in redrawn:
+            by_section.setdefault(change.section, {})[change.key] = change
+        connections, nodes = by_section.get("connections", {}), by_section.get("nodes", {})
+        for key, change in connections.items():
+            if change.before is not None:
+                canvas.remove_connection(key)
+        for node_id in nodes.keys() - workflow.nodes.keys():
+            canvas.remove_node(node_id)
+        drawn = [node_id for node_id in nodes if node_id in workflow.nodes]
+        # an input whose parameter may be connected shows its port when it is
+        drawn += [n for key in connections for n in self._takers(key.rpartition(">")[2]) if n not in nodes]
+        for node_id in dict.fromkeys(drawn):
             canvas.put_node(self._node(node_id))
-        for change in changes:
-            if change.section == "positions" and change.key in workflow.nodes and change.key not in redrawn:
-                place = workflow.positions.get(change.key)
-                if place is not None:
-                    canvas.move_node(change.key, *place)
-        drawn = {change.key for change in changes if change.section == "connections" and change.after is not None}
-        if redrawn:  # a port that was not there may be there now
-            drawn |= {c.key for c in workflow.connections.values() if c.source in redrawn or c.target in redrawn}
-        for key in drawn:
-            connection = workflow.connections.get(key)
-            if connection is not None and self._can_be_drawn(connection):
-                canvas.put_connection(_connection(connection))
+        for node_id in by_section.get("positions", {}).keys() - nodes.keys():
+            if node_id in workflow.nodes and node_id in workflow.positions:
+                canvas.move_node(node_id, *workflow.positions[node_id])
+        touched = set(drawn)
+        for key, connection in workflow.connections.items():
+            if key in connections or connection.source in touched or connection.target in touched:
+                if self._can_be_drawn(connection):
+                    canvas.put_connection(_connection(connection))
+                else:
+                    canvas.remove_connection(key)
+
+    def _takers(self, end: str) -> list[str]:
+        node_id = end.split(".", maxsplit=1)[0]
+        return [node_id] if node_id in self._session.workflow.nodes else []
 
     def _can_be_drawn(self, connection: Connection) -> bool:
         """Whether both its ports are there; a connection that has lost one is in the list of problems."""

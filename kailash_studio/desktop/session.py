@@ -48,6 +48,7 @@ class Session(QObject):
         self.registry = registry
         self.findings: list[Finding] = []
         self.path: Path | None = None
+        self.trusted = True
         self._read_findings: list[Finding] = []
         self._keeper = Keeper()
         self._validation = QTimer(self, singleShot=True, interval=_VALIDATE_AFTER_MS)
@@ -84,7 +85,7 @@ class Session(QObject):
         self.saved_changed.emit()
 
     def save(self, path: Path) -> None:
-        """Save to a file, which approves it for running on this machine.
+        """Save to a file; a workflow that may run here may still run afterwards.
 
         Raises:
             DocumentError: It cannot be written.
@@ -93,14 +94,21 @@ class Session(QObject):
             title = path.name.removesuffix(SUFFIX).replace("_", " ")
             self.do(commands.set_information(self.workflow, "name", title))
         self.workflow.save(path)
-        trust.approve(self.workflow)
+        if self.trusted:
+            trust.approve(self.workflow)
         self.path = path.resolve()
         self.history.mark_saved()
         self._forget()
         self.saved_changed.emit()
 
+    def approve(self) -> None:
+        """Let the open workflow run on this machine."""
+        trust.approve(self.workflow)
+        self.trusted = True
+
     def _open(self, workflow: Workflow, path: Path | None, findings: list[Finding]) -> None:
         self._forget()
+        self.trusted = path is None or trust.is_trusted(workflow, self.registry)
         workflow.positions.update(graph.missing_places(workflow))
         self.workflow = workflow
         self.history = History(workflow)

@@ -208,7 +208,7 @@ class Run:
         ended = self._now()
         self._results[i] = outputs
         self._state[i] = SUCCEEDED
-        details = {"rows": _rows(outputs), "seconds": ended - began}
+        details = {"outputs": tuple(outputs), "rows": _rows(outputs), "seconds": ended - began}
         mark = self._emit(events.NODE_SUCCEEDED, step.node_id, cause, details, ended)
         self._release(i, mark, special=len(outputs) < len(step.outputs))
 

@@ -28,8 +28,9 @@ class Event(NamedTuple):
         time: Monotonic seconds since the run started.
         wall: Seconds since 1970 in UTC.
         cause: Sequence of the event that led to this one, or -1.
-        details: By kind. Succeeded: ``rows`` by output, ``seconds``. Failed: ``error``, ``code``, ``seconds``. Skipped,
-            cancelled: ``reason``. Log: ``level``, ``text``. Run finished: ``state``, ``seconds``, counts of nodes.
+        details: By kind. Succeeded: ``outputs`` given, ``rows`` by output, ``seconds``. Failed: ``error``, ``code``,
+            ``seconds``. Skipped, cancelled: ``reason``. Log: ``level``, ``text``. Run finished: ``state``, ``seconds``,
+            counts of nodes.
     """
 
     sequence: int

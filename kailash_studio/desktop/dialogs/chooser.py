@@ -132,9 +132,7 @@ class Chooser(QDialog):
             self.chosen.emit(self._choices[index].value)
 
 
-def choose(
-    parent: QWidget, placeholder: str, choices: Sequence[Choice], then: Callable[[Any], object]
-) -> Chooser:
+def choose(parent: QWidget, placeholder: str, choices: Sequence[Choice], then: Callable[[Any], object]) -> Chooser:
     """Let the person choose, and go on with what was chosen."""
     chooser = Chooser(parent, placeholder, choices)
     chooser.chosen.connect(then)

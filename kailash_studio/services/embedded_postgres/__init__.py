@@ -20,6 +20,7 @@ from kailash_studio.errors import EmbeddedServerError
 from kailash_studio.folders import user_data
 
 _START_SECONDS = 60.0  # a slow disk may need long for the first start
+_SPAWN_AGAIN_SECONDS = 5.0  # a supervisor that nothing is heard of may have been killed; a second one waits its turn
 _ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -57,6 +58,7 @@ class EmbeddedPostgres:
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._lock = asyncio.Lock()
+        self._undetached: list[subprocess.Popen[bytes]] = []  # Windows: supervisors that stay our children
 
     async def start(self) -> EmbeddedAddress:
         """Start the server, or join the one that runs; called again, it makes sure that the server still runs.
@@ -68,27 +70,28 @@ class EmbeddedPostgres:
             address = await self._ask()
             if address is not None:
                 return address
-            began = time.time()
+            known_failure = self._failure()
             deadline = time.monotonic() + _START_SECONDS
-            spawned: subprocess.Popen[bytes] | None = None
+            spawn_at = time.monotonic()
             while True:
                 if await self._connect():
                     address = await self._ask()
                     if address is not None:
                         return address
-                if spawned is None:
-                    spawned = self._spawn()
-                elif spawned.poll() is not None:
-                    self._raise_failure(began)
-                    spawned = None if time.monotonic() < deadline else spawned
+                failure = self._failure()
+                if failure is not None and failure != known_failure:
+                    raise EmbeddedServerError(f"The embedded PostgreSQL cannot start: {failure[1]}")
                 if time.monotonic() > deadline:
-                    self._raise_failure(began)
                     raise EmbeddedServerError(
                         f"The embedded PostgreSQL did not start within {_START_SECONDS:g} s: see {self.folder / 'log'}."
                     )
+                if time.monotonic() >= spawn_at:
+                    await asyncio.to_thread(self._spawn)
+                    spawn_at = time.monotonic() + _SPAWN_AGAIN_SECONDS
                 await asyncio.sleep(0.015)
 
-    def _spawn(self) -> subprocess.Popen[bytes]:
+    def _spawn(self) -> None:
+        """Start a supervisor; returns when it has left us, which it does at once."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o700)
         detached: Mapping[str, Any] = (
@@ -97,7 +100,7 @@ class EmbeddedPostgres:
             else {"start_new_session": True}
         )
         script = str(Path(__file__).with_name("supervisor.py"))
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-I", "-S", script, str(self.folder), str(_binaries()), str(self._linger)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -105,11 +108,18 @@ class EmbeddedPostgres:
             cwd=str(self.folder),
             **detached,
         )
+        if sys.platform == "win32":  # no fork there: it goes on as our child
+            self._undetached.append(process)
+        else:
+            process.wait()
 
-    def _raise_failure(self, since: float) -> None:
+    def _failure(self) -> tuple[int, str] | None:
+        """What the last supervisor that could not start the server left behind, and when."""
         path = self.folder / "failure"
-        if path.exists() and path.stat().st_mtime >= since - 1:
-            raise EmbeddedServerError(f"The embedded PostgreSQL cannot start: {path.read_text(encoding='utf-8')}")
+        try:
+            return path.stat().st_mtime_ns, path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
 
     async def _connect(self) -> bool:
         try:

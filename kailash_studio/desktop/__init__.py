@@ -1,0 +1,1 @@
+"""The window: the only place of Qt. ``preflight`` alone may be imported without it."""

@@ -1,0 +1,270 @@
+"""What is on the canvas: cards by node id, connections by key, and how they are put there and taken away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from PySide6.QtCore import QRectF
+from PySide6.QtGui import QUndoStack
+from PySide6.QtWidgets import QGraphicsScene
+
+from kailash_studio.desktop.canvas.card import NodeCard, StudioNode
+from kailash_studio.desktop.canvas.compat import IN, OUT, NodeGraph
+from kailash_studio.desktop.canvas.far import FarPainter
+from kailash_studio.desktop.canvas.line import ConnectionLine
+from kailash_studio.desktop.canvas.paper import Paper
+from kailash_studio.desktop.canvas.view import ConnectionView, NodeState, NodeView
+from kailash_studio.desktop.canvas.viewer import StudioViewer
+
+_IDLE = NodeState("idle")
+
+
+class Store:
+    """Cards and connections of one canvas, kept in the library's scene and graph.
+
+    Attributes:
+        cards: By node id.
+        lines: By the connection's key.
+        far: Paints them when the zoom is low.
+    """
+
+    def __init__(self, viewer: StudioViewer, paper: Paper) -> None:
+        self.cards: dict[str, NodeCard] = {}
+        self.lines: dict[str, ConnectionLine] = {}
+        self.far = FarPainter(self, paper)
+        self._paper = paper
+        self._viewer = viewer
+        # a stack of its own that nothing is ever pushed to: the library asks for one
+        self._graph = NodeGraph(viewer, viewer=viewer, undo_stack=QUndoStack(viewer))
+        self._states: dict[str, NodeState] = {}
+        self._running: dict[str, None] = {}
+        self._bulk = False
+        self._extent: QRectF | None = None
+        viewer.show_store(self)
+
+    @property
+    def graph(self) -> NodeGraph:
+        """The library's graph."""
+        return self._graph
+
+    @property
+    def scene(self) -> QGraphicsScene:
+        """The library's scene."""
+        return self._viewer.scene()
+
+    # ------------------------------------------------------------------ nodes
+    def put_node(self, view: NodeView) -> None:
+        """Add a node, or show its new data in place; connections whose port is gone are taken away."""
+        self._changed()
+        card = self.cards.get(view.id)
+        if card is None:
+            self._add(view)
+            return
+        if (card.view.inputs, card.view.outputs) != (view.inputs, view.outputs):
+            inputs, outputs = {p.name for p in view.inputs}, {p.name for p in view.outputs}
+            for line in card.lines():
+                kept = line.view.kind == "fallback" or (
+                    line.view.output in outputs if line.source is card else line.view.input in inputs
+                )
+                if not kept:
+                    self.remove_connection(line.view.key)
+        card.dress(view)
+        card.place(view.x, view.y)
+
+    def _add(self, view: NodeView) -> NodeCard:
+        node = StudioNode(view, self._paper)
+        card: NodeCard = node.view
+        self._graph.model.nodes[view.id] = node
+        self.cards[view.id] = card
+        self._viewer.add_node(card, (view.x, view.y))
+        card.place(view.x, view.y)
+        state = self._states.get(view.id)
+        if state is not None:
+            card.show_state(state)
+        return card
+
+    def remove_node(self, node_id: str) -> None:
+        """Take a node away, with its connections; a node that is not there is gone already."""
+        card = self.cards.pop(node_id, None)
+        if card is None:
+            return
+        for line in card.lines():
+            self.remove_connection(line.view.key)
+        card.setSelected(False)
+        card.delete()
+        self._graph.model.nodes.pop(node_id)
+        self._states.pop(node_id, None)
+        self._running.pop(node_id, None)
+        self._changed()
+
+    def move_node(self, node_id: str, x: float, y: float) -> None:
+        """Move a node."""
+        card = self.cards[node_id]
+        if (card.left, card.top) != (x, y):
+            card.place(x, y)
+            self._changed()
+
+    # ------------------------------------------------------------------ connections
+    def put_connection(self, view: ConnectionView) -> None:
+        """Add a connection, or replace the one with its key.
+
+        Raises:
+            LookupError: One of its ends is not on the canvas.
+        """
+        old = self.lines.get(view.key)
+        if old is not None:
+            if old.view == view:
+                return
+            self.remove_connection(view.key)
+        source, target = self.cards.get(view.from_node), self.cards.get(view.to_node)
+        if source is None or target is None:
+            raise LookupError(f"Connection {view.key}: {view.from_node} or {view.to_node} is not on the canvas.")
+        line = ConnectionLine(view, source, target, self._paper)
+        if view.kind == "fallback":
+            source.fallbacks.append(line)
+            target.fallbacks.append(line)
+            self._viewer.show_line(line)
+        else:
+            output, taken = source.port(OUT, view.output), target.port(IN, view.input)
+            if output is None or taken is None:
+                raise LookupError(f"Connection {view.key}: a port of it is not on the canvas.")
+            self._viewer.connect_ports(line, output, taken)
+            source.face_changed()
+            target.face_changed()
+        line.dimmed = source.state.state == "skipped" or target.state.state == "skipped"
+        line.near = source.isSelected() or target.isSelected()
+        self.lines[view.key] = line
+        self._changed()
+
+    def remove_connection(self, key: str) -> None:
+        """Take a connection away; one that is not there went with its node."""
+        line = self.lines.pop(key, None)
+        if line is None:
+            return
+        self._viewer.forget(line)
+        line.delete()
+        for card in (line.source, line.target):
+            if line in card.fallbacks:
+                card.fallbacks.remove(line)
+            card.face_changed()
+        self._changed()
+
+    # ------------------------------------------------------------------ all of it
+    def replace(self, nodes: Iterable[NodeView], connections: Iterable[ConnectionView]) -> None:
+        """Show another graph."""
+        self.clear()
+        self._bulk = True
+        try:
+            for view in nodes:
+                self._add(view)
+            for connection in connections:
+                self.put_connection(connection)
+        finally:
+            self._bulk = False
+            self._changed()
+
+    def clear(self) -> None:
+        """Take everything away."""
+        self._viewer.forget(None)
+        # the scene deletes its items; what still refers to them must go first
+        self._graph.model.nodes.clear()
+        self.cards.clear()
+        self.lines.clear()
+        self._states.clear()
+        self._running.clear()
+        self.scene.clear()
+        self._paper.forget_faces()
+        self._changed()
+
+    def dispose(self) -> None:
+        """End the library's objects in the order that it survives: undo stack, scene, then the viewer by its owner."""
+        self._graph.undo_stack().clear()
+        self.clear()
+        self._graph.deleteLater()
+
+    def _changed(self) -> None:
+        if self._bulk:
+            return
+        self.far.stale()
+        self._extent = None
+        self._viewer.graph_changed()
+
+    def extent(self) -> QRectF:
+        """The rectangle around all cards, empty when there are none."""
+        if self._extent is None:
+            self._extent = united(card.body() for card in self.cards.values())
+        return self._extent
+
+    # ------------------------------------------------------------------ the run
+    def show_states(self, states: Mapping[str, NodeState]) -> bool:
+        """Show how nodes stand; those not named stay as they are.
+
+        Returns:
+            Whether anything changed.
+        """
+        changed = dimmed = False
+        for node_id, state in states.items():
+            if self._states.get(node_id, _IDLE) == state:
+                continue
+            card = self.cards.get(node_id)
+            if card is None:  # the run may be older than the graph
+                continue
+            changed = True
+            self._states[node_id] = state
+            dimmed |= card.show_state(state)
+            self.far.recolour(card)
+            self._viewer.repaint_far(card.body())
+            if state.state == "running":
+                self._running[node_id] = None
+            else:
+                self._running.pop(node_id, None)
+        if dimmed:
+            self.far.lines_stale()
+            self._viewer.repaint_far()
+        return changed
+
+    def show_labels(self, labels: Mapping[str, str]) -> None:
+        """Show texts on connections; those not named stay as they are."""
+        for key, label in labels.items():
+            line = self.lines.get(key)
+            if line is not None and line.label != label:
+                line.label = label
+                line.update()
+
+    def forget_run(self) -> None:
+        """Every node idle, no texts on connections."""
+        self.show_states(dict.fromkeys(list(self._states), _IDLE))
+        self._states.clear()
+        self.show_labels(dict.fromkeys(self.lines, ""))
+
+    def running(self) -> list[NodeCard]:
+        """The cards whose sign turns."""
+        return [self.cards[node_id] for node_id in self._running]
+
+    def any_running(self) -> bool:
+        """Whether a node runs."""
+        return bool(self._running)
+
+    # ------------------------------------------------------------------ emphasis
+    def restyle(self) -> None:
+        """Take the colours of another theme; the kept pictures are gone already."""
+        self.far.stale()
+
+    def selected_cards(self) -> list[NodeCard]:
+        """The selected cards."""
+        return [card for card in self.scene.selectedItems() if isinstance(card, NodeCard)]
+
+    def emphasised_lines(self) -> list[ConnectionLine]:
+        """The chosen, hovered and near connections."""
+        near = {line.view.key: line for card in self.selected_cards() for line in card.lines()}
+        for line in self._viewer.marked_lines():
+            near[line.view.key] = line
+        return list(near.values())
+
+
+def united(rects: Iterable[QRectF]) -> QRectF:
+    """The rectangle around rectangles."""
+    result = QRectF()
+    for rect in rects:
+        result = result.united(rect)
+    return result

@@ -1,0 +1,293 @@
+"""Edits that need a choice or the clipboard: add, connect, cut, copy, paste, delete; their menus and lists."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QMimeData, QObject, QPoint
+from PySide6.QtGui import QAction, QCursor, QGuiApplication
+from PySide6.QtWidgets import QMenu, QMessageBox
+
+from kailash_studio import __version__
+from kailash_studio.desktop.actions import ACTIONS
+from kailash_studio.desktop.canvas import Canvas
+from kailash_studio.desktop.dialogs.chooser import Choice, choose
+from kailash_studio.desktop.icons import Icons
+from kailash_studio.desktop.panels.palette import Palette, PaletteEntry
+from kailash_studio.desktop.session import Session
+from kailash_studio.desktop.theme import Theme
+from kailash_studio.errors import DocumentError
+from kailash_studio.spec.port import Ports
+from kailash_studio.spec.reference import summary
+
+if TYPE_CHECKING:
+    from kailash_studio.desktop.window import MainWindow
+
+FRAGMENT_MIME = "application/x-kailash-workflow-fragment"
+_PASTE_STEP = 32.0
+
+
+class Editing(QObject):
+    """Edits of the open workflow that start from a menu, a key or the palette."""
+
+    def __init__(self, session: Session, canvas: Canvas, icons: Icons, theme: Theme, window: MainWindow) -> None:
+        super().__init__(window)
+        self._session, self._canvas, self._icons, self._theme = session, canvas, icons, theme
+        self._window = window
+        self._actions: dict[str, QAction] = {}
+        self._connection = ""  # the selected connection
+        self._pastes = 0
+        canvas.quick_add_requested.connect(self.choose_node_type_at)
+        canvas.connection_dropped_on_canvas.connect(self.choose_node_for_port)
+        canvas.delete_requested.connect(self.delete)
+        canvas.connection_selected.connect(self._connection_selected)
+        canvas.selection_changed.connect(self._selection_changed)
+        canvas.context_menu_requested.connect(self._context_menu)
+
+    def use_actions(self, actions: dict[str, QAction]) -> None:
+        """The window's actions, for menus and for enabling."""
+        self._actions = actions
+        self._enable()
+
+    def paint_action(self, name: str, action: QAction) -> None:
+        """Give an action its icon in the present theme."""
+        declared = next(item for item in ACTIONS if item.name == name)
+        if declared.icon:
+            action.setIcon(self._icons.icon(declared.icon))
+
+    # ------------------------------------------------------------------ node types
+    def entries(self) -> list[PaletteEntry]:
+        """The node types as palette entries."""
+        return [
+            PaletteEntry(
+                type_name=node_type.type_name(),
+                title=node_type.title,
+                category=node_type.category,
+                icon=node_type.icon,
+                doc=summary(node_type),
+                keywords=node_type.keywords,
+            )
+            for node_type in self._session.registry
+        ]
+
+    def fill_palette(self, palette: Palette) -> None:
+        """Show the node types in the palette."""
+        broken = [(f.place.removeprefix("plugins/"), f.sentence) for f in self._session.registry.findings]
+        palette.set_types(self.entries(), broken)
+        palette.add_requested.connect(lambda type_name: self._add(type_name, *self._canvas.add_position()))
+
+    def _add(self, type_name: str, x: float, y: float) -> str:
+        node_id = self._session.add_node(type_name, (x, y))
+        self._canvas.select([node_id])
+        return node_id
+
+    def choose_node_type(self) -> None:
+        """Choose a node type from a list and place a node where there is room."""
+        self.choose_node_type_at(*self._canvas.add_position())
+
+    def choose_node_type_at(self, x: float, y: float) -> None:
+        """Choose a node type from a list and place a node there."""
+        choose(self._window, "Add a node…", self._type_choices(), lambda type_name: self._add(type_name, x, y))
+
+    def _type_choices(self) -> list[Choice]:
+        return [
+            Choice(
+                node_type.title,
+                summary(node_type),
+                node_type.type_name(),
+                self._icons.icon(node_type.icon, self._theme.category_colour(node_type.category)),
+            )
+            for node_type in self._session.registry
+        ]
+
+    def choose_node_for_port(self, node_id: str, port: str, is_output: bool, x: float, y: float) -> None:
+        """Choose a node to place at the loose end of a connection, from the types that have a port that fits."""
+        from kailash_studio.spec.port import fits
+
+        own = self._session.ports(node_id)
+        if own is None:
+            return
+        kind = (own.outputs if is_output else own.inputs)[port].type
+        choices = []
+        for choice in self._type_choices():
+            ports = self._session.registry.get(choice.value).ports_of({})
+            able = self._fitting(ports, is_output, lambda other: fits(kind, other) if is_output else fits(other, kind))
+            if able:
+                choices.append(
+                    Choice(choice.text, f"{able[0]}    {choice.detail}", (choice.value, able[0]), choice.icon)
+                )
+
+        def add(chosen: tuple[str, str]) -> None:
+            type_name, other_port = chosen
+            new_id = self._add(type_name, x, y)
+            ends = (node_id, port, new_id, other_port) if is_output else (new_id, other_port, node_id, port)
+            reason = self._session.connect_ports(*ends)
+            if reason:
+                self._window.say(reason)
+
+        choose(self._window, f"Add a node that fits {node_id}.{port}…", choices, add)
+
+    @staticmethod
+    def _fitting(ports: Ports, is_output: bool, fitting: Any) -> list[str]:
+        if is_output:
+            able = [(not port.required, name) for name, port in ports.inputs.items() if fitting(port.type)]
+            return [name for _, name in sorted(able, key=lambda item: item[0])]
+        return [name for name, port in ports.outputs.items() if fitting(port.type)]
+
+    # ------------------------------------------------------------------ connections
+    def choose_connection(self) -> None:
+        """Choose from the connections that the selected node can make: the way to connect by keyboard."""
+        chosen = self._canvas.selection()
+        if len(chosen) != 1:
+            self._window.say("Select one node first, then choose what it is connected to.")
+            return
+        choices = self._possible_connections(chosen[0])
+        if not choices:
+            self._window.say(f"No other node takes what {chosen[0]} gives, or gives what it takes.")
+            return
+
+        def connect(ends: tuple[str, str, str, str]) -> None:
+            reason = self._session.connect_ports(*ends)
+            if reason:
+                self._window.say(reason)
+
+        choose(self._window, f"Connect {chosen[0]}…", choices, connect)
+
+    def _possible_connections(self, node_id: str) -> list[Choice]:
+        session = self._session
+        own = session.ports(node_id)
+        if own is None:
+            return []
+        choices = []
+        icon = self._icons.icon("cable")
+        for other_id in session.workflow.nodes:
+            other = session.ports(other_id)
+            if other is None or other_id == node_id:
+                continue
+            pairs = [(node_id, output, other_id, name) for output in own.outputs for name in other.inputs]
+            pairs += [(other_id, output, node_id, name) for output in other.outputs for name in own.inputs]
+            for ends in pairs:
+                exists = f"{ends[0]}.{ends[1]}>{ends[2]}.{ends[3]}" in session.workflow.connections
+                if not exists and session.refusal(*ends) is None:
+                    choices.append(Choice(f"{ends[0]}.{ends[1]}  →  {ends[2]}.{ends[3]}", "", ends, icon))
+        return choices
+
+    # ------------------------------------------------------------------ selection and clipboard
+    def _connection_selected(self, key: str) -> None:
+        self._connection = key
+        self._enable()
+
+    def _selection_changed(self, _: object) -> None:
+        self._enable()
+
+    def _enable(self) -> None:
+        chosen = bool(self._canvas.selection())
+        for name in ("cut", "copy", "duplicate", "connect", "rename", "data", "reference"):
+            if name in self._actions:
+                self._actions[name].setEnabled(chosen)
+
+    def copy(self) -> None:
+        """Put the selected nodes on the clipboard, as text that can be pasted into a message too."""
+        chosen = self._canvas.selection()
+        if not chosen:
+            return
+        text = self._session.copied(chosen)
+        data = QMimeData()
+        data.setData(FRAGMENT_MIME, text.encode("utf-8"))
+        data.setText(text)
+        QGuiApplication.clipboard().setMimeData(data)
+        self._pastes = 0
+
+    def cut(self) -> None:
+        """Copy the selected nodes and remove them."""
+        self.copy()
+        self._session.remove(self._canvas.selection())
+
+    def paste(self) -> None:
+        """Add the nodes of the clipboard, a step beside those that were pasted before."""
+        data = QGuiApplication.clipboard().mimeData()
+        raw = bytes(data.data(FRAGMENT_MIME).data()).decode("utf-8") if data.hasFormat(FRAGMENT_MIME) else data.text()
+        self._pastes += 1
+        self._paste(raw, _PASTE_STEP * self._pastes)
+
+    def duplicate(self) -> None:
+        """Add a copy of the selected nodes, without the clipboard."""
+        chosen = self._canvas.selection()
+        if chosen:
+            self._paste(self._session.copied(chosen), _PASTE_STEP)
+
+    def _paste(self, text: str, step: float) -> None:
+        try:
+            self._canvas.select(self._session.paste(text, (step, step)))
+        except DocumentError:
+            self._window.say("The clipboard holds no nodes: copy some first.")
+
+    def delete(self) -> None:
+        """Remove the selected nodes, or the selected connection."""
+        chosen = self._canvas.selection()
+        if chosen:
+            self._session.remove(chosen)
+        elif self._connection in self._session.workflow.connections:
+            self._session.disconnect_keys([self._connection])
+            self._connection = ""
+
+    # ------------------------------------------------------------------ menus and lists
+    def _context_menu(self, where: QPoint, node_id: str, key: str) -> None:
+        menu = QMenu(self._window)
+        if node_id:
+            if node_id not in self._canvas.selection():
+                self._canvas.select([node_id])
+            names = ["data", "", "connect", "rename", "", "cut", "copy", "duplicate", "delete", "", "reference"]
+        elif key:
+            self._connection = key
+            names = ["delete"]
+        else:
+            names = ["add", "paste", "select_all", "", "arrange", "fit"]
+        for name in names:
+            if name:
+                menu.addAction(self._actions[name])
+            else:
+                menu.addSeparator()
+        self._window.popup(menu, where if not where.isNull() else QCursor.pos())
+
+    def choose_command(self) -> None:
+        """The command palette: every action, every node of the workflow, every node type."""
+        choices = [
+            Choice(
+                self._actions[item.name].text().removesuffix("…"),
+                f"{item.keys[0] if item.keys else ''}    {item.tip}".strip(),
+                ("action", item.name),
+                self._icons.icon(item.icon) if item.icon else None,
+            )
+            for item in ACTIONS
+            if self._actions[item.name].isEnabled() and item.name != "commands"
+        ]
+        pin = self._icons.icon("circle-dot", "accent")
+        choices += [
+            Choice(node_id, "Go to this node", ("node", node_id), pin) for node_id in self._session.workflow.nodes
+        ]
+        choices += [Choice(f"Add {c.text}", c.detail, ("type", c.value), c.icon) for c in self._type_choices()]
+
+        def follow(chosen: tuple[str, str]) -> None:
+            kind, name = chosen
+            if kind == "action":
+                self._actions[name].trigger()
+            elif kind == "node":
+                self._canvas.select([name])
+                self._canvas.center_on(name)
+            else:
+                self._add(name, *self._canvas.add_position())
+
+        choose(self._window, "Search nodes, commands…", choices, follow)
+
+    def about(self) -> None:
+        """Version and licences."""
+        box = QMessageBox(self._window)
+        box.setWindowTitle("About Kailash Studio")
+        box.setText(f"<b>Kailash Studio {__version__}</b>")
+        box.setInformativeText(
+            "Draw a workflow, run it, and run the same file on a server.\n\n"
+            "Fonts: Inter and JetBrains Mono (OFL). Icons: Lucide (ISC). Window: Qt for Python (LGPL), NodeGraphQt."
+        )
+        box.finished.connect(box.deleteLater)
+        box.open()

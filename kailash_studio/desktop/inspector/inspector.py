@@ -1,0 +1,268 @@
+"""The inspector panel: header, form, ports, help."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QPainter, QPixmap
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QStackedWidget,
+    QTabWidget,
+    QTextBrowser,
+    QVBoxLayout,
+    QWidget,
+)
+
+from kailash_studio.desktop.icons import Icons
+from kailash_studio.desktop.inspector.form import Form
+from kailash_studio.desktop.theme import Theme
+from kailash_studio.desktop.widgets.basics import EmptyState, label, panel_header
+from kailash_studio.spec.form import FormRow
+
+
+@dataclass(frozen=True, slots=True)
+class InspectedPort:
+    """A port as the inspector shows it."""
+
+    name: str
+    data_type: str
+    doc: str
+    is_output: bool
+    connected: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class InspectedNode:
+    """What the inspector shows of a node.
+
+    Attributes:
+        node_id: Its id.
+        type_name: Name of its type.
+        type_title: Title of its type.
+        icon: Icon of its type.
+        category: Category of its type.
+        rows: The form.
+        given: Parameter values that the document holds.
+        problems: Sentence by parameter.
+        policy_rows: The form of its policies.
+        policies: Policy values that the document holds.
+        ports: Inputs, then outputs.
+        help: Reference page, Markdown.
+        notice: A sentence about the node as a whole; empty when there is none.
+    """
+
+    node_id: str
+    type_name: str
+    type_title: str
+    icon: str
+    category: str
+    rows: tuple[FormRow, ...]
+    given: Mapping[str, Any]
+    problems: Mapping[str, str]
+    policy_rows: tuple[FormRow, ...]
+    policies: Mapping[str, Any]
+    ports: tuple[InspectedPort, ...]
+    help: str
+    notice: str = ""
+
+
+class Inspector(QWidget):
+    """Shows a node and says what the person changes.
+
+    Signals:
+        parameter_changed: Node id, parameter, new value.
+        parameter_reset: Node id, parameter.
+        policy_changed: Node id, policy, new value or None.
+        renamed: Node id, wanted id.
+    """
+
+    parameter_changed = Signal(str, str, object)
+    parameter_reset = Signal(str, str)
+    policy_changed = Signal(str, str, object)
+    renamed = Signal(str, str)
+
+    def __init__(self, theme: Theme, icons: Icons, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("panel")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self._theme, self._icons = theme, icons
+        self._view: InspectedNode | None = None
+        self._tile = QLabel(self)
+        self.name = QLineEdit(self)
+        self.name.setObjectName("node_name")
+        self.name.setAccessibleName("Node id")
+        self.name.setToolTip("Id of the node; Enter renames it.")
+        self.name.editingFinished.connect(self._rename)
+        self._type = label("", "muted", self)
+        self._state = QLabel(self)
+        self._state.setObjectName("chip")
+        self._notice = label("", "error_text", self)
+        self._notice.setWordWrap(True)
+        self._notice.setContentsMargins(12, 0, 12, 8)
+        self.form = Form(theme, icons, self)
+        self.form.changed.connect(self._changed)
+        self.form.reset.connect(self._reset)
+        self.policies = Form(theme, icons, self)
+        self.policies.changed.connect(self._policy_changed)
+        self.policies.reset.connect(lambda name: self._policy_changed(name, None))
+        self._ports = QTextBrowser(self)
+        self._help = QTextBrowser(self)
+        self.tabs = QTabWidget(self)
+        self.tabs.setDocumentMode(True)
+        for widget, title in (
+            (self.form, "Configure"),
+            (self.policies, "Limits"),
+            (self._ports, "Ports"),
+            (self._help, "Help"),
+        ):
+            self.tabs.addTab(widget, title)
+        self._empty = EmptyState(icons, "mouse-pointer-2", "Select a node to see and change it.", self)
+        self._stack = QStackedWidget(self)
+        self._stack.addWidget(self._node_page())
+        self._stack.addWidget(self._empty)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(panel_header("Inspector", self))
+        layout.addWidget(self._stack, 1)
+        theme.changed.connect(self._repaint)
+        self.show_nothing()
+
+    def _node_page(self) -> QWidget:
+        page = QWidget(self)
+        names = QVBoxLayout()
+        names.setSpacing(1)
+        names.addWidget(self.name)
+        names.addWidget(self._type)
+        head = QHBoxLayout()
+        head.setContentsMargins(12, 4, 12, 8)
+        head.setSpacing(10)
+        head.addWidget(self._tile)
+        head.addLayout(names, 1)
+        head.addWidget(self._state, 0, Qt.AlignmentFlag.AlignTop)
+        layout = QVBoxLayout(page)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addLayout(head)
+        layout.addWidget(self._notice)
+        layout.addWidget(self.tabs, 1)
+        return page
+
+    # ------------------------------------------------------------------ what is shown
+    def show_node(self, view: InspectedNode) -> None:
+        """Show a node; shown again, what the person is typing is left alone."""
+        before, self._view = self._view, view
+        if not self.name.hasFocus() or before is None or before.node_id != view.node_id:
+            self.name.setText(view.node_id)
+        self._type.setText(view.type_name)
+        self._notice.setText(view.notice)
+        self._notice.setVisible(bool(view.notice))
+        key = (view.node_id, view.type_name)
+        self.form.show_rows(key, view.rows, view.given, view.problems)
+        self.policies.show_rows(key, view.policy_rows, view.policies, view.problems)
+        self._paint_tile()
+        if before is None or before.ports != view.ports:
+            self._ports.setHtml(self._ports_html(view))
+        if before is None or before.help != view.help:
+            self._help.setMarkdown(view.help)
+        self._stack.setCurrentIndex(0)
+
+    def show_state(self, text: str, token: str) -> None:
+        """Show the node's state in the last run; an empty text hides it."""
+        self._state.setVisible(bool(text))
+        self._state.setText(f'<span style="color:{self._theme.colour(token).name()}">●</span>&nbsp; {text}')
+
+    def show_nothing(self) -> None:
+        """No node is selected."""
+        self._view = None
+        self._empty.say("Select a node to see and change it.")
+        self._stack.setCurrentIndex(1)
+
+    def show_many(self, count: int) -> None:
+        """Several nodes are selected."""
+        self._view = None
+        self._empty.say(f"{count} nodes are selected.")
+        self._stack.setCurrentIndex(1)
+
+    def focus_field(self, name: str) -> None:
+        """Go to the field of a parameter or a policy."""
+        for form in (self.form, self.policies):
+            if form.focus_field(name):
+                self.tabs.setCurrentWidget(form)
+                return
+
+    def focus_name(self) -> None:
+        """Go to the node's id, to change it."""
+        self.name.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        self.name.selectAll()
+
+    def show_help(self) -> None:
+        """Go to the reference page."""
+        self.tabs.setCurrentWidget(self._help)
+
+    # ------------------------------------------------------------------ what the person does
+    def _changed(self, name: str, value: object) -> None:
+        if self._view is not None:
+            self.parameter_changed.emit(self._view.node_id, name, value)
+
+    def _reset(self, name: str) -> None:
+        if self._view is not None:
+            self.parameter_reset.emit(self._view.node_id, name)
+
+    def _policy_changed(self, name: str, value: object) -> None:
+        if self._view is not None:
+            self.policy_changed.emit(self._view.node_id, name, value)
+
+    def _rename(self) -> None:
+        wanted = self.name.text().strip()
+        if self._view is not None and wanted != self._view.node_id:
+            self.renamed.emit(self._view.node_id, wanted)
+            if self._view is not None:
+                self.name.setText(self._view.node_id)  # the old one again if it could not be
+
+    # ------------------------------------------------------------------ looks
+    def _repaint(self) -> None:
+        self._empty.repaint_icon()
+        view = self._view
+        if view is not None:
+            self._paint_tile()
+            self._ports.setHtml(self._ports_html(view))
+
+    def _paint_tile(self) -> None:
+        if self._view is None:
+            return
+        ratio = self.devicePixelRatioF()
+        token = self._theme.category_colour(self._view.category)
+        tile = QPixmap(round(34 * ratio), round(34 * ratio))
+        tile.setDevicePixelRatio(ratio)
+        tile.fill(Qt.GlobalColor.transparent)
+        painter = QPainter(tile)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(self._theme.colour(token, 40))
+        painter.drawRoundedRect(0, 0, 34, 34, 8, 8)
+        painter.drawPixmap(8, 8, self._icons.pixmap(self._view.icon, token, 18, ratio))
+        painter.end()
+        self._tile.setPixmap(tile)
+
+    def _ports_html(self, view: InspectedNode) -> str:
+        text3 = self._theme.colour("text3").name()
+        parts = []
+        for title, is_output in (("Inputs", False), ("Outputs", True)):
+            ports = [port for port in view.ports if port.is_output == is_output]
+            if ports:
+                parts.append(f'<p style="color:{text3}"><b>{title}</b></p>')
+            for port in ports:
+                colour = self._theme.colour(self._theme.type_colour(port.data_type)).name()
+                linked = f'<br><span style="color:{text3}">{port.connected}</span>' if port.connected else ""
+                parts.append(
+                    f'<p><span style="color:{colour}">●</span>&nbsp; <b>{port.name}</b> '
+                    f'<span style="color:{text3}">{port.data_type}</span><br>{port.doc}{linked}</p>'
+                )
+        return "".join(parts) or f'<p style="color:{text3}">This node has no ports.</p>'

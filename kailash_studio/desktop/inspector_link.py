@@ -1,0 +1,128 @@
+"""Connects the inspector with the open workflow: what is selected is shown, and what is changed becomes edits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QObject
+
+from kailash_studio.desktop.canvas import Canvas
+from kailash_studio.desktop.inspector import InspectedNode, InspectedPort, Inspector
+from kailash_studio.desktop.runs import Runs, duration
+from kailash_studio.desktop.session import Session
+from kailash_studio.spec.form import form_rows
+from kailash_studio.spec.policy import Resilience
+from kailash_studio.spec.reference import reference_page
+
+_TOKENS = {"succeeded": "green", "failed": "red", "started": "accent", "skipped": "text3", "cancelled": "amber"}
+
+
+class InspectorLink(QObject):
+    """Shows the selected node in the inspector and turns its signals into edits."""
+
+    def __init__(
+        self,
+        session: Session,
+        canvas: Canvas,
+        runs: Runs,
+        inspector: Inspector,
+        say: Callable[[str], None],
+        parent: QObject,
+    ) -> None:
+        super().__init__(parent)
+        self._session, self._canvas, self._runs, self._inspector, self._say = session, canvas, runs, inspector, say
+        self._shown = ""
+        canvas.selection_changed.connect(lambda _: self._show())
+        session.changed.connect(lambda _: self._show())
+        session.opened.connect(self._show)
+        session.findings_changed.connect(self._show)
+        runs.changed.connect(self._show_state)
+        inspector.parameter_changed.connect(session.set_parameter)
+        inspector.parameter_reset.connect(session.reset_parameter)
+        inspector.policy_changed.connect(session.set_resilience)
+        inspector.renamed.connect(self._rename)
+
+    def _rename(self, node_id: str, wanted: str) -> None:
+        reason = self._session.rename(node_id, wanted)
+        if reason is not None:
+            self._say(reason)
+        else:
+            self._canvas.select([wanted])
+
+    def _show(self) -> None:
+        chosen = [n for n in self._canvas.selection() if n in self._session.workflow.nodes]
+        if len(chosen) == 1:
+            if self._shown and self._shown != chosen[0]:
+                self._session.history.close_step()
+            self._shown = chosen[0]
+            self._inspector.show_node(self._view(chosen[0]))
+            self._show_state()
+        else:
+            self._shown = ""
+            if chosen:
+                self._inspector.show_many(len(chosen))
+            else:
+                self._inspector.show_nothing()
+
+    def _show_state(self) -> None:
+        run = self._runs.current
+        state = run.states.get(self._shown) if run is not None else None
+        if not self._shown or state is None:
+            self._inspector.show_state("", "text3")
+            return
+        seconds = state.get("seconds")
+        word = {"started": "Running"}.get(state["state"], state["state"].capitalize())
+        text = f"{word} · {duration(seconds)}" if seconds is not None else word
+        self._inspector.show_state(text, _TOKENS.get(state["state"], "text3"))
+
+    def _view(self, node_id: str) -> InspectedNode:
+        session = self._session
+        placed = session.workflow.nodes[node_id]
+        node_type = session.registry.find(placed.type)
+        problems: dict[str, str] = {}
+        notice = ""
+        for finding in session.findings:
+            parts = finding.place.split("/")
+            if parts[:2] == ["nodes", node_id]:
+                if len(parts) > 3 and parts[2] in {"parameters", "resilience"}:
+                    problems.setdefault(parts[3], finding.sentence.removeprefix(f"{node_id}: "))
+                else:
+                    notice = notice or finding.sentence
+        run = self._runs.current
+        state = run.states.get(node_id, {}) if run is not None else {}
+        if not notice and state.get("state") == "failed":
+            notice = state.get("error", "")
+        return InspectedNode(
+            node_id=node_id,
+            type_name=placed.type,
+            type_title=node_type.title if node_type is not None else placed.type,
+            icon=node_type.icon if node_type is not None else "circle-help",
+            category=node_type.category if node_type is not None else "",
+            rows=tuple(form_rows(node_type)) if node_type is not None else (),
+            given=placed.parameters,
+            problems=problems,
+            policy_rows=tuple(form_rows(Resilience)) if node_type is not None else (),
+            policies=placed.resilience,
+            ports=self._ports(node_id),
+            help=reference_page(node_type) if node_type is not None else "",
+            notice=notice,
+        )
+
+    def _ports(self, node_id: str) -> tuple[InspectedPort, ...]:
+        ports = self._session.ports(node_id)
+        if ports is None:
+            return ()
+        workflow = self._session.workflow
+        sources = {c.input: c.start for c in workflow.incoming(node_id)}
+        targets: dict[str, str] = {}
+        for connection in workflow.outgoing(node_id):
+            known = targets.get(connection.output)
+            targets[connection.output] = f"{known}, {connection.end}" if known else f"to {connection.end}"
+        inputs = [
+            InspectedPort(name, str(p.type), p.doc, False, f"from {sources[name]}" if name in sources else "")
+            for name, p in ports.inputs.items()
+        ]
+        outputs = [
+            InspectedPort(name, str(p.type), p.doc, True, targets.get(name, "")) for name, p in ports.outputs.items()
+        ]
+        return (*inputs, *outputs)

@@ -1,0 +1,112 @@
+"""A table model whose rows are fetched in pages when they come into view; only the last pages stay in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt, Signal
+
+from kailash_studio.desktop.theme import Theme
+from kailash_studio.errors import StudioError
+
+PAGE = 200
+KEPT_PAGES = 50
+NUMBERS = frozenset({"integer", "number", "decimal"})
+
+Fetch = Callable[[int, int], Awaitable[dict[str, Any]]]
+Index = QModelIndex | QPersistentModelIndex
+_NO_INDEX = QModelIndex()
+
+
+class PagedTable(QAbstractTableModel):
+    """Rows of one table, by pages.
+
+    Signals:
+        failed: A page could not be fetched; the sentence.
+    """
+
+    failed = Signal(str)
+
+    def __init__(self, theme: Theme, fetch: Fetch, first: dict[str, Any], parent: QObject) -> None:
+        super().__init__(parent)
+        self._theme, self._fetch = theme, fetch
+        self.columns: list[str] = first["columns"]
+        self.types: list[str] = first["types"]
+        self.total: int = first["total"]
+        self._pages: OrderedDict[int, list[list[str | None]]] = OrderedDict({0: first["rows"]})
+        self._asked: dict[int, asyncio.Task[None]] = {}
+
+    def rowCount(self, parent: Index = _NO_INDEX) -> int:
+        """All rows of the table."""
+        return 0 if parent.isValid() else self.total
+
+    def columnCount(self, parent: Index = _NO_INDEX) -> int:
+        """Its columns."""
+        return 0 if parent.isValid() else len(self.columns)
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """The text of a cell, or a placeholder while its page is on the way."""
+        if role == Qt.ItemDataRole.DisplayRole:
+            text = self.cell(index.row(), index.column())
+            return "null" if text is None else text
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            right = self.types[index.column()] in NUMBERS
+            side = Qt.AlignmentFlag.AlignRight if right else Qt.AlignmentFlag.AlignLeft
+            return int(side | Qt.AlignmentFlag.AlignVCenter)
+        if role == Qt.ItemDataRole.FontRole and self.types[index.column()] in NUMBERS:
+            return self._theme.font(12, mono=True)
+        if role == Qt.ItemDataRole.ForegroundRole and self.cell(index.row(), index.column()) is None:
+            return self._theme.colour("text3")
+        return None
+
+    def cell(self, row: int, column: int) -> str | None:
+        """The text of a cell; None for null, "…" while it is on the way."""
+        number = row // PAGE
+        page = self._pages.get(number)
+        if page is None:
+            self._ask(number)
+            return "…"
+        self._pages.move_to_end(number)
+        inner = row - number * PAGE
+        return page[inner][column] if inner < len(page) else "…"
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """Column names, with the type as a tooltip; row numbers from 1."""
+        if orientation == Qt.Orientation.Horizontal:
+            if role == Qt.ItemDataRole.DisplayRole:
+                return self.columns[section]
+            if role == Qt.ItemDataRole.ToolTipRole:
+                return f"{self.columns[section]}: {self.types[section]}"
+            if role == Qt.ItemDataRole.TextAlignmentRole:
+                right = self.types[section] in NUMBERS
+                side = Qt.AlignmentFlag.AlignRight if right else Qt.AlignmentFlag.AlignLeft
+                return int(side | Qt.AlignmentFlag.AlignVCenter)
+        elif role == Qt.ItemDataRole.DisplayRole:
+            return f"{section + 1:,}"
+        return None
+
+    def _ask(self, number: int) -> None:
+        if number not in self._asked:
+            self._asked[number] = asyncio.ensure_future(self._load(number))
+
+    async def _load(self, number: int) -> None:
+        try:
+            page = await self._fetch(number * PAGE, PAGE)
+        except StudioError as error:
+            self.failed.emit(str(error))
+            return
+        finally:
+            self._asked.pop(number, None)
+        self._pages[number] = page["rows"]
+        while len(self._pages) > KEPT_PAGES:
+            self._pages.popitem(last=False)
+        last = min(self.total, (number + 1) * PAGE) - 1
+        self.dataChanged.emit(self.index(number * PAGE, 0), self.index(last, len(self.columns) - 1), [])
+
+    def stop(self) -> None:
+        """Give up on pages that are on the way."""
+        for task in list(self._asked.values()):
+            task.cancel()

@@ -1,0 +1,106 @@
+"""Connects the data panel with the canvas and the run: what is selected is shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal
+
+from kailash_studio.desktop.canvas import Canvas
+from kailash_studio.desktop.panels.table import RowsPanel
+from kailash_studio.desktop.runs import Runs
+from kailash_studio.desktop.session import Session
+
+
+class RowsLink(QObject):
+    """Shows the data of the selected node in the data panel.
+
+    Signals:
+        asked: The person asked for data; the panel should be in front.
+    """
+
+    asked = Signal()
+
+    def __init__(self, session: Session, canvas: Canvas, runs: Runs, panel: RowsPanel, parent: QObject) -> None:
+        super().__init__(parent)
+        self._session, self._canvas, self._runs, self._panel = session, canvas, runs, panel
+        self._shown: tuple[str, str, str] | None = None  # run, node, output
+        self._was_running = False
+        canvas.selection_changed.connect(self._selected)
+        canvas.output_activated.connect(self.show_output)
+        canvas.node_activated.connect(self.show_node)
+        panel.port_chosen.connect(self.show_output)
+        runs.changed.connect(self._run_changed)
+
+    def _selected(self, node_ids: list[str]) -> None:
+        if len(node_ids) == 1:
+            self._show_if_there(node_ids[0])
+
+    def show_node(self, node_id: str) -> None:
+        """Show the first output of a node, and bring the panel to the front."""
+        self.asked.emit()
+        self._shown = None
+        if not self._show_if_there(node_id):
+            state = self._runs.current.states.get(node_id) if self._runs.current else None
+            reason = (state or {}).get("error") or (state or {}).get("reason")
+            self._panel.show_nothing(f"{node_id}: {reason}" if reason else f"{node_id} has given no data yet: run it.")
+
+    def show_output(self, node_id: str, output: str) -> None:
+        """Show an output, and bring the panel to the front."""
+        self.asked.emit()
+        self._show(node_id, output)
+
+    def _show_if_there(self, node_id: str) -> bool:
+        outputs = self._outputs_with_value(node_id)
+        if not outputs:
+            return False
+        rows = self._runs.current.states[node_id].get("rows", {}) if self._runs.current else {}
+        tables = [output for output in outputs if output in rows]
+        self._show(node_id, (tables or outputs)[0])
+        return True
+
+    def _outputs_with_value(self, node_id: str) -> list[str]:
+        run = self._runs.current
+        if run is None or run.state == "running" or run.states.get(node_id, {}).get("state") != "succeeded":
+            return []
+        given = run.states[node_id].get("outputs")
+        ports = self._session.ports(node_id) if node_id in self._session.workflow.nodes else None
+        names = list(ports.outputs) if ports is not None else []
+        return [name for name in names if given is None or name in given]
+
+    def _show(self, node_id: str, output: str) -> None:
+        run = self._runs.current
+        if run is None or self._shown == (run.run_id, node_id, output):
+            return
+        self._shown = (run.run_id, node_id, output)
+
+        async def fetch(offset: int, limit: int) -> dict[str, Any]:
+            return await self._runs.page(node_id, output, offset, limit)
+
+        self._panel.show_port(node_id, output, fetch)
+
+    def _run_changed(self) -> None:
+        running = self._runs.running
+        if self._was_running and not running and self._runs.current is not None:
+            ports = [
+                (node_id, output)
+                for node_id in self._session.workflow.nodes
+                for output in self._outputs_with_value(node_id)
+            ]
+            self._panel.set_ports(ports)
+            self._show_result(ports)
+        if self._runs.current is None:
+            self._shown = None
+            self._panel.set_ports([])
+            self._panel.show_nothing()
+        self._was_running = running
+
+    def _show_result(self, ports: list[tuple[str, str]]) -> None:
+        """After a run: the selected node's data, else what a table node shows."""
+        chosen = self._canvas.selection()
+        if len(chosen) == 1 and self._show_if_there(chosen[0]):
+            return
+        workflow = self._session.workflow
+        views = [port for port in ports if workflow.nodes[port[0]].type == "TableViewNode"]
+        if views:
+            self._show(*views[-1])

@@ -1,0 +1,169 @@
+"""Headers, search fields, switches, segments, empty states."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QButtonGroup,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from kailash_studio.desktop.icons import Icons
+from kailash_studio.desktop.theme import Theme
+
+
+def label(text: str, name: str, parent: QWidget | None = None) -> QLabel:
+    """A label that the style sheet knows by name: h2, cap, muted, error_text."""
+    made = QLabel(text, parent)
+    made.setObjectName(name)
+    return made
+
+
+def panel_header(title: str, parent: QWidget) -> QWidget:
+    """The header line of a panel."""
+    header = QWidget(parent)
+    layout = QHBoxLayout(header)
+    layout.setContentsMargins(12, 10, 12, 4)
+    layout.addWidget(label(title, "h2"))
+    layout.addStretch(1)
+    return header
+
+
+class SearchField(QLineEdit):
+    """A line to search in; Down and Enter are handed on.
+
+    Signals:
+        moved_down: Down was pressed.
+        entered: Enter was pressed.
+    """
+
+    moved_down = Signal()
+    entered = Signal()
+
+    def __init__(self, icons: Icons, placeholder: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._icons = icons
+        self.setPlaceholderText(placeholder)
+        self.setAccessibleName(placeholder)
+        self.setClearButtonEnabled(True)
+        self._mark = self.addAction(icons.icon("search", "text3"), QLineEdit.ActionPosition.LeadingPosition)
+
+    def repaint_icon(self) -> None:
+        """Take the icon of the present theme."""
+        self._mark.setIcon(self._icons.icon("search", "text3"))
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Hand Down and Enter on; Escape clears."""
+        match event.key():
+            case Qt.Key.Key_Down:
+                self.moved_down.emit()
+            case Qt.Key.Key_Return | Qt.Key.Key_Enter:
+                self.entered.emit()
+            case Qt.Key.Key_Escape if self.text():
+                self.clear()
+            case _:
+                super().keyPressEvent(event)
+
+
+class Switch(QAbstractButton):
+    """On or off."""
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self.setCheckable(True)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+
+    def sizeHint(self) -> QSize:
+        """Its one size."""
+        return QSize(34, 20)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """A track and a knob."""
+        colour = self._theme.colour
+        on = self.isChecked()
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        track = QRectF(1.5, self.height() / 2 - 8, 31, 16)
+        edge = "accent_hi" if self.hasFocus() else "fill" if on else "border2"
+        painter.setPen(QPen(colour(edge), 1.4 if self.hasFocus() else 1.0))
+        painter.setBrush(colour("fill" if on else "raised"))
+        painter.drawRoundedRect(track, 8, 8)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(colour("on_accent" if on else "text3"))
+        painter.drawEllipse(QPointF(track.right() - 8 if on else track.left() + 8, track.center().y()), 5.2, 5.2)
+
+
+class Segments(QWidget):
+    """A few choices side by side.
+
+    Signals:
+        chosen: The value of the segment that was pressed.
+    """
+
+    chosen = Signal(object)
+
+    def __init__(self, choices: Sequence[tuple[Any, str]], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        self._group = QButtonGroup(self)
+        self._values = [value for value, _ in choices]
+        for index, (_, text) in enumerate(choices):
+            button = QPushButton(text, self)
+            button.setObjectName("seg")
+            button.setCheckable(True)
+            last = len(choices) - 1
+            button.setProperty(
+                "pos", "only" if last == 0 else "first" if index == 0 else "last" if index == last else "mid"
+            )
+            self._group.addButton(button, index)
+            layout.addWidget(button, 1)
+        self._group.idClicked.connect(lambda index: self.chosen.emit(self._values[index]))
+
+    def show_value(self, value: Any) -> None:
+        """Mark a value's segment; none when it is not one of them."""
+        self._group.setExclusive(False)
+        for button in self._group.buttons():
+            index = self._group.id(button)
+            button.setChecked(self._values[index] == value and type(self._values[index]) is type(value))
+        self._group.setExclusive(True)
+
+
+class EmptyState(QWidget):
+    """What a panel shows when there is nothing to show."""
+
+    def __init__(self, icons: Icons, icon: str, text: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._icons, self._icon = icons, icon
+        self._mark = QLabel(self)
+        self._text = label(text, "muted")
+        self._text.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._text.setWordWrap(True)
+        self._mark.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        layout = QVBoxLayout(self)
+        layout.addStretch(1)
+        layout.addWidget(self._mark)
+        layout.addWidget(self._text)
+        layout.addStretch(1)
+        self.repaint_icon()
+
+    def repaint_icon(self) -> None:
+        """Take the icon of the present theme."""
+        self._mark.setPixmap(self._icons.pixmap(self._icon, "border2", 26, self.devicePixelRatioF()))
+
+    def say(self, text: str) -> None:
+        """Change the text."""
+        self._text.setText(text)

@@ -1,0 +1,350 @@
+"""The main window: puts the parts together and says which part answers which action."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from PySide6.QtCore import QByteArray, QEvent, QPoint, Qt, QTimer
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import QApplication, QDockWidget, QMainWindow, QMenu, QTabWidget, QVBoxLayout, QWidget
+
+from kailash_studio.desktop.actions import make_actions
+from kailash_studio.desktop.canvas import Canvas
+from kailash_studio.desktop.canvas_link import CanvasLink
+from kailash_studio.desktop.documents import Documents
+from kailash_studio.desktop.editing import Editing
+from kailash_studio.desktop.engine import Engine
+from kailash_studio.desktop.icons import Icons
+from kailash_studio.desktop.inspector import Inspector
+from kailash_studio.desktop.inspector_link import InspectorLink
+from kailash_studio.desktop.panels.log import LogLine, RunLog
+from kailash_studio.desktop.panels.palette import Palette
+from kailash_studio.desktop.panels.problems import Problems
+from kailash_studio.desktop.panels.table import RowsPanel
+from kailash_studio.desktop.rows_link import RowsLink
+from kailash_studio.desktop.runs import Runs, duration
+from kailash_studio.desktop.session import Session
+from kailash_studio.desktop.settings import Settings
+from kailash_studio.desktop.status import EngineNotice, RunBar, StatusLine
+from kailash_studio.desktop.theme import Theme
+from kailash_studio.folders import resources
+from kailash_studio.spec.registry import Registry
+
+_SAY_MS = 8000
+
+
+class MainWindow(QMainWindow):
+    """The window of one workflow. ``closed`` is done when it has closed in order."""
+
+    def __init__(self, theme: Theme, settings: Settings, registry: Registry) -> None:
+        super().__init__()
+        self.setObjectName("main_window")
+        self.setAcceptDrops(True)
+        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.theme, self.settings = theme, settings
+        self.icons = Icons(theme)
+        self.session = Session(registry, self)
+        self.engine = Engine(self)
+        self.canvas = Canvas(theme, self.icons)
+        self.palette_panel = Palette(theme, self.icons)
+        self.inspector = Inspector(theme, self.icons)
+        self.problems = Problems(theme, self.icons)
+        self.log = RunLog(theme, self.icons)
+        self.rows = RowsPanel(theme, self.icons)
+        self.documents = Documents(self.session, settings, self)
+        self.runs = Runs(self.session, self.engine, self.canvas, self)
+        self.editing = Editing(self.session, self.canvas, self.icons, theme, self)
+        self.actions_by_name = make_actions(self, self.icons, self._handlers())
+        self.editing.use_actions(self.actions_by_name)
+        self.bar = RunBar(theme, self.icons, self.actions_by_name, self)
+        self.notice = EngineNotice(self.icons, self.actions_by_name["restart"], self)
+        self.line = StatusLine(theme, self)
+        self._recent_menu = QMenu("Open recent", self)
+        self._lay_out()
+        self.canvas_link = CanvasLink(self.session, self.canvas, self.say, self)
+        self.inspector_link = InspectorLink(self.session, self.canvas, self.runs, self.inspector, self.say, self)
+        self.rows_link = RowsLink(self.session, self.canvas, self.runs, self.rows, self)
+        self.editing.fill_palette(self.palette_panel)
+        self._connect()
+        self._show_recent()
+        self._show_title()
+        self._show_findings()
+        self._show_run()
+
+    # ------------------------------------------------------------------ putting together
+    def _lay_out(self) -> None:
+        self.setMinimumSize(900, 560)
+        self.resize(1440, 900)
+        middle = QWidget(self)
+        layout = QVBoxLayout(middle)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self.notice)
+        layout.addWidget(self.canvas, 1)
+        self.setCentralWidget(middle)
+        self.addToolBar(self.bar)
+        self.setStatusBar(self.line)
+        self.tabs = QTabWidget(self)
+        self.tabs.setDocumentMode(True)
+        for widget, icon, title in (
+            (self.rows, "table-2", "Data"),
+            (self.problems, "triangle-alert", "Problems"),
+            (self.log, "scroll-text", "Log"),
+        ):
+            self.tabs.addTab(widget, self.icons.icon(icon), title)
+        self._dock("palette", "Nodes", self.palette_panel, Qt.DockWidgetArea.LeftDockWidgetArea, 220)
+        self._dock("inspector", "Inspector", self.inspector, Qt.DockWidgetArea.RightDockWidgetArea, 300)
+        bottom = self._dock("bottom", "Run", self.tabs, Qt.DockWidgetArea.BottomDockWidgetArea, 0)
+        self.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea)
+        self.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)
+        self.resizeDocks([bottom], [250], Qt.Orientation.Vertical)
+        docks = self.findChildren(QDockWidget)
+        self.resizeDocks(docks[:2], [240, 330], Qt.Orientation.Horizontal)
+        if self.settings.geometry:
+            self.restoreGeometry(QByteArray.fromBase64(self.settings.geometry.encode("ascii")))
+        if self.settings.docks:
+            self.restoreState(QByteArray.fromBase64(self.settings.docks.encode("ascii")))
+
+    def _dock(self, name: str, title: str, widget: QWidget, area: Qt.DockWidgetArea, width: int) -> QDockWidget:
+        dock = QDockWidget(title, self)
+        dock.setObjectName(f"dock_{name}")
+        dock.setTitleBarWidget(QWidget(dock))  # the panels have headers of their own
+        dock.setFeatures(QDockWidget.DockWidgetFeature.NoDockWidgetFeatures)
+        widget.setMinimumWidth(width)
+        dock.setWidget(widget)
+        self.addDockWidget(area, dock)
+        return dock
+
+    def _handlers(self) -> dict[str, Callable[[], object]]:
+        canvas, documents, runs, editing = self.canvas, self.documents, self.runs, self.editing
+        return {
+            "new": documents.new,
+            "open": documents.ask_open,
+            "example": documents.open_example,
+            "save": documents.save,
+            "save_as": documents.save_as,
+            "quit": self.close,
+            "undo": self.session.undo,
+            "redo": self.session.redo,
+            "cut": editing.cut,
+            "copy": editing.copy,
+            "paste": editing.paste,
+            "duplicate": editing.duplicate,
+            "delete": editing.delete,
+            "select_all": lambda: canvas.select(list(self.session.workflow.nodes)),
+            "rename": self.inspector.focus_name,
+            "zoom_in": canvas.zoom_in,
+            "zoom_out": canvas.zoom_out,
+            "zoom_reset": canvas.zoom_reset,
+            "fit": canvas.fit,
+            "theme": self.change_theme,
+            "commands": editing.choose_command,
+            "add": editing.choose_node_type,
+            "connect": editing.choose_connection,
+            "arrange": self.arrange,
+            "run": runs.start,
+            "stop": runs.stop,
+            "data": self.show_data,
+            "problems": lambda: self.tabs.setCurrentWidget(self.problems),
+            "restart": self.restart_engine,
+            "reference": self.inspector.show_help,
+            "about": editing.about,
+        }
+
+    def _connect(self) -> None:
+        session, runs, canvas = self.session, self.runs, self.canvas
+        session.saved_changed.connect(self._show_title)
+        session.opened.connect(self._show_title)
+        session.changed.connect(lambda _: self._show_counts())
+        session.opened.connect(self._show_counts)
+        session.findings_changed.connect(self._show_findings)
+        runs.changed.connect(self._show_run)
+        runs.said.connect(self.say)
+        runs.problems_asked.connect(lambda: self.tabs.setCurrentWidget(self.problems))
+        runs.logged.connect(lambda lines: self.log.append([LogLine(*line) for line in lines]))
+        self.engine.state_changed.connect(self._engine_changed)
+        self.problems.jump.connect(self.jump)
+        self.documents.recent_changed.connect(self._show_recent)
+        self.bar.search_asked.connect(self.editing.choose_command)
+        canvas.zoom_changed.connect(lambda zoom: self.line.show_plain("zoom", f"{zoom:.0%}"))
+        canvas.drag_message.connect(self._drag_message)
+        self.rows_link.asked.connect(lambda: self.tabs.setCurrentWidget(self.rows))
+        file_menu = self.findChild(QMenu, "menu_file")
+        if file_menu is not None:
+            file_menu.insertMenu(self.actions_by_name["save"], self._recent_menu)
+        self._show_counts()
+        self.line.show_plain("zoom", f"{canvas.zoom():.0%}")
+
+    def start(self, files: Sequence[Path]) -> None:
+        """What happens once the window is on the screen: the engine, the file, what an earlier window left."""
+        QTimer.singleShot(0, self.engine.start)
+        if files:
+            self.documents.open(files[0])
+        self.documents.offer_leftovers()
+
+    # ------------------------------------------------------------------ actions of the window itself
+    def say(self, sentence: str) -> None:
+        """Show a sentence in the status line for a while, and in the log."""
+        self.line.showMessage(sentence, _SAY_MS)
+        self.log.append([LogLine(time.time(), "warning", "", sentence)])
+
+    def _drag_message(self, reason: str) -> None:
+        if reason:
+            self.line.showMessage(reason)
+        else:
+            self.line.clearMessage()
+
+    def change_theme(self) -> None:
+        """Change between dark and light, and remember it."""
+        self.theme.set_name("light" if self.theme.name == "dark" else "dark")
+        self.settings.theme = self.theme.name
+        self.settings.save()
+        for name, action in self.actions_by_name.items():
+            self.editing.paint_action(name, action)
+        self._show_title()
+        self._show_run()
+        self._show_findings()
+
+    def arrange(self) -> None:
+        """Lay the graph out afresh and show all of it."""
+        self.session.arrange()
+        self.canvas.fit()
+
+    def show_data(self) -> None:
+        """Show the data of the selected node."""
+        self.tabs.setCurrentWidget(self.rows)
+        chosen = self.canvas.selection()
+        if chosen:
+            self.rows_link.show_node(chosen[0])
+
+    def restart_engine(self) -> None:
+        """End the engine process, whatever it is doing, and start another."""
+        self.engine.stop()
+        self.runs.clear()
+        self.notice.hide()
+        self.engine.start()
+
+    def jump(self, place: str) -> None:
+        """Show the place of a finding: select its node and go to its field."""
+        parts = place.split("/")
+        workflow = self.session.workflow
+        if parts[0] == "nodes" and len(parts) > 1 and parts[1] in workflow.nodes:
+            self.canvas.select([parts[1]])
+            self.canvas.center_on(parts[1])
+            if len(parts) > 3 and parts[2] in {"parameters", "resilience"}:
+                self.inspector.focus_field(parts[3])
+        elif parts[0] == "connections" and len(parts) > 1:
+            connection = workflow.connections.get("/".join(parts[1:]))
+            if connection is not None and connection.target in workflow.nodes:
+                self.canvas.select([connection.target])
+                self.canvas.center_on(connection.target)
+
+    # ------------------------------------------------------------------ showing
+    def _show_title(self) -> None:
+        name, path = self.documents.title(), self.session.path
+        folder = path.parent.name if path is not None and not path.is_relative_to(resources()) else ""
+        self.bar.show_title(folder, name, self.session.dirty)
+        self.setWindowTitle(f"{name}[*] - Kailash Studio")
+        self.setWindowModified(self.session.dirty)
+        for action, label in (("undo", self.session.history.undo_label), ("redo", self.session.history.redo_label)):
+            self.actions_by_name[action].setText(f"{action.capitalize()} {label}".strip())
+            self.actions_by_name[action].setEnabled(bool(label))
+
+    def _show_counts(self) -> None:
+        workflow = self.session.workflow
+        nodes, connections = len(workflow.nodes), len(workflow.connections)
+        words = f"{nodes:,} node{'s' * (nodes != 1)} · {connections:,} connection{'s' * (connections != 1)}"
+        self.line.show_plain("counts", words)
+
+    def _show_findings(self) -> None:
+        findings = self.session.findings
+        self.problems.set_findings(findings)
+        errors = sum(finding.severity == "error" for finding in findings)
+        self.tabs.setTabText(self.tabs.indexOf(self.problems), f"Problems  {len(findings)}" if findings else "Problems")
+        text = f"{errors} problem{'s' * (errors != 1)} to mend" if errors else ""
+        self.line.show_dot("problems", "red", text)
+
+    def _show_run(self) -> None:
+        running, run = self.runs.running, self.runs.current
+        self.bar.show_running(running)
+        self.actions_by_name["run"].setEnabled(not running)
+        self.actions_by_name["stop"].setEnabled(running)
+        if run is None:
+            self.line.show_dot("run", "text3", "")
+            return
+        total = len(self.session.workflow.nodes)
+        if run.state == "running":
+            self.line.show_dot("run", "accent", f"Running · {run.ended_nodes} of {total} nodes")
+        else:
+            token = {"succeeded": "green", "failed": "red"}.get(run.state, "amber")
+            took = duration(run.seconds)
+            text = f"Last run {time.strftime('%H:%M:%S')} · {run.state} · {run.ended_nodes} of {total} nodes · {took}"
+            self.line.show_dot("run", token, text)
+
+    def _engine_changed(self, state: str, why: str) -> None:
+        token = {"ready": "green", "starting": "amber"}.get(state, "red")
+        self.line.show_dot("engine", token, f"engine {state}")
+        if state == "gone":
+            self.notice.say(why)
+            self.log.append([LogLine(time.time(), "error", "", why)])
+        else:
+            self.notice.hide()
+
+    def _show_recent(self) -> None:
+        self._recent_menu.clear()
+        for name in self.settings.recent:
+            path = Path(name)
+            action = self._recent_menu.addAction(path.name)
+            action.setToolTip(name)
+            action.triggered.connect(lambda _checked=False, chosen=path: self.documents.open(chosen))
+        self._recent_menu.setEnabled(bool(self.settings.recent))
+
+    # ------------------------------------------------------------------ files dropped on the window
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Take workflow files from a file manager."""
+        urls = event.mimeData().urls()
+        if len(urls) == 1 and urls[0].toLocalFile().endswith(".json"):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Open the dropped file."""
+        self.documents.open(Path(event.mimeData().urls()[0].toLocalFile()))
+
+    # ------------------------------------------------------------------ closing
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Ask about unsaved changes; nothing may be awaited here."""
+        if self.closed.done():
+            event.accept()
+            return
+        event.ignore()
+        self.documents.when_saved(self.close_without_asking)
+
+    def close_without_asking(self) -> None:
+        """Close; unsaved changes are given up, or were saved."""
+        if self.closed.done():
+            return
+        self.settings.geometry = bytes(self.saveGeometry().toBase64().data()).decode("ascii")
+        self.settings.docks = bytes(self.saveState().toBase64().data()).decode("ascii")
+        self.settings.save()
+        self.session.close()
+        self.closed.set_result(None)
+        self.hide()
+
+    def dispose(self) -> None:
+        """Take everything down in the order that Qt needs; the window is gone afterwards."""
+        self.engine.stop()
+        self.canvas.dispose()
+        self.close()
+        self.deleteLater()
+        QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+
+    def contextMenuEvent(self, event: object) -> None:
+        """No menu of docks and toolbars: they cannot be closed."""
+
+    def popup(self, menu: QMenu, where: QPoint) -> None:
+        """Show a menu; it deletes itself."""
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.popup(where)
