@@ -6,7 +6,7 @@ import asyncio
 import sys
 from typing import Any, Literal
 
-from PySide6.QtCore import QObject, QProcess, QProcessEnvironment, QTimer, Signal
+from PySide6.QtCore import QObject, QProcess, QProcessEnvironment, Signal
 
 from kailash_studio.errors import EngineError
 from kailash_studio.runtime import protocol
@@ -59,13 +59,20 @@ class Engine(QObject):
         self._send("hello", {})
 
     def stop(self) -> None:
-        """End the process and wait for it, a few seconds at most."""
+        """End the process in order and wait for it, a few seconds at most; for the time when the window closes."""
         process = self._process
         if process is None:
             return
         self._ending = True
         process.closeWriteChannel()
         if not process.waitForFinished(3000):
+            self.kill()
+
+    def kill(self) -> None:
+        """End the process at once, whatever it is doing; its workers end with it."""
+        process = self._process
+        if process is not None:
+            self._ending = True
             process.kill()
             process.waitForFinished(2000)
 
@@ -128,8 +135,7 @@ class Engine(QObject):
     def _gone(self, why: str) -> None:
         process, self._process = self._process, None
         if process is not None:
-            # not now: this may be called from one of its own signals
-            QTimer.singleShot(0, process.deleteLater)
+            process.deleteLater()  # not at once: this may be called from one of its own signals
         waiting, self._waiting = self._waiting, {}
         for future in waiting.values():
             if not future.done():

@@ -222,7 +222,7 @@ class MainWindow(QMainWindow):
 
     def restart_engine(self) -> None:
         """End the engine process, whatever it is doing, and start another."""
-        self.engine.stop()
+        self.engine.kill()
         self.runs.clear()
         self.notice.hide()
         self.engine.start()
