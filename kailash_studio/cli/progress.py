@@ -8,6 +8,7 @@ from typing import IO
 
 from kailash_studio.runtime import events
 from kailash_studio.runtime.events import Event
+from kailash_studio.runtime.wording import counts, duration, rows
 
 _MARKS = {
     events.NODE_SUCCEEDED: ("+", "32"),
@@ -49,20 +50,18 @@ class Progress:
         mark, colour = _MARKS[event.kind]
         details = event.details
         if event.kind == events.NODE_SUCCEEDED:
-            rows = ", ".join(f"{name} {count:,} rows" for name, count in details["rows"].items())
-            text = f"{_seconds(details['seconds']):>9}  {rows}"
+            text = f"{duration(details['seconds']):>9}  {rows(event)}"
         elif event.kind == events.NODE_FAILED:
-            text = f"{_seconds(details['seconds']):>9}  {details['error']}"
+            text = f"{duration(details['seconds']):>9}  {details['error']}"
         else:
             text = f"{'':>9}  {event.kind.removeprefix('node_')}: {details['reason']}"
         return f"{self._painted(mark, colour)} {event.node:<{self._width}} {text}".rstrip()
 
     def _last_line(self, event: Event) -> str:
         details = event.details
-        parts = [f"{details[key]} {key}" for key in ("succeeded", "failed", "skipped", "cancelled") if details[key]]
         colour = "32" if details["state"] == "succeeded" else "31"
         state = self._painted(str(details["state"]), colour)
-        return f"Run {event.run_id} {state} in {_seconds(details['seconds'])}: {', '.join(parts) or 'no nodes'}."
+        return f"Run {event.run_id} {state} in {duration(details['seconds'])}: {counts(event)}."
 
     def _painted(self, text: str, colour: str) -> str:
         return f"\x1b[{colour}m{text}\x1b[0m" if self._colour else text
@@ -76,11 +75,3 @@ class Progress:
             text += f"  {self._ended} of {self._count} done, running {names}{more}"
         self._stream.write(text)
         self._stream.flush()
-
-
-def _seconds(value: float) -> str:
-    if value < 0.001:
-        return f"{value * 1e6:.0f} us"
-    if value < 1:
-        return f"{value * 1e3:.0f} ms"
-    return f"{value:.2f} s" if value < 100 else f"{value:.0f} s"

@@ -8,8 +8,9 @@ from PySide6.QtCore import QObject
 
 from kailash_studio.desktop.canvas import Canvas
 from kailash_studio.desktop.inspector import InspectedNode, InspectedPort, Inspector
-from kailash_studio.desktop.runs import Runs, duration
+from kailash_studio.desktop.runs import Runs
 from kailash_studio.desktop.session import Session
+from kailash_studio.runtime.wording import duration
 from kailash_studio.spec.form import form_rows
 from kailash_studio.spec.policy import Resilience
 from kailash_studio.spec.reference import reference_page
@@ -72,8 +73,8 @@ class InspectorLink(QObject):
             return
         seconds = state.get("seconds")
         word = {"started": "Running"}.get(state["state"], state["state"].capitalize())
-        text = f"{word} · {duration(seconds)}" if seconds is not None else word
-        self._inspector.show_state(text, _TOKENS.get(state["state"], "text3"))
+        took = f"{word} in {duration(seconds)}" if seconds is not None else word
+        self._inspector.show_state(word, _TOKENS.get(state["state"], "text3"), took)
 
     def _view(self, node_id: str) -> InspectedNode:
         session = self._session

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject
 
 from kailash_studio.desktop.canvas import Canvas
 from kailash_studio.desktop.panels.table import RowsPanel
@@ -13,19 +13,14 @@ from kailash_studio.desktop.session import Session
 
 
 class RowsLink(QObject):
-    """Shows the data of the selected node in the data panel.
-
-    Signals:
-        asked: The person asked for data; the panel should be in front.
-    """
-
-    asked = Signal()
+    """Shows the data of the selected node in the data panel, while a run goes on as well as after it."""
 
     def __init__(self, session: Session, canvas: Canvas, runs: Runs, panel: RowsPanel, parent: QObject) -> None:
         super().__init__(parent)
         self._session, self._canvas, self._runs, self._panel = session, canvas, runs, panel
         self._shown: tuple[str, str, str] | None = None  # run, node, output
         self._was_running = False
+        self._ports: list[tuple[str, str]] = []
         canvas.selection_changed.connect(self._selected)
         canvas.output_activated.connect(self.show_output)
         canvas.node_activated.connect(self.show_node)
@@ -34,20 +29,22 @@ class RowsLink(QObject):
 
     def _selected(self, node_ids: list[str]) -> None:
         if len(node_ids) == 1:
-            self._show_if_there(node_ids[0])
+            self.show_node(node_ids[0])
 
     def show_node(self, node_id: str) -> None:
-        """Show the first output of a node, and bring the panel to the front."""
-        self.asked.emit()
+        """Show the first output of a node, or why it has none."""
+        if self._show_if_there(node_id):
+            return
         self._shown = None
-        if not self._show_if_there(node_id):
-            state = self._runs.current.states.get(node_id) if self._runs.current else None
-            reason = (state or {}).get("error") or (state or {}).get("reason")
-            self._panel.show_nothing(f"{node_id}: {reason}" if reason else f"{node_id} has given no data yet: run it.")
+        state = self._runs.current.states.get(node_id) if self._runs.current else None
+        reason = (state or {}).get("error") or (state or {}).get("reason")
+        if reason:
+            self._panel.show_nothing(reason if reason.startswith(f"{node_id}:") else f"{node_id}: {reason}")
+        else:
+            self._panel.show_nothing(f"{node_id} has given no data yet: run the workflow.")
 
     def show_output(self, node_id: str, output: str) -> None:
-        """Show an output, and bring the panel to the front."""
-        self.asked.emit()
+        """Show an output."""
         self._show(node_id, output)
 
     def _show_if_there(self, node_id: str) -> bool:
@@ -61,7 +58,7 @@ class RowsLink(QObject):
 
     def _outputs_with_value(self, node_id: str) -> list[str]:
         run = self._runs.current
-        if run is None or run.state == "running" or run.states.get(node_id, {}).get("state") != "succeeded":
+        if run is None or run.states.get(node_id, {}).get("state") != "succeeded":
             return []
         given = run.states[node_id].get("outputs")
         ports = self._session.ports(node_id) if node_id in self._session.workflow.nodes else None
@@ -81,26 +78,28 @@ class RowsLink(QObject):
 
     def _run_changed(self) -> None:
         running = self._runs.running
-        if self._was_running and not running and self._runs.current is not None:
-            ports = [
-                (node_id, output)
-                for node_id in self._session.workflow.nodes
-                for output in self._outputs_with_value(node_id)
-            ]
+        ports = [
+            (node_id, output)
+            for node_id in self._session.workflow.nodes
+            for output in self._outputs_with_value(node_id)
+        ]
+        if ports != self._ports:
+            self._ports = ports
             self._panel.set_ports(ports)
-            self._show_result(ports)
+        if self._was_running and not running and self._runs.current is not None:
+            self._show_result()
         if self._runs.current is None:
             self._shown = None
-            self._panel.set_ports([])
             self._panel.show_nothing()
         self._was_running = running
 
-    def _show_result(self, ports: list[tuple[str, str]]) -> None:
+    def _show_result(self) -> None:
         """After a run: the selected node's data, else what a table node shows."""
         chosen = self._canvas.selection()
-        if len(chosen) == 1 and self._show_if_there(chosen[0]):
+        if len(chosen) == 1:
+            self.show_node(chosen[0])
             return
         workflow = self._session.workflow
-        views = [port for port in ports if workflow.nodes[port[0]].type == "TableViewNode"]
+        views = [port for port in self._ports if workflow.nodes[port[0]].type == "TableViewNode"]
         if views:
             self._show(*views[-1])

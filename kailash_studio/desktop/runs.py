@@ -15,6 +15,7 @@ from kailash_studio.desktop.canvas.view import NodeState
 from kailash_studio.desktop.engine import Engine
 from kailash_studio.desktop.session import Session
 from kailash_studio.errors import EngineError
+from kailash_studio.runtime.wording import duration
 from kailash_studio.services import trust
 from kailash_studio.spec.finding import has_errors
 
@@ -213,9 +214,14 @@ class Runs(QObject):
         if state == "gone":
             if self.running and self.current is not None:
                 self.current.state = "interrupted"
+                open_nodes = [n for n in self._session.workflow.nodes if self._state_of(n) in {"", "started"}]
+                self._canvas.set_states({n: NodeState("cancelled", "", "The engine ended.") for n in open_nodes})
             self._starting = False
-            self._canvas.clear_run()
             self.changed.emit()
+
+    def _state_of(self, node_id: str) -> str:
+        state = self.current.states.get(node_id) if self.current is not None else None
+        return state["state"] if state is not None else ""
 
 
 def node_state(state: dict[str, Any]) -> NodeState:
@@ -224,14 +230,3 @@ def node_state(state: dict[str, Any]) -> NodeState:
     seconds = state.get("seconds")
     tip = state.get("error") or state.get("reason") or ""
     return NodeState(word, duration(seconds) if seconds is not None else "", tip)  # type: ignore[arg-type]
-
-
-def duration(seconds: float) -> str:
-    """A duration as people read it: 42 ms, 1.24 s, 3 min 20 s."""
-    if seconds < 0.0005:
-        return "<1 ms"
-    if seconds < 1:
-        return f"{seconds * 1e3:.0f} ms"
-    if seconds < 100:
-        return f"{seconds:.2f} s"
-    return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"

@@ -38,15 +38,16 @@ QPushButton#primary { background: $fill; border-color: $fill; color: $on_accent;
 QPushButton#primary:hover { background: $fill_hi; border-color: $fill_hi; }
 QPushButton#primary:disabled { background: $accent_bg; border-color: $accent_bg; color: $accent_hi; }
 QPushButton#search_button { color: $text3; text-align: left; padding: 0 10px; }
-QPushButton#seg { border-radius: 0; border-right-width: 0; padding: 0 8px; color: $text2; min-height: 26px;
+QPushButton#seg { border-radius: 0; padding: 0 8px; color: $text2; min-height: 26px;
     font-size: 12px; }
 QLineEdit#node_name { background: transparent; border: 1px solid transparent; padding: 0 4px; min-height: 22px;
     font-weight: 600; margin-left: -5px; }
 QLineEdit#node_name:hover { border-color: $border2; }
 QLineEdit#node_name:focus { border-color: $accent; background: $raised; }
 QPushButton#seg[pos="first"] { border-top-left-radius: 6px; border-bottom-left-radius: 6px; }
-QPushButton#seg[pos="last"] { border-top-right-radius: 6px; border-bottom-right-radius: 6px; border-right-width: 1px; }
-QPushButton#seg[pos="only"] { border-radius: 6px; border-right-width: 1px; }
+QPushButton#seg[pos="last"] { border-top-right-radius: 6px; border-bottom-right-radius: 6px; }
+QPushButton#seg[pos="mid"], QPushButton#seg[pos="last"] { margin-left: -1px; }
+QPushButton#seg[pos="only"] { border-radius: 6px; }
 QPushButton#seg:checked { background: $accent_bg; color: $accent_hi; font-weight: 600; border: 1px solid $accent; }
 
 QLineEdit, QComboBox, QSpinBox, QDoubleSpinBox { background: $raised; border: 1px solid $border; border-radius: 6px;

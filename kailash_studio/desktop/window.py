@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QEvent, QPoint, Qt, QTimer
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
-from PySide6.QtWidgets import QApplication, QDockWidget, QMainWindow, QMenu, QTabWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QDockWidget, QMainWindow, QMenu, QSplitter, QTabWidget, QVBoxLayout, QWidget
 
 from kailash_studio.desktop.actions import make_actions
 from kailash_studio.desktop.canvas import Canvas
@@ -25,12 +25,13 @@ from kailash_studio.desktop.panels.palette import Palette
 from kailash_studio.desktop.panels.problems import Problems
 from kailash_studio.desktop.panels.table import RowsPanel
 from kailash_studio.desktop.rows_link import RowsLink
-from kailash_studio.desktop.runs import Runs, duration
+from kailash_studio.desktop.runs import Runs
 from kailash_studio.desktop.session import Session
 from kailash_studio.desktop.settings import Settings
 from kailash_studio.desktop.status import EngineNotice, RunBar, StatusLine
 from kailash_studio.desktop.theme import Theme
 from kailash_studio.folders import resources
+from kailash_studio.runtime.wording import duration
 from kailash_studio.spec.registry import Registry
 
 _SAY_MS = 8000
@@ -87,17 +88,20 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(middle)
         self.addToolBar(self.bar)
         self.setStatusBar(self.line)
-        self.tabs = QTabWidget(self)
-        self.tabs.setDocumentMode(True)
-        for widget, icon, title in (
-            (self.rows, "table-2", "Data"),
-            (self.problems, "triangle-alert", "Problems"),
-            (self.log, "scroll-text", "Log"),
+        self.bottom = QSplitter(Qt.Orientation.Horizontal, self)
+        self.bottom.setChildrenCollapsible(False)
+        self.data_tabs, self.report_tabs = QTabWidget(self.bottom), QTabWidget(self.bottom)
+        for tabs, widget, icon, title in (
+            (self.data_tabs, self.rows, "table-2", "Data"),
+            (self.report_tabs, self.log, "scroll-text", "Log"),
+            (self.report_tabs, self.problems, "triangle-alert", "Problems"),
         ):
-            self.tabs.addTab(widget, self.icons.icon(icon), title)
+            tabs.setDocumentMode(True)
+            tabs.addTab(widget, self.icons.icon(icon), title)
+        self.bottom.setSizes([560, 440])
         self._dock("palette", "Nodes", self.palette_panel, Qt.DockWidgetArea.LeftDockWidgetArea, 220)
         self._dock("inspector", "Inspector", self.inspector, Qt.DockWidgetArea.RightDockWidgetArea, 300)
-        bottom = self._dock("bottom", "Run", self.tabs, Qt.DockWidgetArea.BottomDockWidgetArea, 0)
+        bottom = self._dock("bottom", "Run", self.bottom, Qt.DockWidgetArea.BottomDockWidgetArea, 0)
         self.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea)
         self.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)
         self.resizeDocks([bottom], [250], Qt.Orientation.Vertical)
@@ -148,7 +152,7 @@ class MainWindow(QMainWindow):
             "run": runs.start,
             "stop": runs.stop,
             "data": self.show_data,
-            "problems": lambda: self.tabs.setCurrentWidget(self.problems),
+            "problems": self.show_problems,
             "restart": self.restart_engine,
             "reference": self.inspector.show_help,
             "about": editing.about,
@@ -163,7 +167,7 @@ class MainWindow(QMainWindow):
         session.findings_changed.connect(self._show_findings)
         runs.changed.connect(self._show_run)
         runs.said.connect(self.say)
-        runs.problems_asked.connect(lambda: self.tabs.setCurrentWidget(self.problems))
+        runs.problems_asked.connect(self.show_problems)
         runs.logged.connect(lambda lines: self.log.append([LogLine(*line) for line in lines]))
         self.engine.state_changed.connect(self._engine_changed)
         self.problems.jump.connect(self.jump)
@@ -171,7 +175,6 @@ class MainWindow(QMainWindow):
         self.bar.search_asked.connect(self.editing.choose_command)
         canvas.zoom_changed.connect(lambda zoom: self.line.show_plain("zoom", f"{zoom:.0%}"))
         canvas.drag_message.connect(self._drag_message)
-        self.rows_link.asked.connect(lambda: self.tabs.setCurrentWidget(self.rows))
         file_menu = self.findChild(QMenu, "menu_file")
         if file_menu is not None:
             file_menu.insertMenu(self.actions_by_name["save"], self._recent_menu)
@@ -215,10 +218,15 @@ class MainWindow(QMainWindow):
 
     def show_data(self) -> None:
         """Show the data of the selected node."""
-        self.tabs.setCurrentWidget(self.rows)
         chosen = self.canvas.selection()
         if chosen:
             self.rows_link.show_node(chosen[0])
+        self.rows.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    def show_problems(self) -> None:
+        """Show what is to be mended."""
+        self.report_tabs.setCurrentWidget(self.problems)
+        self.problems.setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     def restart_engine(self) -> None:
         """End the engine process, whatever it is doing, and start another."""
@@ -263,7 +271,8 @@ class MainWindow(QMainWindow):
         findings = self.session.findings
         self.problems.set_findings(findings)
         errors = sum(finding.severity == "error" for finding in findings)
-        self.tabs.setTabText(self.tabs.indexOf(self.problems), f"Problems  {len(findings)}" if findings else "Problems")
+        title = f"Problems  {len(findings)}" if findings else "Problems"
+        self.report_tabs.setTabText(self.report_tabs.indexOf(self.problems), title)
         text = f"{errors} problem{'s' * (errors != 1)} to mend" if errors else ""
         self.line.show_dot("problems", "red", text)
 

@@ -152,6 +152,11 @@ class AsyncLocalRuntime:
         run.cancel(reason)
         return True
 
+    def outputs(self, run_id: str, node_id: str) -> Outputs | None:
+        """What a node gave in a run that is under way; None while it has given nothing."""
+        run = self._runs.get(run_id)
+        return run.outputs(node_id) if run is not None else None
+
     def _sinks(self, further: Sink | None) -> Sink | None:
         sinks = [sink for sink in (self._on_events, further, _log_events if self._logging else None) if sink]
         if len(sinks) < 2:

@@ -112,6 +112,13 @@ class Run:
         self._held.clear()
         self._check_done()
 
+    def outputs(self, node_id: str) -> Outputs | None:
+        """What a node has given so far; None while it has not succeeded."""
+        for i, step in enumerate(self.plan.steps):
+            if step.node_id == node_id and self._state[i] == SUCCEEDED:
+                return self._results[i]
+        return None
+
     def log(self, level: str, node_id: str, text: str) -> None:
         """Add a line to the run's events; may be called from any thread."""
         self._loop.call_soon_threadsafe(self._emit, events.LOG_WRITTEN, node_id, -1, {"level": level, "text": text})

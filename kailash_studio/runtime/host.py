@@ -23,6 +23,7 @@ from kailash_studio.runtime.engine import describe
 from kailash_studio.runtime.events import Event
 from kailash_studio.runtime.pages import page_of
 from kailash_studio.runtime.plan import InvalidWorkflowError
+from kailash_studio.runtime.wording import counts, duration, rows
 from kailash_studio.spec.context import Outputs
 from kailash_studio.workflow.reader import read
 
@@ -84,18 +85,14 @@ def _log_line(event: Event) -> list[Any] | None:
         word = event.kind.removeprefix("node_").capitalize()
         return [event.wall, "info", event.node, f"{word}: {details['reason']}."]
     if event.kind == events.NODE_SUCCEEDED:
-        rows = ", ".join(f"{name} {count:,} rows" for name, count in details["rows"].items())
-        took = f"Succeeded in {details['seconds'] * 1e3:,.1f} ms"
-        return [event.wall, "info", event.node, f"{took}{': ' + rows if rows else ''}."]
+        took, given = duration(details["seconds"]), rows(event)
+        return [event.wall, "info", event.node, f"Succeeded in {took}{': ' + given if given else ''}."]
     return None
 
 
 def _finished(event: Event) -> str:
     details = event.details
-    counts = ", ".join(
-        f"{details[key]} {key}" for key in ("succeeded", "failed", "skipped", "cancelled") if details[key]
-    )
-    return f"Run {event.run_id} {details['state']} in {details['seconds']:.2f} s: {counts or 'no nodes'}."
+    return f"Run {event.run_id} {details['state']} in {duration(details['seconds'])}: {counts(event)}."
 
 
 class Host:
@@ -179,10 +176,10 @@ class Host:
 
     def _page(self, request: Mapping[str, Any]) -> dict[str, Any]:
         run_id, node, output = request["run_id"], request["node"], request["output"]
-        try:
-            value = self._results[run_id][node][output]
-        except KeyError:
-            raise EngineError(f"{node}.{output} has no value in run {run_id}: run the workflow again.") from None
+        outputs = self._results[run_id].get(node) if run_id in self._results else self._runtime.outputs(run_id, node)
+        if outputs is None or output not in outputs:
+            raise EngineError(f"{node}.{output} has no value in run {run_id}: run the workflow again.")
+        value = outputs[output]
         return page_of(value, int(request.get("offset", 0)), int(request.get("limit", 200)))
 
 

@@ -122,7 +122,7 @@ class CodeField(Field):
         super().__init__()
         self.edit = CodeEditor(theme, row.kind)
         self.edit.setMinimumHeight(230)
-        self.edit.committed.connect(lambda text: self.committed.emit(text))
+        self.edit.committed.connect(self.committed.emit)
         self._hold(self.edit, row)
 
     def show_value(self, value: Any) -> None:

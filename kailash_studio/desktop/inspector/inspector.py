@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 from kailash_studio.desktop.icons import Icons
 from kailash_studio.desktop.inspector.form import Form
 from kailash_studio.desktop.theme import Theme
-from kailash_studio.desktop.widgets.basics import EmptyState, label, panel_header
+from kailash_studio.desktop.widgets.basics import ElidedLabel, EmptyState, label, panel_header
 from kailash_studio.spec.form import FormRow
 
 
@@ -99,7 +99,7 @@ class Inspector(QWidget):
         self.name.setAccessibleName("Node id")
         self.name.setToolTip("Id of the node; Enter renames it.")
         self.name.editingFinished.connect(self._rename)
-        self._type = label("", "muted", self)
+        self._type = ElidedLabel("muted", self)
         self._state = QLabel(self)
         self._state.setObjectName("chip")
         self._notice = label("", "error_text", self)
@@ -160,6 +160,7 @@ class Inspector(QWidget):
         before, self._view = self._view, view
         if not self.name.hasFocus() or before is None or before.node_id != view.node_id:
             self.name.setText(view.node_id)
+            self.name.setCursorPosition(0)  # its beginning is what tells it from others
         self._type.setText(view.type_name)
         self._notice.setText(view.notice)
         self._notice.setVisible(bool(view.notice))
@@ -173,9 +174,10 @@ class Inspector(QWidget):
             self._help.setMarkdown(view.help)
         self._stack.setCurrentIndex(0)
 
-    def show_state(self, text: str, token: str) -> None:
+    def show_state(self, text: str, token: str, tip: str = "") -> None:
         """Show the node's state in the last run; an empty text hides it."""
         self._state.setVisible(bool(text))
+        self._state.setToolTip(tip)
         self._state.setText(f'<span style="color:{self._theme.colour(token).name()}">●</span>&nbsp; {text}')
 
     def show_nothing(self) -> None:

@@ -35,6 +35,7 @@ class RunLog(QWidget):
     def __init__(self, theme: Theme, icons: Icons, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("panel")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._theme = theme
         self._lines: deque[LogLine] = deque(maxlen=MOST_LINES)
         self._filter = SearchField(icons, "Filter: node, text…", self)

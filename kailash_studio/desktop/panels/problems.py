@@ -28,6 +28,7 @@ class Problems(QWidget):
     def __init__(self, theme: Theme, icons: Icons, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("panel")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._theme, self._icons = theme, icons
         self._findings: Sequence[Finding] = ()
         self.table = QTreeWidget(self)

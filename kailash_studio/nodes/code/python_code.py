@@ -51,7 +51,7 @@ class PythonCodeNode(Node):
     keywords = ("python", "function", "script", "transform", "calculate")
 
     code: str = Parameter(_STARTER, doc="A Python function; its arguments are the inputs.", editor="python")
-    outputs_declared: list[str] = Parameter(
+    output_names: list[str] = Parameter(
         ["result"], doc="Names of the outputs; with several, the function returns a dict with these keys."
     )
     sandbox: Literal["light", "full"] = Parameter(
@@ -71,7 +71,7 @@ class PythonCodeNode(Node):
         Args:
             func: The function; its arguments become input ports.
             name: Name of the node.
-            values: Further parameters, such as ``outputs_declared``.
+            values: Further parameters, such as ``output_names``.
         """
         return _FunctionNode.made_of(func, name or getattr(func, "__name__", ""), values)  # type: ignore[return-value]
 
@@ -79,7 +79,7 @@ class PythonCodeNode(Node):
     def ports_of(cls, parameters: Mapping[str, Any]) -> Ports:
         """The arguments of the function as inputs, read from the source without running it."""
         code = parameters.get("code", _STARTER)
-        names = parameters.get("outputs_declared", ["result"])
+        names = parameters.get("output_names", ["result"])
         found = _signature(code) if isinstance(code, str) else None
         outputs = [name for name in names if isinstance(name, str)] if isinstance(names, list) else ["result"]
         result = found.returns if found and len(outputs) == 1 else DataType.ANY
@@ -128,7 +128,7 @@ class PythonCodeNode(Node):
                 )
         except PythonCodeError as error:
             raise PythonCodeError(f"{context.node_id}: {error}") from None
-        return _outputs(value, self.outputs_declared, context.node_id)
+        return _outputs(value, self.output_names, context.node_id)
 
 
 def _outputs(value: Any, names: list[str], node_id: str) -> Outputs:
@@ -230,7 +230,7 @@ class _FunctionNode(PythonCodeNode):
         body = {"__doc__": cls.__doc__, "__module__": cls.__module__, "_function_inputs": inputs}
         made: Any = type("_FunctionNode", (cls,), body)
         made.execution = execution
-        made.run = _calling(function, list(values.get("outputs_declared", ["result"])), execution)
+        made.run = _calling(function, list(values.get("output_names", ["result"])), execution)
         made.unwritable = reason
         node: PythonCodeNode = made(name, **{"sandbox": "full", **values, **({"code": source} if source else {})})
         return node
