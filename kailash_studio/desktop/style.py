@@ -41,7 +41,7 @@ QPushButton#search_button { color: $text3; text-align: left; padding: 0 10px; }
 QPushButton#seg { border-radius: 0; padding: 0 8px; color: $text2; min-height: 26px;
     font-size: 12px; }
 QLineEdit#node_name { background: transparent; border: 1px solid transparent; padding: 0 4px; min-height: 22px;
-    font-weight: 600; margin-left: -5px; }
+    font-weight: 600; margin-left: -7px; }
 QLineEdit#node_name:hover { border-color: $border2; }
 QLineEdit#node_name:focus { border-color: $accent; background: $raised; }
 QPushButton#seg[pos="first"] { border-top-left-radius: 6px; border-bottom-left-radius: 6px; }
@@ -63,6 +63,7 @@ QSpinBox::down-arrow, QDoubleSpinBox::down-arrow { image: url($down); width: 10p
 QSpinBox::up-arrow, QDoubleSpinBox::up-arrow { image: url($up); width: 10px; height: 10px; }
 QSpinBox::up-button, QSpinBox::down-button, QDoubleSpinBox::up-button, QDoubleSpinBox::down-button
     { border: 0; width: 18px; background: transparent; }
+QSpinBox QLineEdit, QDoubleSpinBox QLineEdit { border: 0; background: transparent; min-height: 0; padding: 0 0 0 8px; }
 QComboBox QAbstractItemView { background: $raised; border: 1px solid $border2; selection-background-color: $fill;
     selection-color: $on_accent; padding: 4px; }
 QCheckBox { spacing: 8px; }
@@ -120,8 +121,8 @@ QSplitter::handle { background: $border; }
 #muted { color: $text3; font-size: 12px; background: transparent; }
 #error_text { color: $red; font-size: 12px; background: transparent; }
 #card { background: $raised; border: 1px solid $border; border-radius: 8px; }
-#chip { background: $raised; border: 1px solid $border; border-radius: 11px; padding: 2px 9px; font-size: 11px;
-    color: $text2; max-height: 17px; }
+#chip { background: $raised; border: 1px solid $border; border-radius: 10px; padding: 2px 9px; font-size: 11px;
+    color: $text2; min-height: 16px; max-height: 16px; }
 #line { background: $border; max-height: 1px; min-height: 1px; }
 #notice { background: $raised; border: 0; border-bottom: 1px solid $red; }
 #notice QLabel { background: transparent; }

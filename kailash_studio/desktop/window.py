@@ -106,7 +106,7 @@ class MainWindow(QMainWindow):
         self.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)
         self.resizeDocks([bottom], [250], Qt.Orientation.Vertical)
         docks = self.findChildren(QDockWidget)
-        self.resizeDocks(docks[:2], [240, 330], Qt.Orientation.Horizontal)
+        self.resizeDocks(docks[:2], [236, 370], Qt.Orientation.Horizontal)
         if self.settings.geometry:
             self.restoreGeometry(QByteArray.fromBase64(self.settings.geometry.encode("ascii")))
         if self.settings.docks:

@@ -121,7 +121,7 @@ class CodeField(Field):
     def __init__(self, row: FormRow, theme: Theme) -> None:
         super().__init__()
         self.edit = CodeEditor(theme, row.kind)
-        self.edit.setMinimumHeight(230)
+        self.edit.setMinimumHeight(260)
         self.edit.committed.connect(self.committed.emit)
         self._hold(self.edit, row)
 

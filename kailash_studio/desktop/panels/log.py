@@ -58,6 +58,7 @@ class RunLog(QWidget):
         )
         bar = QHBoxLayout()
         bar.setContentsMargins(12, 8, 12, 8)
+        bar.setSpacing(10)
         bar.addWidget(self._filter)
         bar.addWidget(self._level)
         bar.addStretch(1)

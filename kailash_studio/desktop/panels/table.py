@@ -67,6 +67,7 @@ class RowsPanel(QWidget):
         self.stack.setCurrentWidget(self._empty)
         bar = QHBoxLayout()
         bar.setContentsMargins(12, 8, 12, 8)
+        bar.setSpacing(10)
         bar.addWidget(self.picker)
         bar.addWidget(self.caption)
         bar.addStretch(1)
