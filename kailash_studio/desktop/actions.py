@@ -60,7 +60,7 @@ ACTIONS = (
     ActionDeclaration(
         "commands", "View", "Commands…", "search", ("Ctrl+K", "Ctrl+Shift+P"), "Find any action or node."
     ),
-    ActionDeclaration("add", "Graph", "Add node…", "plus", ("Ctrl+Return",), "Choose a node type and place a node."),
+    ActionDeclaration("add", "Graph", "Add node…", "plus", ("Ctrl+Shift+N",), "Choose a node type and place a node."),
     ActionDeclaration("connect", "Graph", "Connect…", "cable", ("Ctrl+L",), "Connect the selected node to another."),
     ActionDeclaration("arrange", "Graph", "Arrange", "workflow", ("Ctrl+Shift+A",), "Lay the graph out afresh."),
     ActionDeclaration("run", "Run", "Run", "play", ("F5", "Ctrl+R"), "Run the workflow."),

@@ -11,6 +11,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from kailash_studio.desktop.unsaved import Keeper, Leftover
 from kailash_studio.errors import DocumentError
+from kailash_studio.folders import resources, user_data
 from kailash_studio.services import trust
 from kailash_studio.spec.finding import Finding
 from kailash_studio.spec.port import Ports
@@ -126,8 +127,14 @@ class Session(QObject):
 
     @property
     def folder(self) -> Path:
-        """What relative paths of the workflow are relative to."""
-        return self.path.parent if self.path is not None else Path.home()
+        """What relative paths of the workflow are relative to; a shipped example writes into the user's data."""
+        if self.path is None:
+            return Path.home()
+        if self.path.is_relative_to(resources()):
+            folder = user_data() / "demo"
+            folder.mkdir(exist_ok=True)
+            return folder
+        return self.path.parent
 
     def text(self) -> str:
         """The canonical text of the workflow as it is now."""

@@ -63,7 +63,6 @@ QSpinBox::down-arrow, QDoubleSpinBox::down-arrow { image: url($down); width: 10p
 QSpinBox::up-arrow, QDoubleSpinBox::up-arrow { image: url($up); width: 10px; height: 10px; }
 QSpinBox::up-button, QSpinBox::down-button, QDoubleSpinBox::up-button, QDoubleSpinBox::down-button
     { border: 0; width: 18px; background: transparent; }
-QSpinBox QLineEdit, QDoubleSpinBox QLineEdit { border: 0; background: transparent; min-height: 0; padding: 0 0 0 8px; }
 QComboBox QAbstractItemView { background: $raised; border: 1px solid $border2; selection-background-color: $fill;
     selection-color: $on_accent; padding: 4px; }
 QCheckBox { spacing: 8px; }

@@ -231,6 +231,7 @@ class NumberField(Field):
             self.spin.setSuffix(f" {row.unit}")
         if self._empty:
             self.spin.setSpecialValueText("not set")
+        self.spin.lineEdit().setTextMargins(6, 0, 0, 0)  # the style sheet's padding does not reach inside
         self.spin.setKeyboardTracking(False)
         self.spin.valueChanged.connect(self._changed)
         self._filling = False
