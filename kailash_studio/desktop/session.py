@@ -80,6 +80,7 @@ class Session(QObject):
         """
         result = read(leftover.text, name="The unsaved workflow")
         self._open(result.workflow, leftover.path, result.findings)
+        self.trusted = leftover.trusted
         self.history.mark_unsaved()
         self._keep()
         leftover.discard()
@@ -142,7 +143,7 @@ class Session(QObject):
 
     def _keep(self) -> None:
         if self.dirty:
-            self._keeper.keep(self.path, self.text())
+            self._keeper.keep(self.path, self.text(), self.trusted)
 
     def _forget(self) -> None:
         self._keeping.stop()

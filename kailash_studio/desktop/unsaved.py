@@ -27,12 +27,14 @@ class Leftover:
         file: Where it is kept.
         path: The workflow file that it belongs to, or None for a new one.
         text: The workflow's text.
+        trusted: Whether it could run without asking.
         age: Seconds since it was kept.
     """
 
     file: Path
     path: Path | None
     text: str
+    trusted: bool
     age: float
 
     def discard(self) -> None:
@@ -49,9 +51,9 @@ class Keeper:
         self._lock.setStaleLockTime(0)
         self._lock.tryLock(0)
 
-    def keep(self, path: Path | None, text: str) -> None:
+    def keep(self, path: Path | None, text: str, trusted: bool) -> None:
         """Keep the present state."""
-        kept = {"path": str(path) if path else "", "text": text}
+        kept = {"path": str(path) if path else "", "text": text, "trusted": trusted}
         write_whole(self._file, json.dumps(kept, ensure_ascii=False).encode("utf-8"))
 
     def forget(self) -> None:
@@ -67,16 +69,26 @@ class Keeper:
 def leftovers() -> list[Leftover]:
     """What windows that are gone have left, the newest first."""
     found = []
+    for path in _folder().glob("*.lock"):
+        _is_free(path)  # which also removes the lock of a window that was killed
     for file in _folder().glob("*.json"):
-        lock = QLockFile(str(file.with_suffix(".lock")))
-        lock.setStaleLockTime(0)
-        if not lock.tryLock(0):
+        if not _is_free(file.with_suffix(".lock")):
             continue  # its window lives
-        lock.unlock()
         try:
             kept = json.loads(file.read_text(encoding="utf-8"))
             path = Path(kept["path"]) if kept["path"] else None
-            found.append(Leftover(file, path, kept["text"], time.time() - file.stat().st_mtime))
+            found.append(
+                Leftover(file, path, kept["text"], kept["trusted"] is True, time.time() - file.stat().st_mtime)
+            )
         except (OSError, ValueError, KeyError, TypeError):
             file.rename(file.with_suffix(".unreadable"))  # kept for a person to look at, not offered again
     return sorted(found, key=lambda leftover: leftover.age)
+
+
+def _is_free(path: Path) -> bool:
+    lock = QLockFile(str(path))
+    lock.setStaleLockTime(0)
+    if not lock.tryLock(0):
+        return False
+    lock.unlock()
+    return True

@@ -77,6 +77,7 @@ class TextField(Field):
             browse = QToolButton(self)
             browse.setIcon(icons.icon("folder"))
             browse.setToolTip("Choose…")
+            browse.setAccessibleName(f"Choose {row.title}")
             browse.clicked.connect(self._browse)
             self._layout.addWidget(browse)
 

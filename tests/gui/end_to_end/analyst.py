@@ -5,19 +5,15 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
 from hands import Hands, at, middle, until
 from PySide6.QtCore import QPoint, QPointF
 from PySide6.QtWidgets import QApplication, QFileDialog, QLineEdit, QPushButton
+from sitting import sit
 
-from kailash_studio.desktop.app import make_application, run_loop
-from kailash_studio.desktop.settings import Settings
-from kailash_studio.desktop.theme import Theme
 from kailash_studio.desktop.window import MainWindow
-from kailash_studio.spec.registry import installed_node_types
 
 QUERY = "SELECT client_name, count(*) AS portfolios FROM portfolios GROUP BY client_name ORDER BY 2 DESC, 1 LIMIT 5"
 CODE = 'def top(rows): return {"result": [{"client": r["client_name"], "n": r["portfolios"]} for r in rows]}'
@@ -165,30 +161,7 @@ class Analyst:
 
 def main() -> int:
     file, pictures = Path(sys.argv[1]), Path(sys.argv[2])
-    app = make_application(sys.argv[:1])
-    settings = Settings.load()
-    theme = Theme(settings.theme)
-    theme.apply(app)
-
-    async def sit() -> int:
-        window = MainWindow(theme, settings, installed_node_types())
-        window.resize(1500, 940)
-        window.show()
-        window.start([])
-        analyst = Analyst(window, file, pictures)
-        try:
-            print(json.dumps(await analyst.work()))
-        except BaseException:
-            screen = app.primaryScreen()
-            if screen is not None:
-                screen.grabWindow(0).save(str(pictures / "failed.png"))
-            raise
-        finally:
-            window.close_without_asking()
-            window.dispose()
-        return 0
-
-    return run_loop(app, sit())
+    return sit(lambda window: Analyst(window, file, pictures).work(), [], pictures)
 
 
 if __name__ == "__main__":
