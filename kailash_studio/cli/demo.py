@@ -9,6 +9,7 @@ import subprocess
 import sys
 from typing import Any
 
+from kailash_studio.cli.main import command_name
 from kailash_studio.cli.progress import Progress
 from kailash_studio.cli.run import exit_status
 from kailash_studio.folders import resources, user_data
@@ -39,7 +40,7 @@ def execute(chosen: argparse.Namespace) -> int:
         print(f"{node_id}: {describe(error)}", file=sys.stderr)
     if outcome.state == "succeeded":
         _print_metrics(outcome.results["calculate_metrics"]["result"])
-    print(f"\nThe workflow: {path}\nRun it again:  kailash-studio run {path}")
+    print(f"\nThe workflow: {path}\nRun it again:  {command_name()} run {path}")
     if outcome.state == "succeeded" and not chosen.no_window and sys.stdin.isatty():
         _offer_window(str(path))
     return exit_status(outcome)

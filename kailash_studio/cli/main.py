@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -42,6 +43,11 @@ def main(words: Sequence[str]) -> int:
         return ExitStatus.FAILED
 
 
+def command_name() -> str:
+    """How this program was started, to be told to a person."""
+    return os.environ.get("KAILASH_STUDIO_COMMAND", "kailash-studio")
+
+
 def _status_of(error: StudioError) -> ExitStatus:
     if isinstance(error, UntrustedWorkflowError):
         return ExitStatus.DENIED
@@ -54,9 +60,9 @@ def _status_of(error: StudioError) -> ExitStatus:
 
 def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="kailash-studio",
+        prog=command_name(),
         description="Draw a workflow, make it resilient, debug it step by step, and run the same file on a server.",
-        epilog="Without a command it opens the desktop: kailash-studio [FILE...]",
+        epilog=f"Without a command it opens the desktop: {command_name()} [FILE...]",
     )
     parser.add_argument("--version", action="version", version=f"kailash-studio {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", title="commands")

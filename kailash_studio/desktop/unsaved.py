@@ -69,8 +69,8 @@ class Keeper:
 def leftovers() -> list[Leftover]:
     """What windows that are gone have left, the newest first."""
     found = []
-    for path in _folder().glob("*.lock"):
-        _is_free(path)  # which also removes the lock of a window that was killed
+    for lock in _folder().glob("*.lock"):
+        _is_free(lock)  # which also removes the lock of a window that was killed
     for file in _folder().glob("*.json"):
         if not _is_free(file.with_suffix(".lock")):
             continue  # its window lives

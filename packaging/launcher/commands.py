@@ -52,7 +52,9 @@ def _start(words: Sequence[str]) -> int:
         say(f"{error} The demo goes on without the window.")
         python = ensure(checkout, LEVELS[0])
     # -P: a file of the user's folder must not stand in for a module of the same name
-    return hand_over([str(python), "-P", "-m", "kailash_studio", *words])
+    # what the program tells a person to type in order to start it again
+    named = {"KAILASH_STUDIO_COMMAND": f"{Path(sys.executable).stem} start.py"}
+    return hand_over([str(python), "-P", "-m", "kailash_studio", *words], environment=os.environ | named)
 
 
 def level_of(words: Sequence[str], environment: Mapping[str, str], *, interactive: bool) -> str:

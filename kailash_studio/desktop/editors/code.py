@@ -158,6 +158,10 @@ class CodeEditor(QPlainTextEdit):
             self.setTextCursor(cursor)
         self._rest.stop()
 
+    def has_more(self) -> bool:
+        """Whether the text differs from what was shown or committed last."""
+        return self.toPlainText() != self._committed
+
     def commit(self) -> None:
         """Hand the text over if it changed."""
         self._rest.stop()

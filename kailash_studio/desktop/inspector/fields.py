@@ -51,9 +51,13 @@ class Field(QWidget):
         raise NotImplementedError  # pragma: no cover - each field has its own
 
     def is_being_edited(self) -> bool:
-        """Whether the person is in the middle of typing here."""
+        """Whether the person is in the middle of typing here: in the field, with something that is not committed."""
         proxy = self.focusProxy()
-        return proxy is not None and proxy.hasFocus()
+        return proxy is not None and proxy.hasFocus() and self._has_more()
+
+    def _has_more(self) -> bool:
+        """Whether the editor holds something else than what was shown or committed last."""
+        return False
 
     def _hold(self, editor: QWidget, row: FormRow) -> None:
         editor.setAccessibleName(row.title)
@@ -88,6 +92,9 @@ class TextField(Field):
         self._shown = text
         if text != self.edit.text():
             self.edit.setText(text)
+
+    def _has_more(self) -> bool:
+        return self.edit.text() != self._shown
 
     def _finish(self) -> None:
         text = self.edit.text()
@@ -130,6 +137,9 @@ class CodeField(Field):
         """Show a text."""
         self.edit.show_text("" if value is None else str(value))
 
+    def _has_more(self) -> bool:
+        return self.edit.has_more()
+
 
 class LinesField(Field):
     """Text of several lines."""
@@ -146,6 +156,9 @@ class LinesField(Field):
         self._shown = "" if value is None else str(value)
         if self._shown != self.edit.toPlainText():
             self.edit.setPlainText(self._shown)
+
+    def _has_more(self) -> bool:
+        return self.edit.toPlainText() != self._shown
 
     def _finish(self) -> None:
         text = self.edit.toPlainText()
@@ -183,6 +196,9 @@ class JsonField(Field):
         if text != self.edit.toPlainText():
             self.edit.setPlainText(text)
         self._mark(wrong=False)
+
+    def _has_more(self) -> bool:
+        return self.edit.toPlainText().strip() != self._shown
 
     def _finish(self) -> None:
         text = self.edit.toPlainText().strip()
@@ -247,6 +263,13 @@ class NumberField(Field):
             self._set(self.spin.minimum())
         self._filling = False
 
+    def _has_more(self) -> bool:
+        spin = self.spin
+        unset = self._empty and spin.value() == spin.minimum()
+        # textFromValue takes a whole number in one of the two and any in the other
+        formed = spin.textFromValue(spin.value()) if isinstance(spin, QDoubleSpinBox) else str(spin.value())
+        return spin.cleanText() != (spin.specialValueText() if unset else formed)
+
     def _set(self, value: float) -> None:
         if isinstance(self.spin, QSpinBox):
             self.spin.setValue(int(value))
@@ -275,10 +298,6 @@ class SwitchField(Field):
     def show_value(self, value: Any) -> None:
         """Show a state."""
         self.switch.setChecked(bool(value))
-
-    def is_being_edited(self) -> bool:
-        """A switch is never in between."""
-        return False
 
 
 class ChoiceField(Field):
@@ -314,10 +333,6 @@ class ChoiceField(Field):
     def _changed(self, index: int) -> None:
         if not self._filling and index >= 0:
             self.committed.emit(self._values[index])
-
-    def is_being_edited(self) -> bool:
-        """A choice is never in between."""
-        return False
 
 
 def _shown(value: Any) -> str:
