@@ -11,11 +11,17 @@
     ├── NodeError                 a node run failed
     │   ├── NodeTimeoutError      it took longer than its timeout
     │   ├── NodeOutputError       it did not give an output that it declares
+    │   ├── CircuitOpenError      its circuit breaker is open; it was not called
     │   └── PythonCodeError       the user's own Python raised
     ├── WorkflowExecutionError    a run ended failed; carries results, run_id and failures
     ├── RunCancelledError         a run was cancelled
     ├── ServiceError              something outside answered with an error or not at all
-    │   ├── DatabaseError         a database refused, or could not be reached
+    │   ├── DatabaseError         a database refused
+    │   │   ├── DatabaseUnreachableError   it could not be reached, or the connection was lost
+    │   │   └── DatabaseTimeoutError       it did not finish in time
+    │   ├── HttpError             a request had no usable answer
+    │   │   ├── HttpUnreachableError       the host could not be reached
+    │   │   └── HttpTimeoutError           it did not answer in time
     │   ├── EmbeddedServerError   the embedded PostgreSQL could not be started
     │   └── CredentialError       a named secret is not there
     ├── UntrustedWorkflowError    a file from elsewhere was not approved yet
@@ -25,7 +31,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 
 class StudioError(Exception):
@@ -33,23 +39,34 @@ class StudioError(Exception):
 
     Attributes:
         code: Stable code for documentation and scripts, for example ``KS-1203``.
-        transient: Whether trying again later can help.
+        permanent: Whether trying again cannot help: the same call would fail the same way.
+        retry_after: Seconds that whoever refused asks to wait before the next try, or None.
     """
 
     code = "KS-1000"
-    transient = False
+    permanent = False
+    retry_after: float | None = None
+
+    def at(self, place: str) -> Self:
+        """The same error with the place before its sentence."""
+        placed = type(self).__new__(type(self))  # its constructor may want more than a message
+        placed.__dict__.update(self.__dict__)
+        placed.args = (f"{place}: {self}",)
+        return placed
 
 
 class SpecError(StudioError):
     """A node type is declared wrongly."""
 
     code = "KS-1100"
+    permanent = True
 
 
 class DocumentError(StudioError):
     """A workflow file cannot be read, or a workflow is not valid."""
 
     code = "KS-1200"
+    permanent = True
 
 
 class UnknownNodeTypeError(DocumentError):
@@ -68,6 +85,7 @@ class ParameterError(StudioError):
     """A value breaks its parameter's declaration."""
 
     code = "KS-1203"
+    permanent = True
 
 
 class NodeError(StudioError):
@@ -80,13 +98,28 @@ class NodeTimeoutError(NodeError, TimeoutError):
     """A node run took longer than its timeout."""
 
     code = "KS-1301"
-    transient = True
 
 
 class NodeOutputError(NodeError):
     """A node run did not give an output that it declares."""
 
     code = "KS-1302"
+    permanent = True
+
+
+class CircuitOpenError(NodeError):
+    """A node was not called because its circuit breaker is open.
+
+    Attributes:
+        key: The breaker.
+    """
+
+    code = "KS-1306"
+
+    def __init__(self, message: str, *, key: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.key = key
+        self.retry_after = retry_after
 
 
 class PythonCodeError(NodeError):
@@ -128,7 +161,7 @@ class ServiceError(StudioError):
 
 
 class DatabaseError(ServiceError):
-    """A database refused a statement, or could not be reached.
+    """A database refused a statement.
 
     Attributes:
         sqlstate: The five-character SQLSTATE, or an empty string where the server gave none.
@@ -136,10 +169,46 @@ class DatabaseError(ServiceError):
 
     code = "KS-1401"
 
-    def __init__(self, message: str, *, sqlstate: str = "", transient: bool = False) -> None:
+    def __init__(self, message: str, *, sqlstate: str = "") -> None:
         super().__init__(message)
         self.sqlstate = sqlstate
-        self.transient = transient
+        # data exceptions, broken constraints, failed logins, faults of the statement itself (PostgreSQL, appendix A)
+        self.permanent = sqlstate.startswith(("22", "23", "28", "42"))
+
+
+class DatabaseUnreachableError(DatabaseError, ConnectionError):
+    """A database could not be reached, or the connection to it was lost."""
+
+
+class DatabaseTimeoutError(DatabaseError, TimeoutError):
+    """A database did not finish in time."""
+
+
+class HttpError(ServiceError):
+    """A request had no usable answer.
+
+    Attributes:
+        status: The HTTP status, or 0 when there was no answer.
+    """
+
+    code = "KS-1404"
+
+    def __init__(
+        self, message: str, *, status: int = 0, permanent: bool = False, retry_after: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        # 408, 425 and 429 ask for another try (RFC 9110, 8470, 6585)
+        self.permanent = permanent or (400 <= status < 500 and status not in {408, 425, 429})
+        self.retry_after = retry_after
+
+
+class HttpUnreachableError(HttpError, ConnectionError):
+    """The host of a request could not be reached."""
+
+
+class HttpTimeoutError(HttpError, TimeoutError):
+    """A request was not answered in time."""
 
 
 class EmbeddedServerError(ServiceError):
@@ -152,15 +221,25 @@ class CredentialError(ServiceError):
     """A named secret is not there."""
 
     code = "KS-1403"
+    permanent = True
 
 
 class UntrustedWorkflowError(StudioError):
     """A workflow file from elsewhere has not been approved on this machine."""
 
     code = "KS-1500"
+    permanent = True
 
 
 class EngineError(StudioError):
     """The engine process is gone, or did not understand a request."""
 
     code = "KS-1600"
+
+
+def describe(error: BaseException) -> str:
+    """The sentence that people see of an error: ours as they are, others with their class before them."""
+    text = str(error).strip()
+    if isinstance(error, StudioError):
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

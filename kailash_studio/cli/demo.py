@@ -12,9 +12,9 @@ from typing import Any
 from kailash_studio.cli.main import command_name
 from kailash_studio.cli.progress import Progress
 from kailash_studio.cli.run import exit_status
+from kailash_studio.errors import describe
 from kailash_studio.folders import resources, user_data
 from kailash_studio.runtime.async_local import AsyncLocalRuntime
-from kailash_studio.runtime.engine import describe
 from kailash_studio.workflow.reader import read_file
 
 WORKFLOW = "portfolio_analysis.kailash.json"

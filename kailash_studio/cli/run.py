@@ -14,9 +14,9 @@ from typing import IO, Any
 
 from kailash_studio.cli.exit_status import ExitStatus
 from kailash_studio.cli.progress import Progress
-from kailash_studio.errors import ParameterError
+from kailash_studio.errors import ParameterError, describe
 from kailash_studio.runtime.async_local import AsyncLocalRuntime, new_run_id
-from kailash_studio.runtime.engine import Outcome, describe
+from kailash_studio.runtime.engine import Outcome
 from kailash_studio.runtime.events import Event
 from kailash_studio.services import trust
 from kailash_studio.spec.registry import installed_node_types

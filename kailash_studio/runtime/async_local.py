@@ -10,12 +10,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, Self
 
-from kailash_studio.errors import RunCancelledError, WorkflowExecutionError
+from kailash_studio.errors import RunCancelledError, WorkflowExecutionError, describe
 from kailash_studio.resilience.clock import Clock, SystemClock
-from kailash_studio.runtime.engine import Outcome, Run, describe
+from kailash_studio.resilience.faults import Fault
+from kailash_studio.runtime.engine import Outcome, Run
 from kailash_studio.runtime.events import Event, Sink
+from kailash_studio.runtime.monitor import MemoryMonitor
 from kailash_studio.runtime.parameters import assign
 from kailash_studio.runtime.plan import compile_plan
+from kailash_studio.runtime.surroundings import Surroundings
 from kailash_studio.spec.context import Outputs, Resources, RunScope, environment_secret
 from kailash_studio.spec.registry import Registry, installed_node_types
 from kailash_studio.workflow.workflow import Workflow
@@ -65,6 +68,7 @@ class AsyncLocalRuntime:
         self.folder = folder
         self.secret = secret
         self.clock: Clock = clock or SystemClock()
+        self.surroundings = Surroundings(self.clock)
         self._on_events = on_events
         self._logging = enable_logging
         self._resources: Resources | None = None
@@ -118,28 +122,41 @@ class AsyncLocalRuntime:
         run_id: str = "",
         folder: Path | None = None,
         sink: Sink | None = None,
+        faults: Mapping[str, Fault] | None = None,
     ) -> tuple[Outcome, str]:
-        """Run a workflow and return how it ended; only what keeps it from starting is raised."""
+        """Run a workflow and return how it ended; only what keeps it from starting is raised.
+
+        Args:
+            workflow: A workflow or a builder.
+            parameters: As in ``execute``.
+            run_id: The run's id, where the caller has chosen it.
+            folder: What relative paths are relative to, instead of the runtime's.
+            sink: Gets this run's events too.
+            faults: Faults to put in on purpose, by node.
+        """
         built = workflow.build()
         run_id = run_id or new_run_id()
         values = assign(built, self.registry, parameters or {})
-        plan = compile_plan(built, self.registry, values, secret=self.secret)
+        plan = compile_plan(
+            built, self.registry, values, secret=self.secret, surroundings=self.surroundings, faults=faults
+        )
         resources = self._resources or Resources()
         scope = RunScope(run_id, resources=resources, folder=folder or self.folder, secret=self.secret)
         run = Run(plan, scope, self.clock, sink=self._sinks(sink), max_workers=self.max_workers)
         scope.log = run.log
         self._runs[run_id] = run
+        monitor = built.monitor = MemoryMonitor.of(built.monitor, self.surroundings, plan)
+        alarm = None
+        if self.timeout is not None:
+            why = f"the run took longer than {self.timeout:g} s"
+            alarm = asyncio.get_running_loop().call_later(self.timeout, run.cancel, why)
         try:
-            if self.timeout is None:
-                return await run.execute(), run_id
-            alarm = asyncio.get_running_loop().call_later(
-                self.timeout, run.cancel, f"the run took longer than {self.timeout:g} s"
-            )
-            try:
-                return await run.execute(), run_id
-            finally:
-                alarm.cancel()
+            outcome = await run.execute()
+            monitor.add(outcome)
+            return outcome, run_id
         finally:
+            if alarm is not None:
+                alarm.cancel()
             del self._runs[run_id]
             if resources is not self._resources:
                 await resources.aclose()

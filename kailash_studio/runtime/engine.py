@@ -11,15 +11,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from kailash_studio.errors import NodeOutputError
+from kailash_studio.errors import NodeOutputError, describe
 from kailash_studio.resilience.clock import Clock
+from kailash_studio.resilience.dead_letter import DeadLetter, FailedAttempt
+from kailash_studio.resilience.guard import ATTEMPT_FAILED, CALL_REFUSED
 from kailash_studio.runtime import events
 from kailash_studio.runtime.events import Event, Sink
 from kailash_studio.runtime.plan import Plan, Step
 from kailash_studio.spec.context import Outputs, RunContext, RunScope
 from kailash_studio.spec.values import step_into
 
-PENDING, RUNNING, SUCCEEDED, FAILED, SKIPPED, CANCELLED = range(6)
+PENDING, RUNNING, SUCCEEDED, FAILED, SKIPPED, CANCELLED, RECOVERED = range(7)
+_GAVE = (SUCCEEDED, RECOVERED)
 
 _SLICE = 0.005  # seconds of plain steps in a row before the loop is given back
 _FLUSH = 0.016  # seconds that an event waits at most before the sink sees it
@@ -32,10 +35,13 @@ class Outcome:
 
     Attributes:
         state: ``succeeded``, ``failed`` or ``cancelled``.
-        results: Outputs of the nodes that succeeded.
+        results: Outputs of the nodes that succeeded or were stood in for.
         failures: Exception of each node that failed.
         reasons: Why each skipped or cancelled node did not run.
         seconds: How long it took.
+        recovered: The fallback of each node that had to be stood in for.
+        letters: A dead letter for each failed node.
+        happened: What happened around each node's calls, counted by kind of event.
     """
 
     state: str
@@ -43,6 +49,9 @@ class Outcome:
     failures: dict[str, BaseException] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
+    recovered: dict[str, str] = field(default_factory=dict)
+    letters: list[DeadLetter] = field(default_factory=list)
+    happened: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 class Run:
@@ -66,6 +75,11 @@ class Run:
         self._failed_root = [-1] * count  # the failed step that a failed or skipped one goes back to
         self._reasons: dict[int, str] = {}
         self._failures: dict[int, BaseException] = {}
+        self._attempts: dict[int, list[FailedAttempt]] = {}
+        self._covered: dict[int, tuple[BaseException, float]] = {}  # failed, and its fallback runs: error, start
+        self._recovered: dict[int, int] = {}
+        self._letters: list[DeadLetter] = []
+        self._happened: dict[str, dict[str, int]] = {}
         self._ready: list[int] = []
         self._held: list[int] = []  # ready, waiting for a worker to be free
         self._tasks: dict[asyncio.Task[Outputs], int] = {}
@@ -83,7 +97,11 @@ class Run:
         self._done: asyncio.Future[None] = loop.create_future()
         self._start, self._start_wall = self._now(), self._clock.wall()
         self._emit(events.RUN_STARTED, "", -1, {"nodes": len(self.plan.steps), "workflow": self.plan.name})
-        self._ready = [i for i in range(len(self.plan.steps) - 1, -1, -1) if not self.plan.waiting[i]]
+        steps = self.plan.steps
+        self._ready = [
+            i for i in range(len(steps) - 1, -1, -1) if not self.plan.waiting[i] and steps[i].stands_in_for < 0
+        ]
+        self.scope.note = self.note
         try:
             self._pump()
             await self._done
@@ -114,10 +132,29 @@ class Run:
 
     def outputs(self, node_id: str) -> Outputs | None:
         """What a node has given so far; None while it has not succeeded."""
-        for i, step in enumerate(self.plan.steps):
-            if step.node_id == node_id and self._state[i] == SUCCEEDED:
-                return self._results[i]
-        return None
+        i = self.plan.positions.get(node_id, -1)
+        return self._results[i] if i >= 0 and self._state[i] in _GAVE else None
+
+    def note(self, kind: str, node_id: str, details: Mapping[str, Any]) -> None:
+        """Add what happened around a node's call to the run's events."""
+        i = self.plan.positions[node_id]
+        if kind == ATTEMPT_FAILED:
+            made = self._attempts.setdefault(i, [])
+            made.append(
+                FailedAttempt(
+                    details["attempt"],
+                    self._clock.wall() - details["seconds"],
+                    details["seconds"],
+                    details["error"],
+                    details["wait"],
+                )
+            )
+        elif kind == CALL_REFUSED:
+            made = self._attempts.setdefault(i, [])
+            made.append(FailedAttempt(details["attempt"], self._clock.wall(), 0.0, details["error"], None))
+        counts = self._happened.setdefault(node_id, {})
+        counts[kind] = counts.get(kind, 0) + 1
+        self._emit(kind, node_id, self._cause[i], details)
 
     def log(self, level: str, node_id: str, text: str) -> None:
         """Add a line to the run's events; may be called from any thread."""
@@ -154,7 +191,7 @@ class Run:
     def _call(self, i: int, step: Step, inputs: Mapping[str, Any]) -> None:
         self._state[i] = RUNNING
         began = self._now()
-        cause = self._emit(events.NODE_STARTED, step.node_id, self._cause[i], _NOTHING, began)
+        cause = self._cause[i] = self._emit(events.NODE_STARTED, step.node_id, self._cause[i], _NOTHING, began)
         try:
             outputs = step.call(RunContext(self.scope, step.node_id, inputs))
             if outputs.keys() != step.outputs:
@@ -177,7 +214,7 @@ class Run:
     def _begin(self, i: int, step: Step, inputs: Mapping[str, Any]) -> None:
         self._state[i] = RUNNING
         began = self._now()
-        cause = self._emit(events.NODE_STARTED, step.node_id, self._cause[i], _NOTHING, began)
+        cause = self._cause[i] = self._emit(events.NODE_STARTED, step.node_id, self._cause[i], _NOTHING, began)
         task = self._loop.create_task(step.call(RunContext(self.scope, step.node_id, inputs)), name=step.node_id)
         self._tasks[task] = i
         task.add_done_callback(lambda done: self._task_done(done, i, began, cause))
@@ -217,7 +254,11 @@ class Run:
         self._state[i] = SUCCEEDED
         details = {"outputs": tuple(outputs), "rows": _rows(outputs), "seconds": ended - began}
         mark = self._emit(events.NODE_SUCCEEDED, step.node_id, cause, details, ended)
+        if step.fallback >= 0:
+            self._not_needed(step.fallback, f"{step.node_id} did not need its fallback", mark)
         self._release(i, mark, special=len(outputs) < len(step.outputs))
+        if step.stands_in_for >= 0:
+            self._stood_in(step.stands_in_for, i, mark)
 
     # ------------------------------------------------------------------ decisions
     def _gather(self, i: int, step: Step) -> dict[str, Any] | None:
@@ -228,9 +269,8 @@ class Run:
             for source in sources:
                 root = self._failed_root[source.step]
                 if root >= 0:
-                    failed = self.plan.steps[root].node_id
                     self._failed_root[i] = root
-                    self._end_without_run(i, SKIPPED, events.NODE_SKIPPED, f"{failed} failed")
+                    self._end_without_run(i, SKIPPED, events.NODE_SKIPPED, self._why_failed(root))
                     return None
         inputs = dict(step.constants)
         for name, sources in step.sources.items():
@@ -251,6 +291,11 @@ class Run:
                 return None
         return inputs
 
+    def _why_failed(self, i: int) -> str:
+        made = self._attempts.get(i, ())
+        after = f" after {len(made)} attempts" if len(made) > 1 else ""
+        return f"{self.plan.steps[i].node_id} failed{after}"
+
     def _why_inactive(self, sources: tuple[Any, ...]) -> str:
         for source in sources:
             giver = self.plan.steps[source.step].node_id
@@ -270,19 +315,127 @@ class Run:
             raise NodeOutputError(f"{step.node_id} gave {sorted(extra)[0]}, which is not one of its outputs.")
 
     def _failed(self, i: int, error: BaseException, began: float, cause: int) -> None:
+        """A step's own call failed after all attempts: its fallback runs, or it has failed for good."""
+        step = self.plan.steps[i]
+        details = {"error": describe(error), "code": getattr(error, "code", ""), "seconds": self._now() - began}
+        if step.fallback < 0 or self._cancelled or self._state[step.fallback] != PENDING:
+            self._failed_for_good(i, error, self._emit(events.NODE_FAILED, step.node_id, cause, details))
+            return
+        fallback = self.plan.steps[step.fallback]
+        self._covered[i] = (error, began)
+        mark = self._emit(events.FALLBACK_STARTED, step.node_id, cause, {**details, "fallback": fallback.node_id})
+        given = self._inputs_of(i)
+        inputs = {mine: given[its] for mine, its in step.fallback_inputs if its in given} | dict(fallback.constants)
+        missing = sorted(name for name in fallback.required if name not in inputs)
+        self._cause[step.fallback] = mark
+        if missing:
+            why = NodeOutputError(f"{fallback.node_id} cannot stand in: its input {missing[0]} has no value.")
+            self._failed(step.fallback, why, self._now(), mark)
+        elif fallback.waits:
+            self._begin(step.fallback, fallback, inputs)
+        else:
+            self._call(step.fallback, fallback, inputs)
+
+    def _stood_in(self, i: int, by: int, cause: int) -> None:
+        """The fallback of a failed step has given outputs: they are its own now."""
+        step, ended = self.plan.steps[i], self._now()
+        error, began = self._covered.pop(i)
+        given = self._results[by]
+        outputs = {mine: given[its] for mine, its in step.fallback_outputs if its in given}
+        self._results[i] = outputs
+        self._state[i] = RECOVERED
+        self._recovered[i] = by
+        details = {
+            "outputs": tuple(outputs),
+            "rows": _rows(outputs),
+            "seconds": ended - began,
+            "by": self.plan.steps[by].node_id,
+            "error": describe(error),
+        }
+        mark = self._emit(events.NODE_RECOVERED, step.node_id, cause, details, ended)
+        self._release(i, mark, special=len(outputs) < len(step.outputs))
+        if step.stands_in_for >= 0:
+            self._stood_in(step.stands_in_for, i, mark)
+
+    def _failed_for_good(self, i: int, error: BaseException, mark: int) -> None:
         step = self.plan.steps[i]
         self._state[i] = FAILED
         self._failures[i] = error
         self._failed_root[i] = i
-        details = {"error": describe(error), "code": getattr(error, "code", ""), "seconds": self._now() - began}
-        mark = self._emit(events.NODE_FAILED, step.node_id, cause, details)
+        if step.stands_in_for < 0:
+            self._letters.append(self._letter(i, error))
+        if step.fallback >= 0:
+            self._not_needed(step.fallback, f"{step.node_id} failed before its fallback could run", mark)
         self._release(i, mark, special=True)
+        if step.stands_in_for >= 0:
+            covered, began = self._covered.pop(step.stands_in_for)
+            origin = self.plan.steps[step.stands_in_for]
+            text = f"{describe(covered).rstrip('.')}; its fallback {step.node_id} failed as well."
+            details = {"error": text, "code": getattr(covered, "code", ""), "seconds": self._now() - began}
+            its_mark = self._emit(events.NODE_FAILED, origin.node_id, mark, details)
+            self._failed_for_good(step.stands_in_for, covered, its_mark)
+
+    def _not_needed(self, i: int, reason: str, mark: int) -> None:
+        """A fallback that did not run ends as skipped, and with it the fallback behind it."""
+        if self._state[i] == PENDING:
+            self._cause[i] = mark
+            self._end_without_run(i, SKIPPED, events.NODE_SKIPPED, reason)
+            behind = self.plan.steps[i].fallback
+            if behind >= 0:
+                self._not_needed(behind, reason, mark)
+
+    def _inputs_of(self, i: int) -> dict[str, Any]:
+        """The inputs of a step that has run, gathered again."""
+        step = self.plan.steps[i]
+        if step.stands_in_for >= 0:
+            given = self._inputs_of(step.stands_in_for)
+            pairs = self.plan.steps[step.stands_in_for].fallback_inputs
+            return {mine: given[its] for mine, its in pairs if its in given} | dict(step.constants)
+        inputs = dict(step.constants)
+        for name, sources in step.sources.items():
+            values = []
+            for source in sources:
+                outputs = self._results[source.step]
+                if source.output in outputs:
+                    start = f"{self.plan.steps[source.step].node_id}.{source.output}"
+                    try:
+                        values.append(step_into(outputs[source.output], source.path, start))
+                    except Exception as error:  # noqa: BLE001 - it is why the step failed; said there
+                        values.append(describe(error))
+            if values:
+                inputs[name] = values if name in step.many else values[0]
+        return inputs
+
+    def _letter(self, i: int, error: BaseException) -> DeadLetter:
+        step = self.plan.steps[i]
+        attempts = self._attempts.get(i)
+        if attempts is None:
+            attempts = [FailedAttempt(1, self._clock.wall(), 0.0, describe(error), None)]
+        return DeadLetter.of(
+            run_id=self.scope.run_id,
+            workflow=self.plan.name,
+            document_hash=self.plan.document_hash,
+            node=step.node_id,
+            node_type=step.node_type,
+            timestamp=self._clock.wall(),
+            error=describe(error),
+            error_class=type(error).__name__,
+            code=getattr(error, "code", ""),
+            attempts=tuple(attempts),
+            inputs=self._inputs_of(i),
+        )
 
     def _end_without_run(self, i: int, state: int, kind: str, reason: str, cause: int = -1) -> None:
         self._state[i] = state
         self._reasons[i] = reason
+        if self.plan.steps[i].fallback >= 0 and state == SKIPPED:
+            self._not_needed(self.plan.steps[i].fallback, f"{self.plan.steps[i].node_id} did not run", self._cause[i])
         mark = self._emit(kind, self.plan.steps[i].node_id, cause if cause >= 0 else self._cause[i], {"reason": reason})
         self._release(i, mark, special=True)
+        origin = self.plan.steps[i].stands_in_for
+        if state == CANCELLED and origin in self._covered:
+            del self._covered[origin]
+            self._end_without_run(origin, CANCELLED, events.NODE_CANCELLED, reason, mark)
 
     def _release(self, i: int, mark: int, *, special: bool) -> None:
         """Tell the steps that waited for this one that it has ended."""
@@ -329,10 +482,13 @@ class Run:
         final = "cancelled" if self._cancelled else "failed" if self._failures else "succeeded"
         return Outcome(
             state=final,
-            results={step.node_id: self._results[i] for i, step in enumerate(steps) if state[i] == SUCCEEDED},
+            results={step.node_id: self._results[i] for i, step in enumerate(steps) if state[i] in _GAVE},
             failures={steps[i].node_id: error for i, error in self._failures.items()},
             reasons={steps[i].node_id: reason for i, reason in self._reasons.items()},
             seconds=self._now() - self._start,
+            recovered={steps[i].node_id: steps[by].node_id for i, by in self._recovered.items()},
+            letters=self._letters,
+            happened=self._happened,
         )
 
     def _summary(self, outcome: Outcome) -> dict[str, Any]:
@@ -344,17 +500,8 @@ class Run:
             "failed": count(FAILED),
             "skipped": count(SKIPPED),
             "cancelled": count(CANCELLED),
+            "recovered": count(RECOVERED),
         }
-
-
-def describe(error: BaseException) -> str:
-    """The sentence that people see of a failure."""
-    from kailash_studio.errors import StudioError
-
-    text = str(error).strip()
-    if isinstance(error, StudioError):
-        return text
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _rows(outputs: Outputs) -> Mapping[str, int]:

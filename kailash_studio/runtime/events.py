@@ -12,9 +12,11 @@ NODE_SUCCEEDED = "node_succeeded"
 NODE_FAILED = "node_failed"
 NODE_SKIPPED = "node_skipped"
 NODE_CANCELLED = "node_cancelled"
+NODE_RECOVERED = "node_recovered"
+FALLBACK_STARTED = "fallback_started"
 LOG_WRITTEN = "log_written"
 
-NODE_ENDED = frozenset({NODE_SUCCEEDED, NODE_FAILED, NODE_SKIPPED, NODE_CANCELLED})
+NODE_ENDED = frozenset({NODE_SUCCEEDED, NODE_FAILED, NODE_SKIPPED, NODE_CANCELLED, NODE_RECOVERED})
 
 
 class Event(NamedTuple):
@@ -29,8 +31,10 @@ class Event(NamedTuple):
         wall: Seconds since 1970 in UTC.
         cause: Sequence of the event that led to this one, or -1.
         details: By kind. Succeeded: ``outputs`` given, ``rows`` by output, ``seconds``. Failed: ``error``, ``code``,
-            ``seconds``. Skipped, cancelled: ``reason``. Log: ``level``, ``text``. Run finished: ``state``, ``seconds``,
-            counts of nodes.
+            ``seconds``. Recovered: as succeeded, with ``by`` (the fallback) and ``error``. Skipped, cancelled:
+            ``reason``. Log: ``level``, ``text``. Run finished: ``state``, ``seconds``, counts of nodes. The kinds that
+            a guard tells of are in ``resilience.guard``: attempts carry ``attempt`` and, failed, ``error``, ``code``,
+            ``seconds``, ``wait`` until the next one or None, ``why``.
     """
 
     sequence: int

@@ -16,10 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from kailash_studio import __version__
-from kailash_studio.errors import EngineError, StudioError
+from kailash_studio.errors import EngineError, StudioError, describe
 from kailash_studio.runtime import events, protocol
 from kailash_studio.runtime.async_local import AsyncLocalRuntime, new_run_id
-from kailash_studio.runtime.engine import describe
 from kailash_studio.runtime.events import Event
 from kailash_studio.runtime.pages import page_of
 from kailash_studio.runtime.plan import InvalidWorkflowError

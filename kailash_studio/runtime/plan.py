@@ -7,22 +7,28 @@ connections turned into positions. A step without a policy pays for none.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from kailash_studio.errors import DocumentError, NodeTimeoutError
+from kailash_studio.errors import DocumentError
+from kailash_studio.resilience.clock import Clock
+from kailash_studio.resilience.faults import Fault
 from kailash_studio.runtime.parameters import Values, resolve
+from kailash_studio.runtime.surroundings import Surroundings
 from kailash_studio.spec.context import Outputs, RunContext
 from kailash_studio.spec.finding import Finding
 from kailash_studio.spec.node import Node
 from kailash_studio.spec.policy import Resilience
 from kailash_studio.spec.port import Ports
 from kailash_studio.spec.registry import Registry
+from kailash_studio.workflow.fallback import covered_inputs, covered_outputs
 from kailash_studio.workflow.graph import successors, topological_order
-from kailash_studio.workflow.validation import validate
+from kailash_studio.workflow.validation import ports_of, validate
 from kailash_studio.workflow.workflow import Connection, Workflow
+from kailash_studio.workflow.writer import write
 
 Call = Callable[[RunContext], Any]
 
@@ -53,6 +59,11 @@ class Step:
         outputs: The names it must give.
         conditional: The names among them that it may leave out.
         following: Steps that wait for this one.
+        node_type: Name of its type.
+        fallback: The step that stands in when this one has failed, or -1.
+        stands_in_for: The step that this one is the fallback of, or -1; it runs only then.
+        fallback_inputs: (input of the fallback, input of this one) pairs.
+        fallback_outputs: (output of this one, output of the fallback) pairs.
     """
 
     node_id: str
@@ -66,15 +77,34 @@ class Step:
     outputs: frozenset[str]
     conditional: frozenset[str]
     following: tuple[int, ...]
+    node_type: str = ""
+    fallback: int = -1
+    stands_in_for: int = -1
+    fallback_inputs: tuple[tuple[str, str], ...] = ()
+    fallback_outputs: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A compiled workflow: steps, and for each how many others it waits for."""
+    """A compiled workflow.
+
+    Attributes:
+        name: The workflow's.
+        steps: In an order in which they could run.
+        waiting: For each step how many others it waits for.
+        positions: Each node's step.
+        document_hash: SHA-256 of the document, or empty where it cannot be written.
+        breaker_keys: The breaker of each node that has one.
+        policies: The policies of each node that has some.
+    """
 
     name: str
     steps: tuple[Step, ...]
     waiting: tuple[int, ...]
+    positions: Mapping[str, int]
+    document_hash: str = ""
+    breaker_keys: Mapping[str, str] = field(default_factory=dict)
+    policies: Mapping[str, Resilience] = field(default_factory=dict)
 
 
 class InvalidWorkflowError(DocumentError):
@@ -100,6 +130,8 @@ def compile_plan(
     *,
     secret: Callable[[str], str],
     executor: Executor | None = None,
+    surroundings: Surroundings | None = None,
+    faults: Mapping[str, Fault] | None = None,
 ) -> Plan:
     """The plan of a workflow.
 
@@ -109,6 +141,8 @@ def compile_plan(
         values: What the caller gives.
         secret: Gives the value of a named secret.
         executor: Where steps that block are run; None is asyncio's own.
+        surroundings: What policies need; by default with the system's clock and nothing shared with other plans.
+        faults: Faults to put in on purpose, by node.
 
     Raises:
         InvalidWorkflowError: With the findings.
@@ -127,13 +161,23 @@ def compile_plan(
     given: dict[str, dict[str, Any]] = {}
     for (node_id, name), value in values.nodes.items():
         given.setdefault(node_id, {})[name] = value
+    around = surroundings or Surroundings()
+    kept: dict[str, Resilience] = {}
+    breaker_keys: dict[str, str] = {}
+    stands_in_for = {
+        str(placed.resilience["fallback"]): node_id
+        for node_id, placed in workflow.nodes.items()
+        if placed.resilience.get("fallback")
+    }
+    all_ports = ports_of(workflow, registry)
     steps = []
     waiting = [0] * len(order)
     for node_id in order:
         placed = workflow.nodes[node_id]
         instance = workflow.instances.get(node_id)
         node_type = type(instance) if instance is not None else registry.get(placed.type)
-        late = {c.input for c in incoming[node_id]} & node_type.declarations.keys()
+        pairs = covered_inputs(workflow, all_ports, node_id)
+        late = ({c.input for c in incoming[node_id]} | {mine for mine, _ in pairs}) & node_type.declarations.keys()
         mine = given.get(node_id, {})
         changed = {name: value for name, value in mine.items() if name in node_type.declarations}
         node: Node | _Unfinished
@@ -143,14 +187,40 @@ def compile_plan(
             known = resolve(placed.parameters, workflow, values.workflow, secret) | changed
             node = _Unfinished(node_type, node_id, known) if late else node_type(node_id, **known)
         policies = Resilience(**resolve(placed.resilience, workflow, values.workflow, secret))
-        call, waits = _call(node, node_type, late, policies.timeout, executor)
+        call, waits = _call(node, node_type, late, policies, executor)
+        if faults and node_id in faults:
+            call, waits = _faulty(call, waits, faults[node_id], around.clock), True
+        if policies.given:
+            kept[node_id] = policies
+            breaker = policies.circuit_breaker
+            if breaker is not None:
+                breaker_keys[node_id] = breaker.key or f"{workflow.name}/{node_id}"
+        if policies.given.keys() - {"fallback"}:
+            call, waits = around.guard(f"{workflow.name}/{node_id}", policies, call, waits), True
         targets = tuple(position[target] for target in following[node_id])
         for target in targets:
             waiting[target] += 1
         constants = {name: value for name, value in mine.items() if name not in changed}
         ports = node_type.ports_of(placed.parameters)
-        steps.append(_step(node_id, call, waits, ports, incoming[node_id], position, constants, targets))
-    return Plan(workflow.name, tuple(steps), tuple(waiting))
+        step = _step(node_id, call, waits, ports, incoming[node_id], position, constants, targets)
+        fallback = policies.fallback
+        step = replace(
+            step,
+            node_type=placed.type,
+            fallback=position[fallback] if fallback else -1,
+            stands_in_for=position[stands_in_for[node_id]] if node_id in stands_in_for else -1,
+            fallback_inputs=covered_inputs(workflow, all_ports, fallback) if fallback else (),
+            fallback_outputs=covered_outputs(workflow, all_ports, node_id) if fallback else (),
+        )
+        steps.append(step)
+    return Plan(workflow.name, tuple(steps), tuple(waiting), position, _hash(workflow), breaker_keys, kept)
+
+
+def _hash(workflow: Workflow) -> str:
+    try:
+        return hashlib.sha256(write(workflow).encode("utf-8")).hexdigest()
+    except DocumentError:
+        return ""  # it holds functions that only its Python module has
 
 
 class _Unfinished:
@@ -198,10 +268,10 @@ def _call(
     node: Node | _Unfinished,
     node_type: type[Node],
     late: set[str],
-    timeout: float | None,
+    policies: Resilience,
     executor: Executor | None,
 ) -> tuple[Call, bool]:
-    """The call of a step with its policies folded in, and whether it waits."""
+    """The call of a step without its policies, and whether it waits."""
     waits = node_type.execution == "async"
     call: Call
     if late:
@@ -214,11 +284,10 @@ def _call(
     else:
         assert isinstance(node, Node)  # only a node with late parameters is unfinished
         call = node.run
-    if node_type.execution == "thread" or (timeout is not None and not waits):
-        # A plain call can only be given up on from outside of its thread.
+    limited = policies.timeout is not None or policies.total_timeout is not None or policies.hedge_after is not None
+    if node_type.execution == "thread" or (limited and not waits):
+        # a plain call can only be given up on from outside of its thread
         call, waits = _in_thread(call, executor), True
-    if timeout is not None:
-        call = _within(call, timeout)
     return call, waits
 
 
@@ -230,17 +299,19 @@ def _in_thread(call: Call, executor: Executor | None) -> Callable[[RunContext], 
     return threaded
 
 
-def _within(call: Call, seconds: float) -> Callable[[RunContext], Awaitable[Outputs]]:
-    async def limited(context: RunContext) -> Outputs:
-        try:
-            async with asyncio.timeout(seconds) as scope:
-                outputs: Outputs = await call(context)
-                return outputs
-        except TimeoutError:
-            if not scope.expired():
-                raise
-            raise NodeTimeoutError(
-                f"{context.node_id} took longer than its timeout of {seconds:g} s: raise it, or do less at once."
-            ) from None
+def _faulty(call: Call, waits: bool, fault: Fault, clock: Clock) -> Callable[[RunContext], Awaitable[Outputs]]:
+    left = fault.times
 
-    return limited
+    async def with_fault(context: RunContext) -> Outputs:
+        nonlocal left
+        if left > 0:
+            left -= 1
+            if fault.delay:
+                await clock.sleep(fault.delay)
+            error = fault.make()
+            if error is not None:
+                raise error
+        outputs: Outputs = await call(context) if waits else call(context)
+        return outputs
+
+    return with_fault

@@ -6,29 +6,15 @@ import asyncio
 import ipaddress
 import socket
 import ssl
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from kailash_studio.errors import ServiceError
+from kailash_studio.errors import HttpError, HttpTimeoutError, HttpUnreachableError
 
 if TYPE_CHECKING:
     import httpx
-
-
-class HttpError(ServiceError):
-    """A request had no usable answer.
-
-    Attributes:
-        status: The HTTP status, or 0 when there was no answer.
-    """
-
-    code = "KS-1404"
-
-    def __init__(self, message: str, *, status: int = 0, transient: bool = False) -> None:
-        super().__init__(message)
-        self.status = status
-        self.transient = transient
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +82,7 @@ class HttpClient:
                         raise HttpError(
                             f"{where} answers with more than {max_bytes / 2**20:g} MiB: raise the limit.",
                             status=answer.status_code,
+                            permanent=True,
                         )
             encoding = answer.charset_encoding or "utf-8"
             return Answer(
@@ -107,18 +94,31 @@ class HttpClient:
                 answer.elapsed.total_seconds(),
             )
         except httpx.TimeoutException:
-            raise HttpError(f"{where} did not answer in time.", transient=True) from None
+            raise HttpTimeoutError(f"{where} did not answer in time.") from None
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-            raise HttpError(f"{where!r} is not a web address: {error}.") from None
+            raise HttpError(f"{where!r} is not a web address: {error}.", permanent=True) from None
         except httpx.HTTPError as error:
             cause: BaseException | None = error
             while cause is not None:
                 if isinstance(cause, _PrivateAddressError):
-                    raise HttpError(str(cause)) from None
+                    raise HttpError(str(cause), permanent=True) from None
                 cause = cause.__cause__ or cause.__context__
-            raise HttpError(f"{where} cannot be reached: {error or type(error).__name__}.", transient=True) from None
+            said = str(error) or type(error).__name__
+            raise HttpUnreachableError(f"{where} cannot be reached: {said}.") from None
         except _PrivateAddressError as error:
-            raise HttpError(str(error)) from None
+            raise HttpError(str(error), permanent=True) from None
+
+
+def retry_after(header: str) -> float | None:
+    """Seconds of a ``Retry-After`` header, which holds seconds or a date (RFC 9110, 10.2.3), or None."""
+    from email.utils import parsedate_to_datetime
+
+    if header.strip().isdigit():
+        return float(header)
+    try:
+        return max(0.0, parsedate_to_datetime(header).timestamp() - time.time())
+    except (ValueError, TypeError):
+        return None  # not there, or not understood: the policy's own wait holds
 
 
 def _text(content: bytes, encoding: str) -> str | None:

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kailash_studio.errors import DatabaseError
+from kailash_studio.errors import DatabaseError, DatabaseTimeoutError, DatabaseUnreachableError
 
-# SQLSTATE classes of the connection or of the moment (PostgreSQL, appendix A); any other is for a person to mend.
-_TRANSIENT_CLASSES = ("08", "40", "53", "57P", "58")
+# SQLSTATE classes of a connection that is gone or refused (PostgreSQL, appendix A).
+_CONNECTION_CLASSES = ("08", "57P")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +53,8 @@ async def query_postgresql(
     try:
         connection = await _connected(target, seconds)
     except (OSError, TimeoutError) as error:
-        raise DatabaseError(
-            f"The database at {where} cannot be reached: {error or 'no answer within 15 s'}.", transient=True
-        ) from None
+        said = str(error) or "no answer within 15 s"
+        raise DatabaseUnreachableError(f"The database at {where} cannot be reached: {said}.") from None
     except asyncpg.PostgresError as error:
         raise _translated(error, statement) from None
     except (ValueError, asyncpg.InterfaceError) as error:
@@ -72,11 +71,14 @@ async def query_postgresql(
     except asyncpg.PostgresError as error:
         raise _translated(error, statement) from None
     except TimeoutError:
-        raise DatabaseError(f"The database at {where} did not finish within {seconds:g} s.", transient=True) from None
+        raise DatabaseTimeoutError(f"The database at {where} did not finish within {seconds:g} s.") from None
     except (OSError, asyncpg.InterfaceError, ValueError) as error:
-        transient = connection.is_closed()
-        said = str(error).rstrip(".")
-        raise DatabaseError(f"The database at {where}: {said}.", transient=transient) from None
+        # an InterfaceError of a live connection is a fault of the call, one of a closed connection is its loss
+        lost = connection.is_closed()
+        said = f"The database at {where}: {str(error).rstrip('.')}."
+        wrong = DatabaseUnreachableError(said) if lost else DatabaseError(said)
+        wrong.permanent = not lost
+        raise wrong from None
     finally:
         await _let_go(connection)
 
@@ -119,7 +121,8 @@ def _translated(error: Any, statement: str) -> DatabaseError:
     hint = getattr(error, "hint", None)
     message = str(getattr(error, "message", None) or error).rstrip(".")
     sentence = f"The database says: {message}{place}." + (f" {hint}" if hint else "")
-    return DatabaseError(sentence, sqlstate=state, transient=state.startswith(_TRANSIENT_CLASSES))
+    kind = DatabaseUnreachableError if state.startswith(_CONNECTION_CLASSES) else DatabaseError
+    return kind(sentence, sqlstate=state)
 
 
 def _changed(status: str | None) -> int:
@@ -168,9 +171,9 @@ async def query_sqlite(path: Path, statement: str, params: Sequence[Any], *, one
             rows = [dict(zip(columns, record, strict=True)) for record in records]
             return ResultSet(columns, rows, len(rows) if columns else max(cursor.rowcount, 0))
         except sqlite3.Error as error:
-            raise DatabaseError(
-                f"SQLite says of {path.name}: {error}.", transient="locked" in str(error) or "busy" in str(error)
-            ) from None
+            wrong = DatabaseError(f"SQLite says of {path.name}: {error}.")
+            wrong.permanent = not isinstance(error, sqlite3.OperationalError) or "syntax" in str(error)
+            raise wrong from None
         finally:
             connection.close()
 

@@ -99,9 +99,10 @@ class RunScope:
         resources: See ``Resources``.
         secret: Gives the value of a named secret.
         log: Takes a level name, a node id and a sentence.
+        note: Takes the kind, node id and details of an event that happens around a node's call.
     """
 
-    __slots__ = ("folder", "log", "resources", "run_id", "secret")
+    __slots__ = ("folder", "log", "note", "resources", "run_id", "secret")
 
     def __init__(
         self,
@@ -117,6 +118,7 @@ class RunScope:
         self.resources = resources
         self.secret = secret
         self.log = log or (lambda level, node_id, text: None)
+        self.note: Callable[[str, str, Mapping[str, Any]], None] = lambda kind, node_id, details: None
 
 
 class RunContext:

@@ -69,6 +69,28 @@ class Declared:
         return {name: getattr(model, name) for name in cls.declarations}
 
     @classmethod
+    def declared_inside(cls, name: str) -> type[Declared] | None:
+        """The declared class that a parameter holds (``retry: RetryPolicy | None``), or None."""
+        hint = typing.get_type_hints(cls).get(name) if name in cls.declarations else None
+        for arm in (hint, *typing.get_args(hint)):
+            if isinstance(arm, type) and issubclass(arm, Declared):
+                return arm
+        return None
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        """Lets a declared class be the type of a parameter of another one; its value in a file is an object."""
+        from pydantic_core import core_schema
+
+        def made(model: BaseModel) -> Declared:
+            instance = cls.__new__(cls)
+            instance.given = model.model_dump(exclude_unset=True)
+            instance.__dict__.update({name: getattr(model, name) for name in cls.declarations})
+            return instance
+
+        return core_schema.no_info_after_validator_function(made, handler(cls.model()))
+
+    @classmethod
     def problems_of(cls, parameters: Mapping[str, Any]) -> list[tuple[str, str]]:
         """Further (parameter, sentence) problems that the types alone do not show."""
         return []
@@ -99,25 +121,30 @@ def _build_model(cls: type[Declared]) -> type[BaseModel]:
 
 
 def parameter_problems(cls: type[Declared], error: Any) -> list[tuple[str, str]]:
-    """The (parameter, sentence) pairs of a pydantic ValidationError, in words for the user."""
+    """The (parameter, sentence) pairs of a pydantic ValidationError, in words for the user.
+
+    A parameter inside a declared class inside is named with its way there: ``retry/max_retries``.
+    """
     problems = []
     for item in error.errors(include_url=False):
-        name = str(item["loc"][0]) if item["loc"] else ""
-        inner = ".".join(str(part) for part in item["loc"][1:] if isinstance(part, int) or part in cls.declarations)
-        label = f"{name}[{inner}]" if inner else name
+        owner, way, rest = cls, [str(item["loc"][0])] if item["loc"] else [""], list(item["loc"][1:])
+        while rest and (inside := owner.declared_inside(way[-1])) is not None:
+            owner, way = inside, [*way, str(rest.pop(0))]
+        inner = ".".join(str(part) for part in rest if isinstance(part, int) or part in owner.declarations)
+        label = ".".join(way) + (f"[{inner}]" if inner else "")
         match item["type"]:
             case "missing":
                 sentence = f"{label} is not set: give it a value."
             case "extra_forbidden":
-                known = ", ".join(cls.declarations) or "none"
-                sentence = f"{cls.__name__} has no parameter {name!r}; it has {known}."
+                known = ", ".join(owner.declarations) or "none"
+                sentence = f"{owner.__name__} has no parameter {way[-1]!r}; it has {known}."
             case _:
                 given = repr(item["input"])
                 given = given if len(given) <= 60 else given[:57] + "..."
                 message = item["msg"][0].lower() + item["msg"][1:]
                 message = message.removeprefix("input ").removeprefix("value error, ")
                 sentence = f"{label} {message}, not {given}."
-        problems.append((name, sentence))
+        problems.append(("/".join(way), sentence))
     return problems
 
 
@@ -136,7 +163,16 @@ def check_parameters(cls: type[Declared], parameters: Mapping[str, Any]) -> list
         problems = parameter_problems(cls, error)
     else:
         problems = []
-    return [p for p in problems if p[0] not in referred] + cls.problems_of(parameters)
+    return [p for p in problems if p[0].split("/")[0] not in referred] + _further(cls, parameters)
+
+
+def _further(cls: type[Declared], values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    problems = cls.problems_of(values)
+    for name, value in values.items():
+        inside = cls.declared_inside(name) if isinstance(value, dict) else None
+        if inside is not None:
+            problems += [(f"{name}/{inner}", sentence) for inner, sentence in _further(inside, value)]
+    return problems
 
 
 def contains_reference(value: Any) -> bool:

@@ -13,7 +13,7 @@ from kailash_studio.spec.parameter import MISSING, ParameterDeclaration
 
 RowKind = Literal[
     "text", "multiline", "sql", "python", "integer", "number", "boolean", "choice", "list", "object", "file",
-    "save_file", "folder", "secret", "any",
+    "save_file", "folder", "secret", "group", "any",
 ]  # fmt: skip
 
 
@@ -37,6 +37,7 @@ class FormRow:
         item: Kind of a list's items.
         placeholder: Grey text in an empty field.
         shown_when: Another parameter and the values of it with which this row matters; None: always.
+        rows: The rows of a ``group``: a declared class inside.
     """
 
     name: str
@@ -55,6 +56,7 @@ class FormRow:
     item: RowKind = "any"
     placeholder: str = ""
     shown_when: tuple[str, tuple[Any, ...]] | None = None
+    rows: tuple[FormRow, ...] = ()
 
 
 def form_rows(declared_type: type[Declared]) -> list[FormRow]:
@@ -84,6 +86,7 @@ def _row(name: str, hint: Any, declared: ParameterDeclaration) -> FormRow:
         item=_item_kind(hint),
         placeholder=declared.placeholder,
         shown_when=declared.shown_when,
+        rows=tuple(form_rows(hint)) if isinstance(hint, type) and issubclass(hint, Declared) else (),
     )
 
 
@@ -120,6 +123,7 @@ def _by_type(hint: Any) -> RowKind:
 
 
 _KINDS: tuple[tuple[type, RowKind], ...] = (
+    (Declared, "group"),
     (int, "integer"),
     (float, "number"),
     (str, "text"),

@@ -8,11 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 _PUBLIC = {
+    "RetryStrategy": "kailash_studio.workflow.resilience",
     "Workflow": "kailash_studio.workflow.workflow",
     "WorkflowBuilder": "kailash_studio.workflow.builder",
 }
 
-__all__ = ["Workflow", "WorkflowBuilder"]
+__all__ = ["RetryStrategy", "Workflow", "WorkflowBuilder"]
 
 
 def __getattr__(name: str) -> Any:

@@ -12,11 +12,12 @@ from kailash_studio.spec.registry import Registry, installed_node_types
 from kailash_studio.workflow.commands import add_node as add_node_edit
 from kailash_studio.workflow.commands import apply
 from kailash_studio.workflow.commands import connect as connect_edit
+from kailash_studio.workflow.resilience import ResilienceCalls
 from kailash_studio.workflow.validation import refusal, validate
 from kailash_studio.workflow.workflow import NODE_ID, Connection, PlacedNode, Workflow, near
 
 
-class WorkflowBuilder:
+class WorkflowBuilder(ResilienceCalls):
     """Builds a workflow step by step; a mistake is an error at the step that makes it."""
 
     def __init__(self, name: str = "", *, registry: Registry | None = None) -> None:

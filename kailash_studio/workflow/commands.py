@@ -56,8 +56,18 @@ def apply(workflow: Workflow, edit: Edit) -> None:
             entries.pop(change.key, None)
         else:
             entries[change.key] = change.after
-        if change.section == "nodes":
+        if change.section == "nodes" and not _same_declaration(change):
             workflow.instances.pop(change.key, None)  # an edited node is its declaration from then on
+
+
+def _same_declaration(change: Change) -> bool:
+    """Whether a node keeps its type and parameters: policies around it do not make it another one."""
+    before, after = change.before, change.after
+    return (
+        isinstance(before, PlacedNode)
+        and isinstance(after, PlacedNode)
+        and (before.type, before.parameters) == (after.type, after.parameters)
+    )
 
 
 # ---------------------------------------------------------------------------------------------- the commands

@@ -30,6 +30,9 @@ def workflow_schema(registry: Registry) -> dict[str, Any]:
                 "then": {"properties": {"parameters": {"$ref": f"#/$defs/{name}"}}},
             }
         )
+    resilience = Resilience.model().model_json_schema()
+    resilience.pop("title", None)
+    definitions.update(resilience.pop("$defs", {}))
     endpoint = f"^{_ID}(\\.[^.]+)+$"
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -58,7 +61,7 @@ def workflow_schema(registry: Registry) -> dict[str, Any]:
                         "type": {"type": "string"},
                         "type_version": {"type": "integer", "minimum": 1},
                         "parameters": {"type": "object"},
-                        "resilience": _resilience(),
+                        "resilience": resilience,
                     },
                     "allOf": rules,
                 },
@@ -93,9 +96,3 @@ def workflow_schema(registry: Registry) -> dict[str, Any]:
         },
         "$defs": definitions,
     }
-
-
-def _resilience() -> dict[str, Any]:
-    schema = Resilience.model().model_json_schema()
-    schema.pop("title", None)
-    return schema

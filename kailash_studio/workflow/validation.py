@@ -13,7 +13,7 @@ from kailash_studio.spec.parameter import reference
 from kailash_studio.spec.policy import Resilience
 from kailash_studio.spec.port import Input, Ports, fits
 from kailash_studio.spec.registry import Registry
-from kailash_studio.workflow import graph
+from kailash_studio.workflow import fallback, graph
 from kailash_studio.workflow.workflow import Connection, Workflow, near
 
 PARAMETER_TYPES = ("text", "integer", "number", "boolean", "list", "object", "any")
@@ -144,6 +144,8 @@ class _Checker:
         yield from self._references(place, placed.parameters)
         for name, sentence in check_parameters(Resilience, placed.resilience):
             yield _error("KS-1229", f"{place}/resilience/{name}", f"{node_id}: {sentence}")
+        for code, sentence in fallback.problems(self.workflow, self.ports, node_id):
+            yield _error(code, f"{place}/resilience/fallback", sentence)
         yield from self._inputs(node_id)
 
     def _supplied_to(self, node_id: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -156,7 +158,9 @@ class _Checker:
     def _is_fed(self, node_id: str, name: str) -> bool:
         """Whether a missing parameter gets its value from a connection or from the caller."""
         return name not in self.workflow.nodes[node_id].parameters and (
-            (node_id, name) in self.supplied or any(c.input == name for c in self.workflow.incoming(node_id))
+            (node_id, name) in self.supplied
+            or any(c.input == name for c in self.workflow.incoming(node_id))
+            or any(mine == name for mine, _ in fallback.covered_inputs(self.workflow, self.ports, node_id))
         )
 
     def _secrets(self, node_id: str, node_type: type[Node]) -> Iterator[Finding]:
@@ -181,6 +185,8 @@ class _Checker:
                 yield from self._references(place, item, f"{inside}/{index}")
 
     def _inputs(self, node_id: str) -> Iterator[Finding]:
+        if fallback.stands_in_for(self.workflow, node_id):
+            return  # it gets the inputs of the node that it stands in for; checked there
         connected = {c.input for c in self.workflow.incoming(node_id)}
         for name, port in self.ports[node_id].inputs.items():
             if port.required and name not in connected and (node_id, name) not in self.supplied:

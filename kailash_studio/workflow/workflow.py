@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from kailash_studio.errors import DocumentError
 from kailash_studio.spec.node import Node
 from kailash_studio.spec.port import Ports
+from kailash_studio.workflow.resilience import Monitor, ResilienceCalls
 
 if TYPE_CHECKING:
     from kailash_studio.spec.registry import Registry
@@ -82,7 +83,7 @@ class Connection:
 
 
 @dataclass(slots=True)
-class Workflow:
+class Workflow(ResilienceCalls):
     """A workflow in memory.
 
     Attributes:
@@ -98,6 +99,7 @@ class Workflow:
         unread: Entries of ``nodes``, ``connections``, ``layout`` that could not be understood; written back.
         version: Format version of the file that it came from; newer files keep theirs.
         instances: Nodes given as Python objects; they run as they are, and are written as their declaration.
+        monitor: What a runtime knows of the workflow's runs, once it has run.
     """
 
     name: str = ""
@@ -112,6 +114,7 @@ class Workflow:
     unread: dict[str, Any] = field(default_factory=dict)
     version: int = VERSION
     instances: dict[str, Node] = field(default_factory=dict)
+    monitor: Monitor | None = field(default=None, compare=False, repr=False)
 
     def build(self) -> Workflow:
         """Itself, so that a builder and a built workflow can be used alike."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from kailash_studio.desktop.canvas.store import Store
     from kailash_studio.desktop.canvas.viewer import StudioViewer
 
-_REST_MS = 150
+_REST_MS = 300
 """The cards are painted anew at most this often."""
 _EDGE = 7.0
 _AIR = 40.0

@@ -202,18 +202,18 @@ class Store:
         Returns:
             Whether anything changed.
         """
-        changed = dimmed = False
+        changed: list[QRectF] = []
+        dimmed = False
         for node_id, state in states.items():
             if self._states.get(node_id, _IDLE) == state:
                 continue
             card = self.cards.get(node_id)
             if card is None:  # the run may be older than the graph
                 continue
-            changed = True
+            changed.append(card.body())
             self._states[node_id] = state
             dimmed |= card.show_state(state)
             self.far.recolour(card)
-            self._viewer.repaint_far(card.body())
             if state.state == "running":
                 self._running[node_id] = None
             else:
@@ -221,7 +221,9 @@ class Store:
         if dimmed:
             self.far.lines_stale()
             self._viewer.repaint_far()
-        return changed
+        elif changed:
+            self._viewer.repaint_far(changed)
+        return bool(changed)
 
     def show_labels(self, labels: Mapping[str, str]) -> None:
         """Show texts on connections; those not named stay as they are."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 _SCENE = QRectF(-1e6, -1e6, 2e6, 2e6)
 _FIT_MARGIN = 48
+_LOOSE = 3
+"""How much larger than its parts a rectangle may be that is painted instead of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,14 +273,24 @@ class StudioViewer(NodeViewer):
         """The hovered and the selected connection."""
         yield from (line for line in (self._hovered_line, self._chosen) if line is not None)
 
-    def repaint_far(self, part: QRectF | None = None) -> None:
-        """Paint a part of the scene again, or all of it, when it is painted in batches; items repaint themselves."""
+    def repaint_far(self, parts: Sequence[QRectF] | None = None) -> None:
+        """Paint parts of the scene again, or all of it, when it is painted in batches; items repaint themselves."""
         if self.zoom() >= FAR:
             return
-        if part is None:
+        if parts is None:
             self.viewport().update()
+            return
+        mapped = self.viewportTransform().mapRect
+        rects = [mapped(part).toAlignedRect().adjusted(-1, -1, 1, 1) for part in parts]
+        around = QRect()
+        for rect in rects:
+            around = around.united(rect)
+        # one rectangle is painted faster than many, as long as it is not much larger than they are
+        if _area(around) <= _LOOSE * sum(map(_area, rects)):
+            self.viewport().update(around)
         else:
-            self.viewport().update(self.viewportTransform().mapRect(part).toAlignedRect().adjusted(-1, -1, 1, 1))
+            for rect in rects:
+                self.viewport().update(rect)
 
     # ------------------------------------------------------------------ painting
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -287,8 +299,7 @@ class StudioViewer(NodeViewer):
         if self.zoom() >= FAR or self._store is None:
             super().paintEvent(event)
             return
-        painter = QPainter(self.viewport())
-        painter.setClipRegion(event.region())
+        painter = QPainter(self.viewport())  # which is clipped to the event's region
         painter.setTransform(self.viewportTransform())
         exposed = event.region().boundingRect()
         self.drawBackground(painter, QRectF(self.to_scene(QPointF(exposed.topLeft())), QPointF()))
@@ -422,3 +433,7 @@ class StudioViewer(NodeViewer):
             QToolTip.showText(where, text, self.viewport())
         else:
             QToolTip.hideText()
+
+
+def _area(rect: QRect) -> int:
+    return rect.width() * rect.height()

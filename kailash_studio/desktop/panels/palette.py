@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from PySide6.QtCore import QMimeData, QPoint, QSize, Qt, Signal
@@ -172,17 +172,20 @@ class _Tree(QTreeWidget):
     def startDrag(self, supported: Qt.DropAction) -> None:
         """Drag a node type, with its icon and title under the cursor."""
         item = self.currentItem()
-        type_name = item.data(0, _TYPE) if item is not None else None
-        if not type_name:
+        if item is None or not item.data(0, _TYPE):
             return
-        data = QMimeData()
-        data.setData(MIME, type_name.encode("utf-8"))
         drag = QDrag(self)
-        drag.setMimeData(data)
+        drag.setMimeData(self.mimeData([item]))
         pixmap = self._card(item)
         drag.setPixmap(pixmap)
         drag.setHotSpot(QPoint(16, 18))
         drag.exec(Qt.DropAction.CopyAction)
+
+    def mimeData(self, items: Iterable[QTreeWidgetItem]) -> QMimeData:
+        """What a drag carries: the name of the node type."""
+        data = QMimeData()
+        data.setData(MIME, next(iter(items)).data(0, _TYPE).encode("utf-8"))
+        return data
 
     def _card(self, item: QTreeWidgetItem) -> QPixmap:
         ratio = self.devicePixelRatioF()

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from kailash_studio.errors import NodeError
-from kailash_studio.services.http import HttpClient, HttpError
+from kailash_studio.errors import HttpError, NodeError
+from kailash_studio.services.http import HttpClient, retry_after
 from kailash_studio.spec.context import Outputs, RunContext
 from kailash_studio.spec.node import Node
 from kailash_studio.spec.parameter import Parameter
@@ -75,13 +75,13 @@ class HTTPRequestNode(Node):
                 max_bytes=self.max_size * 2**20,
             )
         except HttpError as error:
-            raise HttpError(f"{context.node_id}: {error}", status=error.status, transient=error.transient) from None
+            raise error.at(context.node_id) from None
         if self.fail_on_status and answer.status >= 400:
             said = (answer.body or "")[:200]
             raise HttpError(
                 f"{context.node_id}: {urlsplit(answer.url).netloc} answers {answer.status}: {said}",
                 status=answer.status,
-                transient=answer.status >= 500 or answer.status in {408, 425, 429},
+                retry_after=retry_after(answer.headers.get("retry-after", "")),
             )
         data: Any = answer.body if answer.body is not None else answer.content
         if "json" in answer.headers.get("content-type", "") and answer.body:

@@ -96,9 +96,7 @@ class AsyncSQLDatabaseNode(Node):
             else:
                 found = await query_postgresql(await self._target(context), self.query, self.params, one=one)
         except DatabaseError as error:
-            raise DatabaseError(
-                f"{context.node_id}: {error}", sqlstate=error.sqlstate, transient=error.transient
-            ) from None
+            raise error.at(context.node_id) from None
         rows = [] if self.fetch_mode == "none" else found.rows
         result = {"data": rows, "row_count": found.row_count, "columns": found.columns}
         return {"result": result, "data": rows, "row_count": found.row_count}
