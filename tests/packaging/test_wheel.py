@@ -10,9 +10,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
 
 from kailash_studio.desktop.preflight import install_line
+
+ROOT = Path(__file__).resolve().parents[2]
 
 QT = ("PySide6", "shiboken6", "NodeGraphQt", "Qt", "qasync", "pyqtgraph")
 
