@@ -27,6 +27,8 @@ USER, DATABASE = "studio", "studio"
 _LOG_BYTES = 2 * 2**20
 _LINUX = sys.platform.startswith("linux")
 
+_SSL_REQUEST = (8).to_bytes(4, "big") + (80877103).to_bytes(4, "big")  # PostgreSQL's protocol, 55.7
+
 
 class StartFailedError(Exception):
     """The server cannot be started; the text is for a person."""
@@ -260,12 +262,14 @@ class Server:
 
     @property
     def reachable(self) -> bool:
-        """Whether it runs and takes connections."""
+        """Whether it answers: the system takes connections for a server that is dying, so it is asked something."""
         try:
-            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as probe:
+                probe.sendall(_SSL_REQUEST)
+                answered = probe.recv(1) in {b"N", b"S"}
         except OSError:
             return False
-        return self.alive
+        return answered and self.alive
 
     def stop(self) -> None:
         """A fast shutdown: sessions are ended, data is written."""
