@@ -41,7 +41,6 @@ class EmbeddedDatabase:
             "user": address.user,
             "password": address.password,
             "database": address.database,
-            "server_settings": {"search_path": "public, sample"},
         }
 
     async def aclose(self) -> None:

@@ -33,7 +33,7 @@ def _fingerprint(schema: str) -> str:
 
 
 async def load_sample_data(address: EmbeddedAddress, *, schema: str = "public") -> SampleCounts:
-    """Load the sample tables into a schema, unless these very data are there already.
+    """Load the sample tables into a schema, unless these very data are there already, and put it on the search path.
 
     Tables of a former version of the samples are replaced; tables that this function did not make are never touched.
 
@@ -64,6 +64,10 @@ async def load_sample_data(address: EmbeddedAddress, *, schema: str = "public") 
                     )
                 await connection.execute("DELETE FROM sample_data_loaded")
                 await connection.execute("INSERT INTO sample_data_loaded VALUES ($1)", fingerprint)
+                if schema != "public":  # behind it, for every connection: a user's own table of a name comes first
+                    await connection.execute(
+                        f'ALTER DATABASE "{address.database}" SET search_path = public, "{schema}"'
+                    )
             counts = {table: await connection.fetchval(f"SELECT count(*) FROM {table}") for table in TABLES}  # noqa: S608
     finally:
         await connection.close()
