@@ -13,4 +13,6 @@ class ExitStatus(IntEnum):
     USAGE = 2
     INVALID_WORKFLOW = 3
     DENIED = 4
+    DEGRADED = 5
+    DEAD_LETTERS = 6
     CANCELLED = 130

@@ -8,13 +8,14 @@ from typing import IO
 
 from kailash_studio.runtime import events
 from kailash_studio.runtime.events import Event
-from kailash_studio.runtime.wording import counts, duration, rows
+from kailash_studio.runtime.wording import around, counts, duration, rows
 
 _MARKS = {
     events.NODE_SUCCEEDED: ("+", "32"),
     events.NODE_FAILED: ("x", "31"),
     events.NODE_SKIPPED: ("-", "90"),
     events.NODE_CANCELLED: ("-", "33"),
+    events.NODE_RECOVERED: ("~", "33"),
 }
 
 
@@ -42,6 +43,8 @@ class Progress:
                 lines.append(self._line(event))
             elif event.kind == events.LOG_WRITTEN:
                 lines.append(f"    {event.node}: {event.details['text']}")
+            elif told := around(event):
+                lines.append(f"    {event.node}: {told[1]}")
             elif event.kind == events.RUN_FINISHED:
                 lines.append(self._last_line(event))
         self._write(lines)
@@ -53,6 +56,8 @@ class Progress:
             text = f"{duration(details['seconds']):>9}  {rows(event)}"
         elif event.kind == events.NODE_FAILED:
             text = f"{duration(details['seconds']):>9}  {details['error']}"
+        elif event.kind == events.NODE_RECOVERED:
+            text = f"{duration(details['seconds']):>9}  recovered by {details['by']}: {details['error']}"
         else:
             text = f"{'':>9}  {event.kind.removeprefix('node_')}: {details['reason']}"
         return f"{self._painted(mark, colour)} {event.node:<{self._width}} {text}".rstrip()

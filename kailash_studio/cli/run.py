@@ -8,7 +8,7 @@ import contextlib
 import json
 import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -40,11 +40,19 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the results there as JSON")
     parser.add_argument("--json", action="store_true", help="print one JSON document with state and results")
     parser.add_argument("--events", metavar="FILE|-", help="write the run's events there as JSON lines")
+    parser.add_argument(
+        "--fail-on",
+        default="",
+        metavar="WHAT",
+        help="degraded: exit 5 when a fallback had to stand in; dead-letters: exit 6 when work was given up; "
+        "both with a comma between",
+    )
     parser.add_argument("--trust", action="store_true", help="approve a file that was made elsewhere, and run it")
 
 
 def execute(chosen: argparse.Namespace) -> int:
     """Run the file; the exit status tells how it ended."""
+    strict = _strict(chosen.fail_on)
     workflow = read_file(chosen.file).workflow
     registry = installed_node_types()
     trust.require(workflow, registry, chosen.file, approve=chosen.trust, ask=_ask if _is_terminal() else None)
@@ -69,7 +77,15 @@ def execute(chosen: argparse.Namespace) -> int:
         chosen.output.write_text(json.dumps(report["results"], indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     if chosen.json:
         print(json.dumps(report, indent=2, ensure_ascii=False))
-    return exit_status(outcome)
+    return exit_status(outcome, strict)
+
+
+def _strict(text: str) -> frozenset[str]:
+    words = frozenset(word for word in text.split(",") if word)
+    unknown = words - {"degraded", "dead-letters"}
+    if unknown:
+        raise ParameterError(f"--fail-on knows degraded and dead-letters, not {sorted(unknown)[0]!r}.")
+    return words
 
 
 async def _run(runtime: AsyncLocalRuntime, workflow: Workflow, values: Mapping[str, Any]) -> tuple[Outcome, str]:
@@ -83,8 +99,12 @@ async def _run(runtime: AsyncLocalRuntime, workflow: Workflow, values: Mapping[s
     return await runtime.run(workflow, values, run_id=run_id)
 
 
-def exit_status(outcome: Outcome) -> ExitStatus:
-    """The exit status of an outcome."""
+def exit_status(outcome: Outcome, strict: Collection[str] = ()) -> ExitStatus:
+    """The exit status of an outcome; ``strict`` holds the words of ``--fail-on``."""
+    if "dead-letters" in strict and outcome.letters:
+        return ExitStatus.DEAD_LETTERS
+    if "degraded" in strict and outcome.recovered and outcome.state == "succeeded":
+        return ExitStatus.DEGRADED
     match outcome.state:
         case "succeeded":
             return ExitStatus.SUCCEEDED
@@ -106,6 +126,8 @@ def report_of(outcome: Outcome, run_id: str) -> dict[str, Any]:
             for node_id, error in outcome.failures.items()
         },
         "not_run": dict(outcome.reasons),
+        "recovered": dict(outcome.recovered),
+        "dead_letters": [letter.id for letter in outcome.letters],
     }
 
 

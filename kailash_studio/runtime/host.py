@@ -22,7 +22,7 @@ from kailash_studio.runtime.async_local import AsyncLocalRuntime, new_run_id
 from kailash_studio.runtime.events import Event
 from kailash_studio.runtime.pages import page_of
 from kailash_studio.runtime.plan import InvalidWorkflowError
-from kailash_studio.runtime.wording import counts, duration, rows
+from kailash_studio.runtime.wording import around, counts, duration, rows
 from kailash_studio.spec.context import Outputs
 from kailash_studio.workflow.reader import read
 
@@ -86,7 +86,8 @@ def _log_line(event: Event) -> list[Any] | None:
     if event.kind == events.NODE_SUCCEEDED:
         took, given = duration(details["seconds"]), rows(event)
         return [event.wall, "info", event.node, f"Succeeded in {took}{': ' + given if given else ''}."]
-    return None
+    told = around(event)
+    return [event.wall, told[0], event.node, told[1]] if told is not None else None
 
 
 def _finished(event: Event) -> str:

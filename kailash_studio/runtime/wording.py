@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from kailash_studio.resilience import guard
+from kailash_studio.runtime import events
 from kailash_studio.runtime.events import Event
 
 
@@ -25,5 +27,34 @@ def rows(event: Event) -> str:
 def counts(event: Event) -> str:
     """How many nodes of a finished run ended in which way."""
     details = event.details
-    kinds = ("succeeded", "failed", "skipped", "cancelled")
+    kinds = ("succeeded", "recovered", "failed", "skipped", "cancelled")
     return ", ".join(f"{details[kind]} {kind}" for kind in kinds if details[kind]) or "no nodes"
+
+
+def around(event: Event) -> tuple[str, str] | None:
+    """What happened around a node's call, as level and sentence; None for events of other kinds."""
+    told = event.details
+    match event.kind:
+        case guard.ATTEMPT_FAILED:
+            then = f"again in {duration(told['wait'])}" if told["wait"] is not None else told["why"]
+            then += f", as {told['why']}" if told["wait"] is not None and told["why"] else ""
+            failed = f"Attempt {told['attempt']} failed after {duration(told['seconds'])}"
+            return "warning", f"{failed} ({then}): {told['error']}"
+        case guard.ATTEMPT_SUCCEEDED:
+            return "info", f"Attempt {told['attempt']} succeeded."
+        case guard.ATTEMPT_HEDGED:
+            return "info", f"No answer after {duration(told['after'])}: a second, equal call was started."
+        case guard.CALL_REFUSED:
+            return "warning", f"Not called: {told['error']}"
+        case guard.CALL_HELD:
+            return "info", f"Held for {duration(told['seconds'])} by its rate limit."
+        case guard.BREAKER_CHANGED:
+            level = "warning" if told["after"] in {"open", "forced_open"} else "info"
+            return level, f"Circuit breaker {told['key']}: {told['before']} to {told['after']}, {told['reason']}."
+        case events.FALLBACK_STARTED:
+            return "warning", f"Failed, so its fallback {told['fallback']} runs: {told['error']}"
+        case events.NODE_RECOVERED:
+            given = f": {rows(event)}" if told["rows"] else ""
+            return "warning", f"Recovered by {told['by']} in {duration(told['seconds'])}{given}."
+        case _:
+            return None
