@@ -15,7 +15,13 @@ from kailash_studio.spec.form import form_rows
 from kailash_studio.spec.policy import Resilience
 from kailash_studio.spec.reference import reference_page
 
-_TOKENS = {"succeeded": "green", "failed": "red", "started": "accent", "skipped": "text3", "cancelled": "amber"}
+_TOKENS = {
+    "succeeded": "green",
+    "failed": "red",
+    "started": "accent",
+    "skipped": "text3",
+    "cancelled": "amber",
+} | dict.fromkeys(("retrying", "recovered"), "amber")
 
 
 class InspectorLink(QObject):

@@ -58,7 +58,7 @@ class RowsLink(QObject):
 
     def _outputs_with_value(self, node_id: str) -> list[str]:
         run = self._runs.current
-        if run is None or run.states.get(node_id, {}).get("state") != "succeeded":
+        if run is None or run.states.get(node_id, {}).get("state") not in {"succeeded", "recovered"}:
             return []
         given = run.states[node_id].get("outputs")
         ports = self._session.ports(node_id) if node_id in self._session.workflow.nodes else None

@@ -25,6 +25,8 @@ _WORDS = {
     "failed": "failed",
     "skipped": "skipped",
     "cancelled": "cancelled",
+    "retrying": "retrying",
+    "recovered": "recovered",
 }
 
 
@@ -47,7 +49,7 @@ class RunView:
     @property
     def ended_nodes(self) -> int:
         """How many nodes have succeeded or failed."""
-        return sum(state["state"] in {"succeeded", "failed"} for state in self.states.values())
+        return sum(state["state"] in {"succeeded", "recovered", "failed"} for state in self.states.values())
 
 
 class Runs(QObject):
@@ -229,4 +231,11 @@ def node_state(state: dict[str, Any]) -> NodeState:
     word = _WORDS[state["state"]]
     seconds = state.get("seconds")
     tip = state.get("error") or state.get("reason") or ""
-    return NodeState(word, duration(seconds) if seconds is not None else "", tip)  # type: ignore[arg-type]
+    note = duration(seconds) if seconds is not None else ""
+    if word == "retrying":
+        note = f"try {state['attempt'] + 1}" if "attempt" in state else "fallback"
+    elif word == "recovered":
+        note = f"by {state['by']}"
+    elif state.get("attempts"):
+        note = f"try {state['attempts']} · {note}"
+    return NodeState(word, note, tip)  # type: ignore[arg-type]

@@ -17,6 +17,7 @@ from typing import Any
 
 from kailash_studio import __version__
 from kailash_studio.errors import EngineError, StudioError, describe
+from kailash_studio.resilience.guard import ATTEMPT_FAILED
 from kailash_studio.runtime import events, protocol
 from kailash_studio.runtime.async_local import AsyncLocalRuntime, new_run_id
 from kailash_studio.runtime.events import Event
@@ -38,6 +39,7 @@ class Updates:
         self._run_id = run_id
         self._send = send
         self._states: dict[str, dict[str, Any]] = {}
+        self._tries: dict[str, int] = {}
         self._log: list[list[Any]] = []
         self._run: dict[str, Any] | None = None
         self._last = 0.0
@@ -54,7 +56,7 @@ class Updates:
                 self._run = dict(event.details)
                 self._log.append([event.wall, "info", "", _finished(event)])
             else:
-                self._states[event.node] = {"state": event.kind.removeprefix("node_"), **event.details}
+                self._follow(event)
                 line = _log_line(event)
                 if line:
                     self._log.append(line)
@@ -63,6 +65,20 @@ class Updates:
         elif self._handle is None:
             wait = max(0.0, self._last + 1 / protocol.UPDATES_PER_SECOND - time.monotonic())
             self._handle = asyncio.get_running_loop().call_later(wait, self.flush)
+
+    def _follow(self, event: Event) -> None:
+        """The newest state of a node; events around its call refine it."""
+        told = event.details
+        if event.kind in events.NODE_ENDED or event.kind == events.NODE_STARTED:
+            tries = self._tries.get(event.node, 0)
+            attempts = {"attempts": tries + 1} if tries and event.kind == events.NODE_SUCCEEDED else {}
+            self._states[event.node] = {"state": event.kind.removeprefix("node_"), **told, **attempts}
+        elif event.kind == ATTEMPT_FAILED:
+            self._tries[event.node] = told["attempt"]
+            if told["wait"] is not None:
+                self._states[event.node] = {"state": "retrying", **told}
+        elif event.kind == events.FALLBACK_STARTED:
+            self._states[event.node] = {"state": "retrying", "fallback": told["fallback"], "error": told["error"]}
 
     def flush(self) -> None:
         """Send what was collected."""

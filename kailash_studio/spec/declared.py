@@ -24,6 +24,7 @@ class Declared:
 
     declarations: ClassVar[Mapping[str, ParameterDeclaration]] = {}
     _model: ClassVar[Any] = None
+    _inside: ClassVar[Any] = None
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -71,11 +72,14 @@ class Declared:
     @classmethod
     def declared_inside(cls, name: str) -> type[Declared] | None:
         """The declared class that a parameter holds (``retry: RetryPolicy | None``), or None."""
-        hint = typing.get_type_hints(cls).get(name) if name in cls.declarations else None
-        for arm in (hint, *typing.get_args(hint)):
-            if isinstance(arm, type) and issubclass(arm, Declared):
-                return arm
-        return None
+        known: dict[str, type[Declared]] | None = cls.__dict__.get("_inside")
+        if known is None:
+            known = cls._inside = {}
+            for key, hint in typing.get_type_hints(cls).items():
+                arms = (hint, *typing.get_args(hint)) if key in cls.declarations else ()
+                found = [arm for arm in arms if isinstance(arm, type) and issubclass(arm, Declared)]
+                known.update({key: found[0]} if found else {})
+        return known.get(name)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:

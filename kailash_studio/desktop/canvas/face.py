@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from kailash_studio.desktop.canvas.view import Badge
 
 NOTE_WIDTH = 96
-_BORDERS = {"running": "accent", "failed": "red", "succeeded": "green", "cancelled": "amber"}
+_BORDERS = {"running": "accent", "failed": "red", "succeeded": "green", "cancelled": "amber"} | dict.fromkeys(
+    ("retrying", "recovered"), "amber"
+)
 _NOTE_STEP = 8
 _TEXT_LEFT = 50.0
 _LABEL_ROOM = 92.0

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QPainter, QPolygonF
 
+from kailash_studio.desktop.canvas.view import TURNING
+
 if TYPE_CHECKING:
     from kailash_studio.desktop.canvas.paper import Paper
     from kailash_studio.desktop.canvas.view import Problem, State
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
 STATE_TOKENS: dict[str, str] = {
     "queued": "text3",
     "running": "accent",
+    "retrying": "amber",
+    "recovered": "amber",
     "succeeded": "green",
     "failed": "red",
     "skipped": "text3",
@@ -36,12 +40,12 @@ def state(painter: QPainter, paper: Paper, rect: QRectF, value: State, angle: in
         return
     disc = rect.adjusted(2, 2, -2, -2)
     c = disc.center()
-    if value in {"succeeded", "failed", "cancelled"}:
+    if value in {"succeeded", "recovered", "failed", "cancelled"}:
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(paper.brush(token))
         painter.drawEllipse(disc)
         painter.setPen(paper.pen("node_head", 255, 1.7))
-        if value == "succeeded":
+        if value in {"succeeded", "recovered"}:
             painter.drawPolyline(QPolygonF([c + QPointF(-3, 0.3), c + QPointF(-0.8, 2.4), c + QPointF(3.2, -2.2)]))
         elif value == "failed":
             painter.drawLine(c + QPointF(0, -3.4), c + QPointF(0, 0.6))
@@ -52,7 +56,7 @@ def state(painter: QPainter, paper: Paper, rect: QRectF, value: State, angle: in
         return
     painter.setBrush(Qt.BrushStyle.NoBrush)
     ring = disc.adjusted(0.8, 0.8, -0.8, -0.8)
-    if value == "running":
+    if value in TURNING:
         painter.setPen(paper.pen(token, 60, 2.0))
         painter.drawEllipse(ring)
         painter.setPen(paper.pen(token, 255, 2.0))
@@ -79,6 +83,6 @@ def problem(painter: QPainter, paper: Paper, rect: QRectF, token: str) -> None:
 
 def token_of(value: State, mark: Problem, category: str) -> str:
     """The one colour of a node where there is room for no more: minimap, and the canvas from far."""
-    if value in {"failed", "running", "cancelled"}:
+    if value in {"failed", "running", "retrying", "recovered", "cancelled"}:
         return STATE_TOKENS[value]
     return "red" if mark == "error" else category

@@ -13,7 +13,7 @@ from kailash_studio.desktop.canvas.compat import IN, OUT, NodeGraph
 from kailash_studio.desktop.canvas.far import FarPainter
 from kailash_studio.desktop.canvas.line import ConnectionLine
 from kailash_studio.desktop.canvas.paper import Paper
-from kailash_studio.desktop.canvas.view import ConnectionView, NodeState, NodeView
+from kailash_studio.desktop.canvas.view import TURNING, ConnectionView, NodeState, NodeView
 from kailash_studio.desktop.canvas.viewer import StudioViewer
 
 _IDLE = NodeState("idle")
@@ -214,7 +214,7 @@ class Store:
             self._states[node_id] = state
             dimmed |= card.show_state(state)
             self.far.recolour(card)
-            if state.state == "running":
+            if state.state in TURNING:
                 self._running[node_id] = None
             else:
                 self._running.pop(node_id, None)

@@ -7,7 +7,8 @@ from typing import Literal
 
 Problem = Literal["", "warning", "error"]
 Kind = Literal["data", "fallback"]
-State = Literal["idle", "queued", "running", "succeeded", "failed", "skipped", "cancelled"]
+State = Literal["idle", "queued", "running", "retrying", "succeeded", "recovered", "failed", "skipped", "cancelled"]
+TURNING: frozenset[State] = frozenset({"running", "retrying"})
 
 
 @dataclass(frozen=True, slots=True)
