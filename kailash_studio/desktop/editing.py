@@ -19,6 +19,7 @@ from kailash_studio.desktop.theme import Theme
 from kailash_studio.errors import DocumentError
 from kailash_studio.spec.port import Ports
 from kailash_studio.spec.reference import summary
+from kailash_studio.spec.registry import Registry
 
 if TYPE_CHECKING:
     from kailash_studio.desktop.window import MainWindow
@@ -56,24 +57,10 @@ class Editing(QObject):
             action.setIcon(self._icons.icon(declared.icon))
 
     # ------------------------------------------------------------------ node types
-    def entries(self) -> list[PaletteEntry]:
-        """The node types as palette entries."""
-        return [
-            PaletteEntry(
-                type_name=node_type.type_name(),
-                title=node_type.title,
-                category=node_type.category,
-                icon=node_type.icon,
-                doc=summary(node_type),
-                keywords=node_type.keywords,
-            )
-            for node_type in self._session.registry
-        ]
-
     def fill_palette(self, palette: Palette) -> None:
         """Show the node types in the palette."""
         broken = [(f.place.removeprefix("plugins/"), f.sentence) for f in self._session.registry.findings]
-        palette.set_types(self.entries(), broken)
+        palette.set_types(palette_entries(self._session.registry), broken)
         palette.add_requested.connect(lambda type_name: self._add(type_name, *self._canvas.add_position()))
 
     def _add(self, type_name: str, x: float, y: float) -> str:
@@ -291,3 +278,18 @@ class Editing(QObject):
         )
         box.finished.connect(box.deleteLater)
         box.open()
+
+
+def palette_entries(registry: Registry) -> list[PaletteEntry]:
+    """The node types as palette entries."""
+    return [
+        PaletteEntry(
+            type_name=node_type.type_name(),
+            title=node_type.title,
+            category=node_type.category,
+            icon=node_type.icon,
+            doc=summary(node_type),
+            keywords=node_type.keywords,
+        )
+        for node_type in registry
+    ]

@@ -6,7 +6,7 @@ edit forward or backward is then the same few lines for all of them; see ``histo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -96,6 +96,7 @@ def remove_nodes(workflow: Workflow, node_ids: Iterable[str]) -> Edit:
         for key, connection in workflow.connections.items()
         if connection.source in lost or connection.target in lost
     ]
+    changes += _with_fallback_of(workflow, dict.fromkeys(gone), skipping=lost)
     for node_id in gone:
         changes.append(Change("nodes", node_id, workflow.nodes[node_id], None))
         if node_id in workflow.positions:
@@ -119,6 +120,7 @@ def rename_node(workflow: Workflow, node_id: str, new_id: str) -> Edit:
     if new_id in workflow.nodes:
         raise DocumentError(f"There is a node {new_id!r} already: choose another id.")
     changes = [Change("nodes", node_id, placed, None), Change("nodes", new_id, None, placed)]
+    changes += _with_fallback_of(workflow, {node_id: new_id}, skipping={node_id})
     if node_id in workflow.positions:
         place = workflow.positions[node_id]
         changes += [Change("positions", node_id, place, None), Change("positions", new_id, None, place)]
@@ -194,6 +196,25 @@ def declare_parameter(workflow: Workflow, name: str, declaration: Mapping[str, A
     return Edit(f"change parameter {name}", (Change("parameters", name, before, declaration),))
 
 
+def _with_fallback_of(workflow: Workflow, names: Mapping[str, str | None], *, skipping: Container[str]) -> list[Change]:
+    """The nodes that fall back to one of these, naming its new id, or no fallback any more."""
+    return [
+        Change("nodes", node_id, placed, _naming(placed, names))
+        for node_id, placed in workflow.nodes.items()
+        if placed.resilience.get("fallback") in names and node_id not in skipping
+    ]
+
+
+def _naming(placed: PlacedNode, names: Mapping[str, str | None]) -> PlacedNode:
+    """A node with its fallback renamed, or without it where the new id is none or not told."""
+    fallback = placed.resilience.get("fallback")
+    if not isinstance(fallback, str):
+        return placed
+    rest = {name: value for name, value in placed.resilience.items() if name != "fallback"}
+    new = names.get(fallback)
+    return replace(placed, resilience={**rest, "fallback": new} if new else rest)
+
+
 # ---------------------------------------------------------------------------------------------- copy and paste
 def fragment(workflow: Workflow, node_ids: Iterable[str]) -> Workflow:
     """The chosen nodes with the connections among them, as a workflow of their own."""
@@ -211,7 +232,7 @@ def paste(workflow: Workflow, piece: Workflow, offset: tuple[float, float]) -> t
     renamed: dict[str, str] = {}
     for node_id in piece.nodes:
         renamed[node_id] = workflow.free_id(node_id, renamed.values())
-    changes = [Change("nodes", renamed[node_id], None, placed) for node_id, placed in piece.nodes.items()]
+    changes = [Change("nodes", renamed[node_id], None, _naming(p, renamed)) for node_id, p in piece.nodes.items()]
     for node_id, (x, y) in piece.positions.items():
         if node_id in renamed:
             changes.append(Change("positions", renamed[node_id], None, _place((x + offset[0], y + offset[1]))))
