@@ -178,8 +178,7 @@ class Run:
                     continue
                 inputs = gathered
             if not step.waits:
-                self._call(i, step, inputs)
-                if ready and now() > deadline:
+                if self._call(i, step, inputs) > deadline and ready:
                     self._schedule_pump()
                     return
             elif len(self._tasks) < self._limit:
@@ -188,7 +187,8 @@ class Run:
                 self._held.append(i)
         self._check_done()
 
-    def _call(self, i: int, step: Step, inputs: Mapping[str, Any]) -> None:
+    def _call(self, i: int, step: Step, inputs: Mapping[str, Any]) -> float:
+        """Call a plain step; the time at which it began, which is near enough to now for a look at the clock."""
         self._state[i] = RUNNING
         began = self._now()
         cause = self._cause[i] = self._emit(events.NODE_STARTED, step.node_id, self._cause[i], _NOTHING, began)
@@ -205,6 +205,7 @@ class Run:
             raise
         else:
             self._succeeded(i, step, outputs, began, cause)
+        return began
 
     def _schedule_pump(self) -> None:
         if not self._pump_scheduled:
@@ -440,12 +441,15 @@ class Run:
     def _release(self, i: int, mark: int, *, special: bool) -> None:
         """Tell the steps that waited for this one that it has ended."""
         self._left -= 1
-        for k in self.plan.steps[i].following:
-            if special:
+        following = self.plan.steps[i].following
+        if special:
+            for k in following:
                 self._special[k] = 1
-            self._cause[k] = mark
-            self._waiting[k] -= 1
-            if not self._waiting[k] and self._state[k] == PENDING and not self._cancelled:
+        causes, waiting, state = self._cause, self._waiting, self._state
+        for k in following:
+            causes[k] = mark
+            left = waiting[k] = waiting[k] - 1
+            if not left and state[k] == PENDING and not self._cancelled:
                 self._ready.append(k)
 
     def _check_done(self) -> None:

@@ -91,25 +91,33 @@ def _node_type(
 
 
 def _runner(function: Callable[..., Any], inputs: list[str], parameters: list[str], *, several: bool) -> Any:
-    def arguments(self: Node, context: RunContext) -> dict[str, Any]:
+    def arguments(self: Node, context: RunContext) -> Mapping[str, Any]:
+        if not parameters:
+            return context.inputs  # the ports are the arguments
         values = {name: getattr(self, name) for name in parameters}
         values.update({name: context.inputs[name] for name in inputs})
         return values
 
-    def outputs(value: Any) -> Outputs:
-        return typing.cast(Outputs, value) if several else {"result": value}
-
     if inspect.iscoroutinefunction(function):
 
         async def run_async(self: Node, context: RunContext) -> Outputs:
-            return outputs(await typing.cast(Awaitable[Any], function(**arguments(self, context))))
+            value = await typing.cast(Awaitable[Any], function(**arguments(self, context)))
+            return typing.cast(Outputs, value) if several else {"result": value}
 
         return run_async
 
-    def run(self: Node, context: RunContext) -> Outputs:
-        return outputs(function(**arguments(self, context)))
+    if several or parameters:
 
-    return run
+        def run(self: Node, context: RunContext) -> Outputs:
+            value = function(**arguments(self, context))
+            return typing.cast(Outputs, value) if several else {"result": value}
+
+        return run
+
+    def run_plain(self: Node, context: RunContext) -> Outputs:
+        return {"result": function(**context.inputs)}
+
+    return run_plain
 
 
 def data_type(hint: Any) -> DataType:
