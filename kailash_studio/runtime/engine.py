@@ -27,6 +27,7 @@ _GAVE = (SUCCEEDED, RECOVERED)
 _SLICE = 0.005  # seconds of plain steps in a row before the loop is given back
 _FLUSH = 0.016  # seconds that an event waits at most before the sink sees it
 _NOTHING: Mapping[str, Any] = {}
+_PLAIN = 5  # length of a buffered success of a plain step; other entries are one longer
 
 
 @dataclass(slots=True)
@@ -86,8 +87,9 @@ class Run:
         self._left = count
         self._cancelled = ""
         self._pump_scheduled = False
-        self._buffer: list[tuple[str, str, float, int, Mapping[str, Any]]] = []
+        self._buffer: list[tuple[Any, ...]] = []
         self._sequence = 0
+        self._flushed = 0  # number of the next event that is made of what is buffered
         self._flush_handle: asyncio.TimerHandle | None = None
 
     # ------------------------------------------------------------------ from outside
@@ -164,8 +166,9 @@ class Run:
     def _pump(self) -> None:
         """Call ready steps in a row, and start tasks for those that wait."""
         self._pump_scheduled = False
-        steps, ready, now = self.plan.steps, self._ready, self._now
-        results, special = self._results, self._special
+        steps, ready, now, scope = self.plan.steps, self._ready, self._now, self.scope
+        results, special, state = self._results, self._special, self._state
+        causes, waiting = self._cause, self._waiting
         deadline = now() + _SLICE
         while ready:
             i = ready.pop()
@@ -177,35 +180,77 @@ class Run:
                 if gathered is None:
                     continue
                 inputs = gathered
-            if not step.waits:
-                if self._call(i, step, inputs) > deadline and ready:
-                    self._schedule_pump()
-                    return
-            elif len(self._tasks) < self._limit:
-                self._begin(i, step, inputs)
-            else:
-                self._held.append(i)
+            if not step.plain:
+                self._start_step(i, step, inputs)
+                continue
+            # what follows is _call, _succeeded and _release for the common case, in one piece for speed
+            state[i] = RUNNING
+            began = now()
+            try:
+                outputs = step.call(RunContext(scope, step.node_id, inputs))
+            except BaseException as error:  # noqa: BLE001 - user code; sorted there
+                self._raised(i, step, error, began)
+                continue
+            if outputs.keys() != step.outputs:
+                self._odd(i, step, outputs, began)
+                continue
+            ended = now()
+            results[i] = outputs
+            state[i] = SUCCEEDED
+            mark = self._sequence + 1
+            self._sequence = mark + 1
+            if self._sink is not None:
+                self._keep((i, causes[i], began, ended, outputs))
+            self._left -= 1
+            for k in step.following:
+                causes[k] = mark
+                left = waiting[k] = waiting[k] - 1
+                if not left and state[k] == PENDING and not self._cancelled:
+                    ready.append(k)
+            if ended > deadline and ready:
+                self._schedule_pump()
+                return
         self._check_done()
 
-    def _call(self, i: int, step: Step, inputs: Mapping[str, Any]) -> float:
-        """Call a plain step; the time at which it began, which is near enough to now for a look at the clock."""
-        self._state[i] = RUNNING
-        began = self._now()
+    def _start_step(self, i: int, step: Step, inputs: Mapping[str, Any]) -> None:
+        if not step.waits:
+            self._call(i, step, inputs)
+        elif len(self._tasks) < self._limit:
+            self._begin(i, step, inputs)
+        else:
+            self._held.append(i)
+
+    def _raised(self, i: int, step: Step, error: BaseException, began: float) -> None:
+        """A plain call raised: the node's failure, or the run's when it is a request to stop."""
+        cause = self._cause[i] = self._emit(events.NODE_STARTED, step.node_id, self._cause[i], _NOTHING, began)
+        if isinstance(error, Exception):
+            self._failed(i, error, began, cause)
+            return
+        if not self._done.done():  # KeyboardInterrupt, SystemExit
+            self._done.set_exception(error)
+        self._ready.clear()
+        raise error
+
+    def _odd(self, i: int, step: Step, outputs: Any, began: float) -> None:
+        """A plain call gave other outputs than all: allowed for conditional ones."""
         cause = self._cause[i] = self._emit(events.NODE_STARTED, step.node_id, self._cause[i], _NOTHING, began)
         try:
-            outputs = step.call(RunContext(self.scope, step.node_id, inputs))
-            if outputs.keys() != step.outputs:
-                self._check_outputs(step, outputs)
-        except Exception as error:  # noqa: BLE001 - user code; recorded as the node's failure
+            self._check_outputs(step, outputs)
+        except NodeOutputError as error:
             self._failed(i, error, began, cause)
-        except BaseException as error:  # KeyboardInterrupt, SystemExit: not the node's failure, so the run's
-            if not self._done.done():
-                self._done.set_exception(error)
-            self._ready.clear()
-            raise
         else:
             self._succeeded(i, step, outputs, began, cause)
-        return began
+
+    def _call(self, i: int, step: Step, inputs: Mapping[str, Any]) -> None:
+        """Call a step that does not wait."""
+        self._state[i] = RUNNING
+        began = self._now()
+        try:
+            outputs = step.call(RunContext(self.scope, step.node_id, inputs))
+        except BaseException as error:  # noqa: BLE001 - user code; sorted there
+            self._raised(i, step, error, began)
+        else:
+            self._odd(i, step, outputs, began)
 
     def _schedule_pump(self) -> None:
         if not self._pump_scheduled:
@@ -461,25 +506,42 @@ class Run:
         mark = self._sequence
         self._sequence = mark + 1
         if self._sink is not None:
-            if not self._buffer:
-                self._flush_handle = self._loop.call_later(_FLUSH, self._flush)
-            self._buffer.append((kind, node_id, self._now() if time is None else time, cause, details))
+            self._keep((kind, node_id, self._now() if time is None else time, cause, details, None))
         return mark
+
+    def _keep(self, entry: tuple[Any, ...]) -> None:
+        """Keep what becomes events; the first one sees to it that the sink hears of them soon."""
+        if not self._buffer:
+            self._flush_handle = self._loop.call_later(_FLUSH, self._flush)
+        self._buffer.append(entry)
 
     def _flush(self) -> None:
         if self._flush_handle is not None:
             self._flush_handle.cancel()
             self._flush_handle = None
-        if self._buffer and self._sink is not None:
-            raw, self._buffer = self._buffer, []
-            first, run_id, start = self._sequence - len(raw), self.scope.run_id, self._start
-            wall = self._start_wall - start
-            self._sink(
-                [
-                    Event(first + n, kind, run_id, node_id, time - start, wall + time, cause, details)
-                    for n, (kind, node_id, time, cause, details) in enumerate(raw)
-                ]
-            )
+        if not self._buffer or self._sink is None:
+            return
+        raw, self._buffer = self._buffer, []
+        run_id, start, steps = self.scope.run_id, self._start, self.plan.steps
+        wall = self._start_wall - start
+        number = self._flushed
+        batch: list[Event] = []
+        add, make = batch.append, Event._make
+        for entry in raw:
+            if len(entry) == _PLAIN:  # a plain step that succeeded: two events
+                i, cause, began, ended, outputs = entry
+                node_id = steps[i].node_id
+                details = {"outputs": tuple(outputs), "rows": _rows(outputs), "seconds": ended - began}
+                add(make((number, events.NODE_STARTED, run_id, node_id, began - start, wall + began, cause, _NOTHING)))
+                times = (ended - start, wall + ended)
+                add(make((number + 1, events.NODE_SUCCEEDED, run_id, node_id, *times, number, details)))
+                number += 2
+            else:
+                kind, node_id, time, cause, told, _ = entry
+                add(make((number, kind, run_id, node_id, time - start, wall + time, cause, told)))
+                number += 1
+        self._flushed = number
+        self._sink(batch)
 
     def _outcome(self) -> Outcome:
         steps, state = self.plan.steps, self._state

@@ -64,6 +64,7 @@ class Step:
         stands_in_for: The step that this one is the fallback of, or -1; it runs only then.
         fallback_inputs: (input of the fallback, input of this one) pairs.
         fallback_outputs: (output of this one, output of the fallback) pairs.
+        plain: It neither waits nor has to do with fallbacks.
     """
 
     node_id: str
@@ -82,6 +83,7 @@ class Step:
     stands_in_for: int = -1
     fallback_inputs: tuple[tuple[str, str], ...] = ()
     fallback_outputs: tuple[tuple[str, str], ...] = ()
+    plain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +213,7 @@ def compile_plan(
             stands_in_for=position[stands_in_for[node_id]] if node_id in stands_in_for else -1,
             fallback_inputs=covered_inputs(workflow, all_ports, fallback) if fallback else (),
             fallback_outputs=covered_outputs(workflow, all_ports, node_id) if fallback else (),
+            plain=not waits and not fallback and node_id not in stands_in_for,
         )
         steps.append(step)
     return Plan(workflow.name, tuple(steps), tuple(waiting), position, _hash(workflow), breaker_keys, kept)
