@@ -20,10 +20,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from kailash_studio.runtime.protocol import UPDATES_PER_SECOND
+
 NODES, CONNECTIONS = 1000, 2000
 SIZE = (1600, 900)
 FRAMES = 40
-LIVE_NODES, LIVE_HZ, LIVE_SECONDS = 200, 30, 4
+LIVE_NODES, LIVE_HZ, LIVE_SECONDS = 200, UPDATES_PER_SECOND, 4
 FIRST_GOALS = {"open": 3.0, "pan": 40.0, "live": 10.0}
 
 

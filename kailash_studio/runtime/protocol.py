@@ -22,7 +22,7 @@ import json
 from typing import Any
 
 VERSION = 1
-UPDATES_PER_SECOND = 30
+UPDATES_PER_SECOND = 15
 
 
 def encode(message: dict[str, Any]) -> bytes:
