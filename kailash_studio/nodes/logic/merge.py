@@ -59,4 +59,4 @@ class MergeNode(Node):
 
 
 def _sentence(value: Any, verb: str, other: str) -> str:
-    return f"A {type(value).__name__} cannot be {verb}: connect other values, or merge by {other}."
+    return f"A value of type {type(value).__name__} cannot be {verb}: connect other values, or merge by {other}."

@@ -90,8 +90,8 @@ class SwitchNode(Node):
                     return not (seen is None or (hasattr(seen, "__len__") and len(seen) == 0))
         except TypeError:
             raise NodeError(
-                f"{self.name or 'The switch'}: a {type(seen).__name__} cannot be compared by {self.operator} with "
-                f"{other!r}: change the field or the value."
+                f"{self.name or 'The switch'}: a value of type {type(seen).__name__} cannot be compared by "
+                f"{self.operator} with {other!r}: change the field or the value."
             ) from None
 
 

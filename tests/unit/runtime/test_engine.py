@@ -63,7 +63,7 @@ def switched(value: int) -> WorkflowBuilder:
     builder.add_node("high", call(passed))
     builder.add_node("low", call(passed))
     builder.add_node("below_low", call(passed))
-    builder.add_node("MergeNode", "merge")
+    builder.add_node("MergeNode", "merge", mode="first")
     builder.add_connection("start", "result", "switch", "data")
     builder.add_connection("switch", "true_output", "high", "x")
     builder.add_connection("switch", "false_output", "low", "x")
