@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from PySide6.QtCore import QObject
@@ -12,9 +12,11 @@ from kailash_studio.desktop.canvas.view import Badge, ConnectionView, NodeView, 
 from kailash_studio.desktop.session import Session
 from kailash_studio.spec.port import Ports
 from kailash_studio.workflow.commands import Change
+from kailash_studio.workflow.fallback import fallback_of
 from kailash_studio.workflow.workflow import Connection
 
 Say = Callable[[str], None]
+_FALLBACK = "fallback of "  # before a node's id: the key of the connection to its fallback
 
 
 class CanvasLink(QObject):
@@ -38,7 +40,7 @@ class CanvasLink(QObject):
         canvas.refusal = session.refusal
         canvas.type_dropped.connect(self.add)
         canvas.connection_drawn.connect(self._connect)
-        canvas.connection_delete_requested.connect(lambda key: session.disconnect_keys([key]))
+        canvas.connection_delete_requested.connect(self._delete)
         canvas.nodes_moved.connect(session.move)
         self._draw_all()
 
@@ -59,6 +61,7 @@ class CanvasLink(QObject):
         self._problems = self._worst_problems()
         nodes = [self._node(node_id) for node_id in workflow.nodes]
         connections = [_connection(c) for c in workflow.connections.values() if self._can_be_drawn(c)]
+        connections += [_fallback(node_id, fallback) for node_id, fallback in self._fallbacks()]
         self._canvas.set_graph(nodes, connections)
         self._canvas.fit()
 
@@ -89,6 +92,28 @@ class CanvasLink(QObject):
                     canvas.put_connection(_connection(connection))
                 else:
                     canvas.remove_connection(key)
+        self._follow_fallbacks(nodes, touched)
+
+    def _follow_fallbacks(self, changed: Collection[str], drawn: Collection[str]) -> None:
+        wanted = dict(self._fallbacks())
+        for node_id in changed:
+            if node_id not in wanted:
+                self._canvas.remove_connection(f"{_FALLBACK}{node_id}")
+        for node_id, fallback in wanted.items():
+            if node_id in drawn or fallback in drawn:
+                self._canvas.put_connection(_fallback(node_id, fallback))
+
+    def _fallbacks(self) -> list[tuple[str, str]]:
+        """Each node with its fallback, where both are there."""
+        workflow = self._session.workflow
+        pairs = [(node_id, fallback_of(workflow, node_id)) for node_id in workflow.nodes]
+        return [(node_id, named) for node_id, named in pairs if named in workflow.nodes and named is not None]
+
+    def _delete(self, key: str) -> None:
+        if key.startswith(_FALLBACK):
+            self._session.set_fallback(key.removeprefix(_FALLBACK), None)
+        else:
+            self._session.disconnect_keys([key])
 
     def _takers(self, end: str) -> list[str]:
         node_id = end.split(".", maxsplit=1)[0]
@@ -163,6 +188,12 @@ class CanvasLink(QObject):
                 self._canvas.put_node(self._node(node_id))
 
 
+def _fallback(node_id: str, fallback: str) -> ConnectionView:
+    return ConnectionView(
+        key=f"{_FALLBACK}{node_id}", from_node=node_id, output="", to_node=fallback, input="", kind="fallback"
+    )
+
+
 def _connection(connection: Connection) -> ConnectionView:
     return ConnectionView(
         key=connection.key,
@@ -175,5 +206,14 @@ def _connection(connection: Connection) -> ConnectionView:
 
 
 def _badges(resilience: Any) -> tuple[Badge, ...]:
-    timeout = resilience.get("timeout")
-    return (Badge(f"{timeout:g} s", "timer", "amber"),) if isinstance(timeout, int | float) else ()
+    """The policies of a node as remarks in its foot: exp x3, breaker, 30 s."""
+    badges = []
+    retry, breaker, timeout = (resilience.get(name) for name in ("retry", "circuit_breaker", "timeout"))
+    if isinstance(retry, dict):
+        word = {"immediate": "now", "linear": "lin", "fibonacci": "fib"}.get(retry.get("strategy", ""), "exp")
+        badges.append(Badge(f"{word} x{retry.get('max_retries', 3)}", "rotate-cw", "amber"))
+    if isinstance(breaker, dict):
+        badges.append(Badge("breaker", "zap", "red"))
+    if isinstance(timeout, int | float):
+        badges.append(Badge(f"{timeout:g} s", "timer", "amber"))
+    return tuple(badges)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
 
 from PySide6.QtCore import QObject
 
@@ -10,8 +12,10 @@ from kailash_studio.desktop.canvas import Canvas
 from kailash_studio.desktop.inspector import InspectedNode, InspectedPort, Inspector
 from kailash_studio.desktop.runs import Runs
 from kailash_studio.desktop.session import Session
+from kailash_studio.errors import ParameterError
+from kailash_studio.resilience.schedule import Schedule, schedule
 from kailash_studio.runtime.wording import duration
-from kailash_studio.spec.form import form_rows
+from kailash_studio.spec.form import FormRow, form_rows
 from kailash_studio.spec.policy import Resilience
 from kailash_studio.spec.reference import reference_page
 
@@ -46,8 +50,17 @@ class InspectorLink(QObject):
         runs.changed.connect(self._show_state)
         inspector.parameter_changed.connect(session.set_parameter)
         inspector.parameter_reset.connect(session.reset_parameter)
-        inspector.policy_changed.connect(session.set_resilience)
+        inspector.policy_changed.connect(self._set_policy)
         inspector.renamed.connect(self._rename)
+
+    def _set_policy(self, node_id: str, name: str, value: Any) -> None:
+        if name == "fallback":
+            reason = self._session.set_fallback(node_id, value or None)
+            if reason:
+                self._say(reason)
+                self._show()
+        else:
+            self._session.set_resilience(node_id, name, value)
 
     def _rename(self, node_id: str, wanted: str) -> None:
         reason = self._session.rename(node_id, wanted)
@@ -92,7 +105,7 @@ class InspectorLink(QObject):
             parts = finding.place.split("/")
             if parts[:2] == ["nodes", node_id]:
                 if len(parts) > 3 and parts[2] in {"parameters", "resilience"}:
-                    problems.setdefault(parts[3], finding.sentence.removeprefix(f"{node_id}: "))
+                    problems.setdefault("/".join(parts[3:]), finding.sentence.removeprefix(f"{node_id}: "))
                 else:
                     notice = notice or finding.sentence
         run = self._runs.current
@@ -108,11 +121,20 @@ class InspectorLink(QObject):
             rows=tuple(form_rows(node_type)) if node_type is not None else (),
             given=placed.parameters,
             problems=problems,
-            policy_rows=tuple(form_rows(Resilience)) if node_type is not None else (),
+            policy_rows=self._policy_rows(node_id) if node_type is not None else (),
             policies=placed.resilience,
             ports=self._ports(node_id),
             help=reference_page(node_type) if node_type is not None else "",
             notice=notice,
+            schedule=_schedule(placed.resilience),
+        )
+
+    def _policy_rows(self, node_id: str) -> tuple[FormRow, ...]:
+        """The form of the policies, with the nodes that can be the fallback as choices."""
+        others = tuple(sorted(n for n in self._session.workflow.nodes if n != node_id))
+        return tuple(
+            replace(row, kind="choice", choices=("", *others), default="") if row.name == "fallback" else row
+            for row in form_rows(Resilience)
         )
 
     def _ports(self, node_id: str) -> tuple[InspectedPort, ...]:
@@ -133,3 +155,10 @@ class InspectorLink(QObject):
             InspectedPort(name, str(p.type), p.doc, True, targets.get(name, "")) for name, p in ports.outputs.items()
         ]
         return (*inputs, *outputs)
+
+
+def _schedule(policies: Mapping[str, Any]) -> Schedule | None:
+    try:
+        return schedule(Resilience(**policies))
+    except ParameterError:
+        return None  # the form shows what is wrong at its field

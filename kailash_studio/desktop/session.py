@@ -17,6 +17,7 @@ from kailash_studio.spec.finding import Finding
 from kailash_studio.spec.port import Ports
 from kailash_studio.spec.registry import Registry
 from kailash_studio.workflow import commands, graph
+from kailash_studio.workflow import fallback as fallbacks
 from kailash_studio.workflow.commands import Change, Edit
 from kailash_studio.workflow.history import History
 from kailash_studio.workflow.reader import read, read_file
@@ -245,6 +246,26 @@ class Session(QObject):
     def set_resilience(self, node_id: str, name: str, value: Any) -> None:
         """Give a policy a value, or take it away with None."""
         self.do(commands.set_resilience(self.workflow, node_id, name, value))
+
+    def set_fallback(self, node_id: str, fallback: str | None) -> str | None:
+        """Let another node stand in for this one, or none; returns why it could not.
+
+        A node runs only as a fallback then, so its connections are taken away in the same step.
+        """
+        workflow = self.workflow
+        if fallback is None:
+            self.set_resilience(node_id, "fallback", None)
+            return None
+        if fallback == node_id or node_id in fallbacks.chain_of(workflow, fallback):
+            return f"{fallback} cannot be the fallback of {node_id}: the fallbacks would form a circle."
+        others = [other for other in fallbacks.stands_in_for(workflow, fallback) if other != node_id]
+        if others:
+            return f"{fallback} is the fallback of {others[0]} already: give {node_id} one of its own."
+        edit = commands.set_resilience(workflow, node_id, "fallback", fallback)
+        linked = [c.key for c in (*workflow.incoming(fallback), *workflow.outgoing(fallback))]
+        changes = (*commands.disconnect(workflow, linked).changes, *edit.changes)
+        self.do(Edit(f"let {fallback} stand in for {node_id}", changes))
+        return None
 
     def rename(self, node_id: str, new_id: str) -> str | None:
         """Rename a node; returns why it could not."""

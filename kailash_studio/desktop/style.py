@@ -37,6 +37,9 @@ QPushButton:disabled { color: $text3; }
 QPushButton#primary { background: $fill; border-color: $fill; color: $on_accent; font-weight: 600; padding: 0 16px; }
 QPushButton#primary:hover { background: $fill_hi; border-color: $fill_hi; }
 QPushButton#primary:disabled { background: $accent_bg; border-color: $accent_bg; color: $accent_hi; }
+QPushButton#link { background: transparent; border: 0; color: $accent_hi; padding: 0; min-height: 20px;
+    font-size: 12px; }
+QPushButton#link:hover { color: $text; }
 QPushButton#search_button { color: $text3; text-align: left; padding: 0 10px; }
 QPushButton#seg { border-radius: 0; padding: 0 8px; color: $text2; min-height: 26px;
     font-size: 12px; }

@@ -243,7 +243,7 @@ class MainWindow(QMainWindow):
             self.canvas.select([parts[1]])
             self.canvas.center_on(parts[1])
             if len(parts) > 3 and parts[2] in {"parameters", "resilience"}:
-                self.inspector.focus_field(parts[3])
+                self.inspector.focus_field("/".join(parts[3:]))
         elif parts[0] == "connections" and len(parts) > 1:
             connection = workflow.connections.get("/".join(parts[1:]))
             if connection is not None and connection.target in workflow.nodes:

@@ -37,6 +37,7 @@ class FormRow:
         item: Kind of a list's items.
         placeholder: Grey text in an empty field.
         shown_when: Another parameter and the values of it with which this row matters; None: always.
+        advanced: Shown only when asked for more, or when it has a value of its own.
         rows: The rows of a ``group``: a declared class inside.
     """
 
@@ -56,6 +57,7 @@ class FormRow:
     item: RowKind = "any"
     placeholder: str = ""
     shown_when: tuple[str, tuple[Any, ...]] | None = None
+    advanced: bool = False
     rows: tuple[FormRow, ...] = ()
 
 
@@ -86,6 +88,7 @@ def _row(name: str, hint: Any, declared: ParameterDeclaration) -> FormRow:
         item=_item_kind(hint),
         placeholder=declared.placeholder,
         shown_when=declared.shown_when,
+        advanced=declared.advanced,
         rows=tuple(form_rows(hint)) if isinstance(hint, type) and issubclass(hint, Declared) else (),
     )
 

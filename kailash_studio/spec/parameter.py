@@ -33,6 +33,7 @@ class ParameterDeclaration:
         port: It may also be fed by a connection, through an input port of the same name.
         secret: It holds a credential; a file may only name one (``{"$secret": "name"}``).
         shown_when: Another parameter and the values of it with which this one matters.
+        advanced: Few people need it: the form shows it when asked for more.
         constraints: pydantic's own (``ge``, ``le``, ``pattern``, ``min_length``, ...).
     """
 
@@ -44,6 +45,7 @@ class ParameterDeclaration:
     secret: bool
     placeholder: str
     shown_when: tuple[str, tuple[Any, ...]] | None
+    advanced: bool
     constraints: dict[str, Any]
 
 
@@ -57,10 +59,13 @@ def Parameter(
     secret: bool = False,
     placeholder: str = "",
     shown_when: tuple[str, tuple[Any, ...]] | None = None,
+    advanced: bool = False,
     **constraints: Any,
 ) -> Any:
     """Declare a parameter in the body of a node type; see ``ParameterDeclaration`` for the words."""
-    return ParameterDeclaration(default, doc, unit, editor, port, secret, placeholder, shown_when, constraints)
+    return ParameterDeclaration(
+        default, doc, unit, editor, port, secret, placeholder, shown_when, advanced, constraints
+    )
 
 
 # A value in a document may refer instead of say: {"$parameter": name} or {"$secret": name}.

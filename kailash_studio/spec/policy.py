@@ -27,18 +27,22 @@ class RetryPolicy(Declared):
         "none", doc="How waits are spread, so that many callers do not come back at the same moment."
     )
     retry_on: list[str] = Parameter(
-        [], doc="Classes of errors to retry on, causes included; empty: all that are not known to be permanent."
+        [],
+        doc="Classes of errors to retry on, causes included; empty: all that are not known to be permanent.",
+        advanced=True,
     )
     retry_if: str = Parameter(
         "",
         placeholder='status == 503 or "busy" in text',
         doc="Expression over the error's type, text, code and status that must hold as well.",
+        advanced=True,
     )
     budget: float | None = Parameter(
         None,
         gt=0,
         le=1,
         doc="Most retries as a share of all calls of the same key; without one each node decides alone.",
+        advanced=True,
     )
 
     @classmethod
@@ -64,15 +68,29 @@ class CircuitBreakerPolicy(Declared):
     timeout: float = Parameter(
         60.0, gt=0, le=DAY, unit="s", doc="How long it refuses calls before it lets a probe through."
     )
-    key: str = Parameter("", doc="Name that nodes with one breaker share; empty: the node has its own.")
+    key: str = Parameter("", doc="Name that nodes with one breaker share; empty: the node has its own.", advanced=True)
     failure_rate: float | None = Parameter(
-        None, gt=0, le=1, doc="Share of failed calls in the window that opens it; replaces the failures in a row."
+        None,
+        gt=0,
+        le=1,
+        doc="Share of failed calls in the window that opens it; replaces the failures in a row.",
+        advanced=True,
     )
-    slow_call: float | None = Parameter(None, gt=0, le=DAY, unit="s", doc="A call that takes longer counts as slow.")
-    slow_rate: float | None = Parameter(None, gt=0, le=1, doc="Share of slow calls in the window that opens it.")
-    window: Literal["calls", "seconds"] = Parameter("calls", doc="What the window of the shares is measured in.")
-    window_size: int = Parameter(100, ge=1, le=100_000, doc="How many calls or seconds the window holds.")
-    minimum_calls: int = Parameter(10, ge=1, le=100_000, doc="Calls in the window before a share means anything.")
+    slow_call: float | None = Parameter(
+        None, gt=0, le=DAY, unit="s", doc="A call that takes longer counts as slow.", advanced=True
+    )
+    slow_rate: float | None = Parameter(
+        None, gt=0, le=1, doc="Share of slow calls in the window that opens it.", advanced=True
+    )
+    window: Literal["calls", "seconds"] = Parameter(
+        "calls", doc="What the window of the shares is measured in.", advanced=True
+    )
+    window_size: int = Parameter(
+        100, ge=1, le=100_000, doc="How many calls or seconds the window holds.", advanced=True
+    )
+    minimum_calls: int = Parameter(
+        10, ge=1, le=100_000, doc="Calls in the window before a share means anything.", advanced=True
+    )
 
 
 class RateLimitPolicy(Declared):
@@ -80,7 +98,7 @@ class RateLimitPolicy(Declared):
 
     calls: int = Parameter(10, ge=1, le=1_000_000, doc="Calls that may start in the period.")
     period: float = Parameter(1.0, gt=0, le=DAY, unit="s", doc="The period.")
-    key: str = Parameter("", doc="Name that nodes with one limit share; empty: the node has its own.")
+    key: str = Parameter("", doc="Name that nodes with one limit share; empty: the node has its own.", advanced=True)
 
 
 class Resilience(Declared):
@@ -96,9 +114,14 @@ class Resilience(Declared):
     circuit_breaker: CircuitBreakerPolicy | None = Parameter(None, doc="Stop calling what is down.")
     fallback: str | None = Parameter(None, doc="Node that runs with the same inputs when this one has failed.")
     max_concurrent: int | None = Parameter(
-        None, ge=1, le=10_000, doc="Calls of this node at the same time, over all runs."
+        None, ge=1, le=10_000, doc="Calls of this node at the same time, over all runs.", advanced=True
     )
-    rate_limit: RateLimitPolicy | None = Parameter(None, doc="Call at most so often.")
+    rate_limit: RateLimitPolicy | None = Parameter(None, doc="Call at most so often.", advanced=True)
     hedge_after: float | None = Parameter(
-        None, gt=0, le=DAY, unit="s", doc="Start a second, equal call after this time and take the first answer."
+        None,
+        gt=0,
+        le=DAY,
+        unit="s",
+        doc="Start a second, equal call after this time and take the first answer.",
+        advanced=True,
     )

@@ -150,15 +150,23 @@ def reset_parameter(workflow: Workflow, node_id: str, name: str) -> Edit:
 
 
 def set_resilience(workflow: Workflow, node_id: str, name: str, value: Any) -> Edit:
-    """Give a policy of a node a value, or take it away with None."""
+    """Give a policy of a node a value, or take it away with None.
+
+    A row of edits of one value is one step; switching a policy on or off is a step of its own.
+    """
     placed = workflow.node(node_id)
+    before = placed.resilience.get(name)
     policies = {key: old for key, old in placed.resilience.items() if key != name}
     if value is not None:
         policies[name] = value
+    merge = f"{node_id}/resilience/{name}"
+    if isinstance(before, dict) and isinstance(value, dict):
+        changed = sorted(key for key in before.keys() | value.keys() if before.get(key) != value.get(key))
+        merge = f"{merge}/{changed[0]}" if len(changed) == 1 and changed[0] in value else ""
+    elif isinstance(before, dict) or isinstance(value, dict):
+        merge = ""
     after = replace(placed, resilience=policies)
-    return Edit(
-        f"change {name} of {node_id}", (Change("nodes", node_id, placed, after),), f"{node_id}/resilience/{name}"
-    )
+    return Edit(f"change {name} of {node_id}", (Change("nodes", node_id, placed, after),), merge)
 
 
 def connect(workflow: Workflow, connection: Connection, *, replacing: Iterable[Connection] = ()) -> Edit:

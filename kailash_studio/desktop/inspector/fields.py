@@ -310,7 +310,7 @@ class ChoiceField(Field):
         self._filling = False
         self.segments: Segments | None = None
         self.combo: QComboBox | None = None
-        if len(names) <= 4 and sum(len(text) for _, text in names) <= 26:
+        if len(names) <= 4 and sum(len(text) for _, text in names) <= 20:
             self.segments = Segments(names, self)
             self.segments.chosen.connect(self.committed)
             self._hold(self.segments, row)

@@ -2,69 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QScrollArea, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 
 from kailash_studio.desktop.icons import Icons
-from kailash_studio.desktop.inspector.fields import CodeField, Field, is_tall, make_field
+from kailash_studio.desktop.inspector.group import Group
+from kailash_studio.desktop.inspector.row import Row
 from kailash_studio.desktop.theme import Theme
-from kailash_studio.desktop.widgets.basics import label
 from kailash_studio.spec.form import FormRow
 from kailash_studio.spec.parameter import reference
-
-_LABEL_WIDTH = 104
-
-
-class Row(QWidget):
-    """Label, editor, reset button, and the sentence of a finding."""
-
-    def __init__(self, row: FormRow, value: Any, theme: Theme, icons: Icons) -> None:
-        super().__init__()
-        self.row = row
-        self.refers = reference(value) is not None
-        self.title = QLabel(f"{row.title} *" if row.required else row.title, self)
-        self.title.setToolTip(row.doc)
-        self.title.setWordWrap(True)
-        self.field: Field = make_field(row, value, theme, icons)
-        self.title.setBuddy(self.field)
-        self.reset = QToolButton(self)
-        self.reset.setIcon(icons.icon("undo-2", "text3"))
-        self.reset.setToolTip("Back to the default")
-        self.reset.setAccessibleName(f"Reset {row.title}")
-        self.reset.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.problem = label("", "error_text", self)
-        self.problem.setWordWrap(True)
-        self.problem.hide()
-        grid = QGridLayout(self)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setHorizontalSpacing(6)
-        grid.setVerticalSpacing(4)
-        if is_tall(row):
-            top = QHBoxLayout()
-            top.addWidget(self.title, 1)
-            top.addWidget(self.reset)
-            grid.addLayout(top, 0, 0)
-            grid.addWidget(self.field, 1, 0)
-            grid.addWidget(self.problem, 2, 0)
-        else:
-            self.title.setFixedWidth(_LABEL_WIDTH)
-            grid.addWidget(self.title, 0, 0)
-            grid.addWidget(self.field, 0, 1)
-            grid.addWidget(self.reset, 0, 2)
-            grid.addWidget(self.problem, 1, 0, 1, 3)
-            grid.setColumnStretch(1, 1)
-
-    def say(self, sentence: str) -> None:
-        """Show what is wrong; an empty text: nothing is."""
-        self.problem.setText(sentence)
-        self.problem.setVisible(bool(sentence))
-        if isinstance(self.field, CodeField):
-            found = re.search(r"line (\d+)", sentence)
-            self.field.edit.mark_error(int(found.group(1)) if found else 0)
 
 
 class Form(QScrollArea):
@@ -81,7 +30,7 @@ class Form(QScrollArea):
     def __init__(self, theme: Theme, icons: Icons, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme, self._icons = theme, icons
-        self._rows: dict[str, Row] = {}
+        self._rows: dict[str, Row | Group] = {}
         self._key: object = None
         self.setWidgetResizable(True)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -102,12 +51,8 @@ class Form(QScrollArea):
         same = same and all(r.refers == (reference(given.get(n)) is not None) for n, r in self._rows.items())
         if not same:
             self._build(key, rows, given)
-        for name, row in self._rows.items():
-            value = given.get(name, row.row.default)
-            if not same or not row.field.is_being_edited():
-                row.field.show_value(value)
-            row.reset.setVisible(name in given and given[name] != row.row.default)
-            row.say(problems.get(name, ""))
+        for row in self._rows.values():
+            row.show_value(given, problems, fresh=not same)
             row.setVisible(_matters(row.row, rows, given))
 
     def _build(self, key: object, rows: Sequence[FormRow], given: Mapping[str, Any]) -> None:
@@ -118,26 +63,51 @@ class Form(QScrollArea):
         layout.setSpacing(10)
         self._rows = {}
         for declared in rows:
-            row = Row(declared, given.get(declared.name), self._theme, self._icons)
-            row.field.committed.connect(lambda value, name=declared.name: self.changed.emit(name, value))
-            row.reset.clicked.connect(lambda _checked=False, name=declared.name: self.reset.emit(name))
+            row = self._make(declared, given.get(declared.name))
             self._rows[declared.name] = row
             layout.addWidget(row)
         layout.addStretch(1)
         self.setWidget(body)
 
+    def _make(self, declared: FormRow, value: Any) -> Row | Group:
+        name = declared.name
+        if declared.kind == "group":
+            group = Group(declared, self._theme, self._icons)
+            group.changed.connect(lambda changed: self.changed.emit(name, changed))
+            return group
+        row = Row(declared, value, self._theme, self._icons)
+        row.field.committed.connect(lambda committed: self.changed.emit(name, committed))
+        row.reset.clicked.connect(lambda _checked=False: self.reset.emit(name))
+        return row
+
     def focus_field(self, name: str) -> bool:
-        """Bring a row into view and put the cursor into it."""
-        row = self._rows.get(name)
+        """Bring a row into view and put the cursor into it; ``retry/max_delay`` is a row of a group."""
+        outer, _, inner = name.partition("/")
+        row = self._rows.get(outer)
         if row is None:
             return False
         self.ensureWidgetVisible(row)
-        row.field.setFocus(Qt.FocusReason.OtherFocusReason)
+        if isinstance(row, Group):
+            row.focus_inside(inner)
+        else:
+            row.field.setFocus(Qt.FocusReason.OtherFocusReason)
         return True
 
     def row(self, name: str) -> Row:
         """A row by its parameter's name."""
-        return self._rows[name]
+        row = self._rows[name]
+        assert isinstance(row, Row), f"{name} is a group"
+        return row
+
+    def group(self, name: str) -> Group:
+        """A group by its parameter's name."""
+        group = self._rows[name]
+        assert isinstance(group, Group), f"{name} is no group"
+        return group
+
+    def has_group(self, name: str) -> bool:
+        """Whether a group of that name is shown."""
+        return isinstance(self._rows.get(name), Group)
 
 
 def _matters(row: FormRow, rows: Sequence[FormRow], given: Mapping[str, Any]) -> bool:

@@ -21,8 +21,10 @@ from PySide6.QtWidgets import (
 
 from kailash_studio.desktop.icons import Icons
 from kailash_studio.desktop.inspector.form import Form
+from kailash_studio.desktop.inspector.schedule_plot import SchedulePlot
 from kailash_studio.desktop.theme import Theme
 from kailash_studio.desktop.widgets.basics import ElidedLabel, EmptyState, label, panel_header
+from kailash_studio.resilience.schedule import Schedule
 from kailash_studio.spec.form import FormRow
 
 
@@ -55,6 +57,7 @@ class InspectedNode:
         ports: Inputs, then outputs.
         help: Reference page, Markdown.
         notice: A sentence about the node as a whole; empty when there is none.
+        schedule: What the policies mean in time; None when they cannot be read.
     """
 
     node_id: str
@@ -70,6 +73,7 @@ class InspectedNode:
     ports: tuple[InspectedPort, ...]
     help: str
     notice: str = ""
+    schedule: Schedule | None = None
 
 
 class Inspector(QWidget):
@@ -111,13 +115,17 @@ class Inspector(QWidget):
         self.policies = Form(theme, icons, self)
         self.policies.changed.connect(self._policy_changed)
         self.policies.reset.connect(lambda name: self._policy_changed(name, None))
+        self.plot, self._plot_text = SchedulePlot(theme, self), label("", "muted", self)
+        self.plot.hide()
+        self._plot_text.hide()
+        self._plotted: QWidget | None = None
         self._ports = QTextBrowser(self)
         self._help = QTextBrowser(self)
         self.tabs = QTabWidget(self)
         self.tabs.setDocumentMode(True)
         for widget, title in (
             (self.form, "Configure"),
-            (self.policies, "Limits"),
+            (self.policies, "Resilience"),
             (self._ports, "Ports"),
             (self._help, "Help"),
         ):
@@ -167,12 +175,26 @@ class Inspector(QWidget):
         key = (view.node_id, view.type_name)
         self.form.show_rows(key, view.rows, view.given, view.problems)
         self.policies.show_rows(key, view.policy_rows, view.policies, view.problems)
+        self._show_schedule(view.schedule)
         self._paint_tile()
         if before is None or before.ports != view.ports:
             self._ports.setHtml(self._ports_html(view))
         if before is None or before.help != view.help:
             self._help.setMarkdown(view.help)
         self._stack.setCurrentIndex(0)
+
+    def _show_schedule(self, schedule: Schedule | None) -> None:
+        if not self.policies.has_group("retry"):
+            return
+        group = self.policies.group("retry")
+        if group is not self._plotted:  # the form was built anew, and the plot went with the old one
+            self._plotted = group
+            self.plot, self._plot_text = SchedulePlot(self._theme), label("", "muted")
+            self._plot_text.setWordWrap(True)
+            group.add_below(self.plot)
+            group.add_below(self._plot_text)
+        self.plot.show_schedule(schedule)
+        self._plot_text.setText(self.plot.sentence())
 
     def show_state(self, text: str, token: str, tip: str = "") -> None:
         """Show the node's state in the last run; an empty text hides it."""

@@ -61,8 +61,9 @@ def edit(field: Field, new: Any) -> None:
         QTest.mouseClick(field.segments.findChildren(QPushButton)[index], Qt.MouseButton.LeftButton)
     elif isinstance(field, ChoiceField) and field.combo is not None:
         field.combo.setFocus()
-        step = Qt.Key.Key_Down if field._values.index(new) > field.combo.currentIndex() else Qt.Key.Key_Up
-        QTest.keyClick(field.combo, step)
+        wanted = field._values.index(new)
+        while field.combo.currentIndex() != wanted:
+            QTest.keyClick(field.combo, Qt.Key.Key_Down if wanted > field.combo.currentIndex() else Qt.Key.Key_Up)
     else:
         raise AssertionError(f"no way to edit {type(field).__name__}")
     QCoreApplication.processEvents()
@@ -98,6 +99,8 @@ def samples(row: FormRow) -> tuple[Any, Any]:
             return others[0], row.choices[at - 1 if at else 1]
         case "integer" | "number":
             low = row.minimum if row.minimum is not None else 1
+            if row.maximum is not None and row.maximum <= 1:
+                return 0.25, 0.5
             return (int(low) + 3, int(low) + 5) if row.default != low + 3 else (int(low) + 4, int(low) + 5)
         case "secret":
             return {"$secret": "first_secret"}, {"$secret": "second_secret"}
@@ -330,7 +333,11 @@ def test_a_problem_stands_at_its_field_and_is_jumped_to(window: MainWindow) -> N
     assert not window.inspector.form.row("path").problem.isVisibleTo(window)
 
 
-@pytest.mark.parametrize("row", form_rows(Resilience), ids=lambda row: row.name)
+PLAIN = [row for row in form_rows(Resilience) if row.kind != "group" and row.name != "fallback"]
+INSIDE = [(row.name, inner) for row in form_rows(Resilience) for inner in row.rows]
+
+
+@pytest.mark.parametrize("row", PLAIN, ids=lambda row: row.name)
 def test_policies_are_set_and_taken_away(window: MainWindow, row: FormRow) -> None:
     node = window.session.add_node("CSVReaderNode", (0, 0))
     window.canvas.select([node])
@@ -342,6 +349,82 @@ def test_policies_are_set_and_taken_away(window: MainWindow, row: FormRow) -> No
     window.inspector.policies.row(row.name).reset.click()
     assert window.session.workflow.nodes[node].resilience == {}
     assert value_of(field) == row.default
+
+
+@pytest.mark.parametrize(("group", "row"), INSIDE, ids=lambda value: getattr(value, "name", value))
+def test_a_policy_is_switched_on_changed_and_switched_off(window: MainWindow, group: str, row: FormRow) -> None:
+    node = window.session.add_node("CSVReaderNode", (0, 0))
+    window.canvas.select([node])
+    window.inspector.tabs.setCurrentWidget(window.inspector.policies)
+    shown = window.inspector.policies.group(group)
+    assert not shown.body.isVisibleTo(shown)
+    shown.switch.click()
+    assert window.session.workflow.nodes[node].resilience == {group: {}}
+    if row.advanced:
+        assert not shown.rows[row.name].isVisibleTo(shown)
+        shown.more.click()
+    field = shown.rows[row.name].field
+    assert shown.rows[row.name].isVisibleTo(shown)
+    assert value_of(field) in (row.default, row.default or None)
+    new, _ = samples(row)
+    edit(field, new)
+    assert window.session.workflow.nodes[node].resilience == {group: {row.name: new}}
+    shown.rows[row.name].reset.click()
+    assert window.session.workflow.nodes[node].resilience == {group: {}}
+    shown.switch.click()
+    assert window.session.workflow.nodes[node].resilience == {}
+    seen = []
+    for _ in range(4):
+        window.session.undo()
+        seen.append(window.session.workflow.nodes[node].resilience)
+    assert seen == [{group: {}}, {group: {row.name: new}}, {group: {}}, {}], "each change is a step of its own"
+
+
+def test_retry_breaker_and_fallback_take_at_most_six_clicks(window: MainWindow) -> None:
+    node, spare, other = (window.session.add_node("CSVReaderNode", (x, 0)) for x in (0, 400, 800))
+    window.session.connect_ports(spare, "data", window.session.add_node("TableViewNode", (900, 0)), "rows")
+    window.canvas.select([node])
+    clicks = 1
+    window.inspector.tabs.setCurrentWidget(window.inspector.policies)
+    policies = window.inspector.policies
+    for group in ("retry", "circuit_breaker"):
+        policies.group(group).switch.click()
+        clicks += 1
+    edit(policies.row("fallback").field, spare)
+    clicks += 2  # the list is opened, and one is chosen
+    assert clicks <= 6
+    assert window.session.workflow.nodes[node].resilience == {"retry": {}, "circuit_breaker": {}, "fallback": spare}
+    assert not window.session.workflow.connections, "a fallback runs for nothing else"
+    assert window.canvas.store.lines[f"fallback of {node}"].view.kind == "fallback"
+    window.session.undo()
+    assert "fallback" not in window.session.workflow.nodes[node].resilience
+    assert len(window.session.workflow.connections) == 1
+    assert f"fallback of {node}" not in window.canvas.store.lines
+    window.session.redo()
+    window.canvas.connection_delete_requested.emit(f"fallback of {node}")
+    assert "fallback" not in window.session.workflow.nodes[node].resilience
+    assert window.session.set_fallback(node, spare) is None
+    assert "circle" in str(window.session.set_fallback(spare, node))
+    assert "already" in str(window.session.set_fallback(other, spare))
+
+
+def test_the_schedule_follows_each_edit(window: MainWindow) -> None:
+    node = window.session.add_node("CSVReaderNode", (0, 0))
+    window.canvas.select([node])
+    policies = window.inspector.policies
+    window.inspector.tabs.setCurrentWidget(policies)
+    policies.group("retry").switch.click()
+    assert "4 attempts; waits 1 s, 2 s, 4 s; without a timeout" in window.inspector.plot.sentence()
+    assert window.inspector.plot.isVisibleTo(policies)
+    edit(policies.group("retry").rows["base_delay"].field, 2.0)
+    edit(policies.row("timeout").field, 10.0)
+    assert "waits 2 s, 4 s, 8 s; at most 54.00 s in all" in window.inspector.plot.sentence()
+    edit(policies.row("total_timeout").field, 12.0)
+    assert "at most 12.00 s in all" in window.inspector.plot.sentence()
+    assert window.inspector.plot.schedule is not None
+    assert [attempt.longest for attempt in window.inspector.plot.schedule.attempts] == [10.0, 0.0, 0.0, 0.0]
+    edit(policies.group("retry").rows["max_retries"].field, 0)
+    assert not window.inspector.plot.isVisibleTo(policies)
 
 
 def test_a_node_is_renamed_or_stays(window: MainWindow) -> None:

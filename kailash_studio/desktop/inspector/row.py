@@ -1,0 +1,81 @@
+"""One row of the form: label, editor, reset button, and what is wrong."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QToolButton, QWidget
+
+from kailash_studio.desktop.icons import Icons
+from kailash_studio.desktop.inspector.fields import CodeField, Field, is_tall, make_field
+from kailash_studio.desktop.theme import Theme
+from kailash_studio.desktop.widgets.basics import label
+from kailash_studio.spec.form import FormRow
+from kailash_studio.spec.parameter import reference
+
+_LABEL_WIDTH = 104
+
+
+class Row(QWidget):
+    """Label, editor, reset button, and the sentence of a finding."""
+
+    def __init__(self, row: FormRow, value: Any, theme: Theme, icons: Icons) -> None:
+        super().__init__()
+        self.row = row
+        self.refers = reference(value) is not None
+        self.title = QLabel(f"{row.title} *" if row.required else row.title, self)
+        self.title.setToolTip(row.doc)
+        self.title.setWordWrap(True)
+        self.field: Field = make_field(row, value, theme, icons)
+        self.title.setBuddy(self.field)
+        self.reset = QToolButton(self)
+        self.reset.setIcon(icons.icon("undo-2", "text3"))
+        self.reset.setToolTip("Back to the default")
+        self.reset.setAccessibleName(f"Reset {row.title}")
+        self.reset.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.problem = label("", "error_text", self)
+        self.problem.setWordWrap(True)
+        self.problem.hide()
+        grid = QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setHorizontalSpacing(6)
+        grid.setVerticalSpacing(4)
+        if is_tall(row):
+            top = QHBoxLayout()
+            top.addWidget(self.title, 1)
+            top.addWidget(self.reset)
+            grid.addLayout(top, 0, 0)
+            grid.addWidget(self.field, 1, 0)
+            grid.addWidget(self.problem, 2, 0)
+        else:
+            self.title.setFixedWidth(_LABEL_WIDTH)
+            grid.addWidget(self.title, 0, 0)
+            grid.addWidget(self.field, 0, 1)
+            grid.addWidget(self.reset, 0, 2)
+            grid.addWidget(self.problem, 1, 0, 1, 3)
+            grid.setColumnStretch(1, 1)
+
+    def say(self, sentence: str) -> None:
+        """Show what is wrong; an empty text: nothing is."""
+        self.problem.setText(sentence)
+        self.problem.setVisible(bool(sentence))
+        if isinstance(self.field, CodeField):
+            found = re.search(r"line (\d+)", sentence)
+            self.field.edit.mark_error(int(found.group(1)) if found else 0)
+
+    def show_value(self, given: Mapping[str, Any], problems: Mapping[str, str], *, fresh: bool) -> None:
+        """Show what the document holds of this parameter, or its default.
+
+        Args:
+            given: Values that the document holds.
+            problems: Sentence by parameter.
+            fresh: The row was just made; else what is being typed is left alone.
+        """
+        name = self.row.name
+        if fresh or not self.field.is_being_edited():
+            self.field.show_value(given.get(name, self.row.default))
+        self.reset.setVisible(name in given and given[name] != self.row.default)
+        self.say(problems.get(name, ""))
