@@ -128,13 +128,30 @@ class Guard:
             return await self._limited(context, attempt, deadline)
         if shared.rate_limit is not None:
             wait = shared.rate_limit.reserve()
+            if wait > deadline - self._clock.now():
+                raise self._too_long(context.node_id, wait, cut=True)
             if wait > 0:
                 context.scope.note(CALL_HELD, context.node_id, {"attempt": attempt, "seconds": wait})
                 await self._clock.sleep(wait)
         if shared.slots is not None:
-            async with shared.slots:
+            await self._take(shared.slots, context.node_id, deadline)
+            try:
                 return await self._through(breaker, context, attempt, deadline)
+            finally:
+                shared.slots.release()
         return await self._through(breaker, context, attempt, deadline)
+
+    async def _take(self, slots: asyncio.Semaphore, node_id: str, deadline: float) -> None:
+        """Wait for a place among the calls at the same time, no longer than the total timeout leaves."""
+        if deadline == math.inf:
+            await slots.acquire()
+            return
+        left = max(0.0, deadline - self._clock.now())
+        try:
+            async with asyncio.timeout(left):
+                await slots.acquire()
+        except TimeoutError:
+            raise self._too_long(node_id, left, cut=True) from None
 
     async def _through(self, breaker: Breaker | None, context: RunContext, attempt: int, deadline: float) -> Outputs:
         if breaker is None:
@@ -179,9 +196,9 @@ class Guard:
         except TimeoutError as error:
             if not scope.expired():
                 raise
-            raise self._too_long(context.node_id, limit, cut) from (error.__cause__ if error.__cause__ else None)
+            raise self._too_long(context.node_id, limit, cut=cut) from (error.__cause__ if error.__cause__ else None)
 
-    def _too_long(self, node_id: str, limit: float, cut: bool) -> NodeTimeoutError:
+    def _too_long(self, node_id: str, limit: float, *, cut: bool) -> NodeTimeoutError:
         if cut:
             total = self._policies.total_timeout
             return NodeTimeoutError(f"{node_id} took longer than its total timeout of {total:g} s: raise it.")
@@ -199,12 +216,12 @@ class Guard:
 
     async def _hedged(self, context: RunContext, attempt: int, after: float) -> Outputs:
         """Two equal calls, the second one later; the first answer counts and the other call is cancelled."""
-        tasks = {asyncio.ensure_future(_of(self._call(context)))}
+        tasks = {asyncio.ensure_future(self._task(context))}
         try:
             done, _ = await asyncio.wait(tasks, timeout=after)
             if not done:
                 context.scope.note(ATTEMPT_HEDGED, context.node_id, {"attempt": attempt, "after": after})
-                tasks.add(asyncio.ensure_future(_of(self._call(context))))
+                tasks.add(asyncio.ensure_future(self._task(context)))
             while True:
                 done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
                 good = next((task for task in done if task.exception() is None), None)
@@ -215,6 +232,10 @@ class Guard:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _task(self, context: RunContext) -> Outputs:
+        outputs: Outputs = await self._call(context)
+        return outputs
 
     # ------------------------------------------------------------------ another one?
     async def _next_wait(
@@ -247,7 +268,3 @@ class Guard:
 def _tell(context: RunContext, breaker: Breaker, before: str) -> None:
     details = {"key": breaker.key, "before": before, "after": breaker.state, "reason": breaker.reason}
     context.scope.note(BREAKER_CHANGED, context.node_id, details)
-
-
-async def _of(awaitable: Awaitable[Outputs]) -> Outputs:
-    return await awaitable

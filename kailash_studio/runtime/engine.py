@@ -426,9 +426,6 @@ class Run:
         if self._state[i] == PENDING:
             self._cause[i] = mark
             self._end_without_run(i, SKIPPED, events.NODE_SKIPPED, reason)
-            behind = self.plan.steps[i].fallback
-            if behind >= 0:
-                self._not_needed(behind, reason, mark)
 
     def _inputs_of(self, i: int) -> dict[str, Any]:
         """The inputs of a step that has run, gathered again."""
