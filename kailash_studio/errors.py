@@ -23,6 +23,7 @@
     │   │   ├── HttpUnreachableError       the host could not be reached
     │   │   └── HttpTimeoutError           it did not answer in time
     │   ├── EmbeddedServerError   the embedded PostgreSQL could not be started
+    │   ├── JournalError          the journal cannot be read or written
     │   └── CredentialError       a named secret is not there
     ├── UntrustedWorkflowError    a file from elsewhere was not approved yet
     └── EngineError               the engine process is gone, or did not understand
@@ -209,6 +210,12 @@ class HttpUnreachableError(HttpError, ConnectionError):
 
 class HttpTimeoutError(HttpError, TimeoutError):
     """A request was not answered in time."""
+
+
+class JournalError(ServiceError):
+    """The journal cannot be read or written, or does not hold what is asked for."""
+
+    code = "KS-1405"
 
 
 class EmbeddedServerError(ServiceError):

@@ -15,6 +15,9 @@ from kailash_studio.errors import DocumentError, ParameterError, StudioError, Un
 # name: (module, one line of help); the module is imported when the command is used
 COMMANDS = {
     "run": ("kailash_studio.cli.run", "run a workflow file to its end"),
+    "runs": ("kailash_studio.cli.runs", "list the runs of the journal, or show one"),
+    "resume": ("kailash_studio.cli.resume", "go on with a run that failed or was killed, keeping what was done"),
+    "dlq": ("kailash_studio.cli.dlq", "list, show, replay or discard dead letters"),
     "validate": ("kailash_studio.cli.validate", "check workflow files"),
     "demo": ("kailash_studio.cli.demo", "run the portfolio workflow on the embedded database and sample data"),
     "nodes": ("kailash_studio.cli.nodes", "list the node types, or show one"),

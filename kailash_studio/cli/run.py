@@ -9,6 +9,7 @@ import json
 import signal
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,6 +19,7 @@ from kailash_studio.errors import ParameterError, describe
 from kailash_studio.runtime.async_local import AsyncLocalRuntime, new_run_id
 from kailash_studio.runtime.engine import Outcome
 from kailash_studio.runtime.events import Event
+from kailash_studio.runtime.journal.journal import Journal
 from kailash_studio.services import trust
 from kailash_studio.spec.registry import installed_node_types
 from kailash_studio.spec.values import to_plain
@@ -70,8 +72,11 @@ def execute(chosen: argparse.Namespace) -> int:
                     events.write(json.dumps(to_plain(event._asdict()), ensure_ascii=False) + "\n")
                 events.flush()
 
-        runtime = AsyncLocalRuntime(registry=registry, on_events=sink, folder=chosen.file.resolve().parent)
-        outcome, run_id = asyncio.run(_run(runtime, workflow, values))
+        journal = stack.enter_context(closing(Journal()))
+        runtime = AsyncLocalRuntime(
+            registry=registry, on_events=sink, folder=chosen.file.resolve().parent, journal=journal
+        )
+        outcome, run_id = asyncio.run(run_until_told(runtime, workflow, values))
     report = report_of(outcome, run_id)
     if chosen.output:
         chosen.output.write_text(json.dumps(report["results"], indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -88,15 +93,17 @@ def _strict(text: str) -> frozenset[str]:
     return words
 
 
-async def _run(runtime: AsyncLocalRuntime, workflow: Workflow, values: Mapping[str, Any]) -> tuple[Outcome, str]:
-    """Run, with Ctrl+C and a request to end turned into a cancellation."""
+async def run_until_told(
+    runtime: AsyncLocalRuntime, workflow: Workflow, values: Mapping[str, Any], **further: Any
+) -> tuple[Outcome, str]:
+    """Run, with Ctrl+C and a request to end turned into a cancellation; ``further`` goes to the runtime's ``run``."""
     run_id = new_run_id()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         # Windows' loop has no signal handlers: KeyboardInterrupt then cancels the main task
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(number, runtime.cancel, run_id, f"it got {number.name}")
-    return await runtime.run(workflow, values, run_id=run_id)
+    return await runtime.run(workflow, values, run_id=run_id, **{"origin": "cli", **further})
 
 
 def exit_status(outcome: Outcome, strict: Collection[str] = ()) -> ExitStatus:

@@ -71,7 +71,17 @@ class Breaker:
         policy: CircuitBreakerPolicy,
         clock: Clock,
         on_change: Callable[[BreakerChange], None] = lambda change: None,
+        on_count: Callable[[Breaker], None] = lambda breaker: None,
     ) -> None:
+        """Make a closed breaker.
+
+        Args:
+            key: Names it.
+            policy: When it opens and closes.
+            clock: Time.
+            on_change: Called after each change of its state.
+            on_count: Called when it counted something that a snapshot holds, and kept its state.
+        """
         self.key = key
         self.policy = policy
         self.state: BreakerState = "closed"
@@ -79,6 +89,7 @@ class Breaker:
         self.refused = 0
         self._clock = clock
         self._on_change = on_change
+        self._on_count = on_count
         self._generation = 0
         self._failures = 0
         self._successes = 0
@@ -121,10 +132,13 @@ class Breaker:
             self._successes += 1
             if self._successes >= self.policy.success_threshold:
                 self._change("closed", f"{self._successes} probes succeeded")
+            else:
+                self._on_count(self)
         elif self._window is not None:
             self._judge(failed=False, slow=slow)
-        else:
+        elif self._failures:
             self._failures = 0
+            self._on_count(self)
 
     def failure(self, permit: Permit, seconds: float = 0.0) -> None:
         """The call failed, after so many seconds."""
@@ -139,6 +153,8 @@ class Breaker:
             self._failures += 1
             if self._failures >= self.policy.failure_threshold:
                 self._open(f"{self._failures} failures in a row")
+            else:
+                self._on_count(self)
 
     def release(self, permit: Permit) -> None:
         """The call was cancelled, or failed for a reason that tells nothing: neither success nor failure."""

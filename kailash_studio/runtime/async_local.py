@@ -8,20 +8,24 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from kailash_studio.errors import RunCancelledError, WorkflowExecutionError, describe
 from kailash_studio.resilience.clock import Clock, SystemClock
 from kailash_studio.resilience.faults import Fault
 from kailash_studio.runtime.engine import Outcome, Run
 from kailash_studio.runtime.events import Event, Sink
-from kailash_studio.runtime.monitor import MemoryMonitor
+from kailash_studio.runtime.journal.recorder import Recorder, keep_breakers
+from kailash_studio.runtime.monitor import WorkflowMonitor
 from kailash_studio.runtime.parameters import assign
 from kailash_studio.runtime.plan import compile_plan
 from kailash_studio.runtime.surroundings import Surroundings
 from kailash_studio.spec.context import Outputs, Resources, RunScope, environment_secret
 from kailash_studio.spec.registry import Registry, installed_node_types
 from kailash_studio.workflow.workflow import Workflow
+
+if TYPE_CHECKING:
+    from kailash_studio.runtime.journal.journal import Journal
 
 
 class Buildable(Protocol):
@@ -49,6 +53,7 @@ class AsyncLocalRuntime:
         folder: Path | None = None,
         secret: Callable[[str], str] = environment_secret,
         clock: Clock | None = None,
+        journal: Journal | None = None,
     ) -> None:
         """Prepare a runtime.
 
@@ -61,6 +66,7 @@ class AsyncLocalRuntime:
             folder: What relative paths are relative to; by default the current folder.
             secret: Gives the value of a named secret.
             clock: Time.
+            journal: Keeps runs, dead letters and breakers; without one they are forgotten with the workflow object.
         """
         self.registry = registry or installed_node_types()
         self.max_workers = max_workers
@@ -69,6 +75,9 @@ class AsyncLocalRuntime:
         self.secret = secret
         self.clock: Clock = clock or SystemClock()
         self.surroundings = Surroundings(self.clock)
+        self.journal = journal
+        if journal is not None:
+            keep_breakers(journal, self.surroundings)
         self._on_events = on_events
         self._logging = enable_logging
         self._resources: Resources | None = None
@@ -123,6 +132,9 @@ class AsyncLocalRuntime:
         folder: Path | None = None,
         sink: Sink | None = None,
         faults: Mapping[str, Fault] | None = None,
+        known: Mapping[str, Outputs] | None = None,
+        origin: str = "api",
+        resumed_from: str = "",
     ) -> tuple[Outcome, str]:
         """Run a workflow and return how it ended; only what keeps it from starting is raised.
 
@@ -133,6 +145,9 @@ class AsyncLocalRuntime:
             folder: What relative paths are relative to, instead of the runtime's.
             sink: Gets this run's events too.
             faults: Faults to put in on purpose, by node.
+            known: Outputs that an earlier run gave; these nodes are not called again.
+            origin: Who asked for the run: ``desktop``, ``cli``, ``api``, ``resume`` or ``replay``.
+            resumed_from: The earlier run.
         """
         built = workflow.build()
         run_id = run_id or new_run_id()
@@ -142,10 +157,16 @@ class AsyncLocalRuntime:
         )
         resources = self._resources or Resources()
         scope = RunScope(run_id, resources=resources, folder=folder or self.folder, secret=self.secret)
-        run = Run(plan, scope, self.clock, sink=self._sinks(sink), max_workers=self.max_workers)
+        recorder = None
+        if self.journal is not None:
+            recorder = Recorder(self.journal, run_id)
+            recorder.start(built, self.clock.wall(), scope.folder, parameters or {}, origin, resumed_from)
+        run = Run(plan, scope, self.clock, sink=self._sinks(sink, recorder), max_workers=self.max_workers, known=known)
+        if recorder is not None:
+            recorder.run = run
         scope.log = run.log
         self._runs[run_id] = run
-        monitor = built.monitor = MemoryMonitor.of(built.monitor, self.surroundings, plan)
+        monitor = built.monitor = WorkflowMonitor.of(built.monitor, self.surroundings, plan, self.journal)
         alarm = None
         if self.timeout is not None:
             why = f"the run took longer than {self.timeout:g} s"
@@ -153,6 +174,8 @@ class AsyncLocalRuntime:
         try:
             outcome = await run.execute()
             monitor.add(outcome)
+            if recorder is not None:
+                await recorder.committed()
             return outcome, run_id
         finally:
             if alarm is not None:
@@ -174,8 +197,8 @@ class AsyncLocalRuntime:
         run = self._runs.get(run_id)
         return run.outputs(node_id) if run is not None else None
 
-    def _sinks(self, further: Sink | None) -> Sink | None:
-        sinks = [sink for sink in (self._on_events, further, _log_events if self._logging else None) if sink]
+    def _sinks(self, *further: Sink | None) -> Sink | None:
+        sinks = [sink for sink in (self._on_events, *further, _log_events if self._logging else None) if sink]
         if len(sinks) < 2:
             return sinks[0] if sinks else None
 

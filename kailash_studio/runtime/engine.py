@@ -59,8 +59,25 @@ class Run:
     """One run. Create it, await ``execute`` once; ``cancel`` may be called meanwhile."""
 
     def __init__(
-        self, plan: Plan, scope: RunScope, clock: Clock, *, sink: Sink | None = None, max_workers: int = 10_000
+        self,
+        plan: Plan,
+        scope: RunScope,
+        clock: Clock,
+        *,
+        sink: Sink | None = None,
+        max_workers: int = 10_000,
+        known: Mapping[str, Outputs] | None = None,
     ) -> None:
+        """Prepare a run.
+
+        Args:
+            plan: What to run.
+            scope: What its nodes share.
+            clock: Time.
+            sink: Gets the events in batches.
+            max_workers: How many waiting steps may be under way at once.
+            known: Outputs that an earlier run gave; these nodes are not called again.
+        """
         count = len(plan.steps)
         self.plan = plan
         self.scope = scope
@@ -68,6 +85,7 @@ class Run:
         self._now = clock.now
         self._sink = sink
         self._limit = max_workers
+        self._known = known or {}
         self._state = bytearray(count)
         self._results: list[Outputs] = [_NOTHING] * count
         self._waiting = list(plan.waiting)
@@ -99,11 +117,17 @@ class Run:
         self._done: asyncio.Future[None] = loop.create_future()
         self._start, self._start_wall = self._now(), self._clock.wall()
         self._emit(events.RUN_STARTED, "", -1, {"nodes": len(self.plan.steps), "workflow": self.plan.name})
-        steps = self.plan.steps
-        self._ready = [
-            i for i in range(len(steps) - 1, -1, -1) if not self.plan.waiting[i] and steps[i].stands_in_for < 0
-        ]
         self.scope.note = self.note
+        steps = self.plan.steps
+        if self._known:
+            for i, step in enumerate(steps):
+                if step.node_id in self._known:
+                    self._reuse(i, step, self._known[step.node_id])
+        self._ready = [
+            i
+            for i in range(len(steps) - 1, -1, -1)
+            if not self._waiting[i] and self._state[i] == PENDING and steps[i].stands_in_for < 0
+        ]
         try:
             self._pump()
             await self._done
@@ -136,6 +160,10 @@ class Run:
         """What a node has given so far; None while it has not succeeded."""
         i = self.plan.positions.get(node_id, -1)
         return self._results[i] if i >= 0 and self._state[i] in _GAVE else None
+
+    def letter_of(self, node_id: str) -> DeadLetter | None:
+        """The dead letter of a node that has failed."""
+        return next((letter for letter in self._letters if letter.node == node_id), None)
 
     def note(self, kind: str, node_id: str, details: Mapping[str, Any]) -> None:
         """Add what happened around a node's call to the run's events."""
@@ -219,6 +247,16 @@ class Run:
             self._begin(i, step, inputs)
         else:
             self._held.append(i)
+
+    def _reuse(self, i: int, step: Step, outputs: Outputs) -> None:
+        """Take what an earlier run gave instead of calling the step."""
+        self._results[i] = outputs
+        self._state[i] = SUCCEEDED
+        details = {"outputs": tuple(outputs), "rows": _rows(outputs), "seconds": 0.0, "reused": True}
+        mark = self._emit(events.NODE_SUCCEEDED, step.node_id, self._cause[i], details)
+        if step.fallback >= 0:
+            self._not_needed(step.fallback, f"{step.node_id} did not need its fallback", mark)
+        self._release(i, mark, special=len(outputs) < len(step.outputs))
 
     def _raised(self, i: int, step: Step, error: BaseException, began: float) -> None:
         """A plain call raised: the node's failure, or the run's when it is a request to stop."""

@@ -21,6 +21,7 @@ from kailash_studio.resilience.guard import ATTEMPT_FAILED
 from kailash_studio.runtime import events, protocol
 from kailash_studio.runtime.async_local import AsyncLocalRuntime, new_run_id
 from kailash_studio.runtime.events import Event
+from kailash_studio.runtime.journal.journal import Journal
 from kailash_studio.runtime.pages import page_of
 from kailash_studio.runtime.plan import InvalidWorkflowError
 from kailash_studio.runtime.wording import around, counts, duration, rows
@@ -116,7 +117,8 @@ class Host:
 
     def __init__(self, send: Send) -> None:
         self._send = send
-        self._runtime = AsyncLocalRuntime()
+        self._journal = Journal()
+        self._runtime = AsyncLocalRuntime(journal=self._journal)
         self._results: dict[str, Mapping[str, Outputs]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self.ended = asyncio.Event()
@@ -132,6 +134,7 @@ class Host:
             for task in self._tasks.values():
                 task.cancel()
             await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        self._journal.close()
 
     def _handle(self, line: bytes) -> None:
         number: Any = None
@@ -177,7 +180,9 @@ class Host:
 
     async def _run(self, run_id: str, workflow: Any, values: Mapping[str, Any], folder: Path, updates: Updates) -> None:
         try:
-            outcome, _ = await self._runtime.run(workflow, values, run_id=run_id, folder=folder, sink=updates.take)
+            outcome, _ = await self._runtime.run(
+                workflow, values, run_id=run_id, folder=folder, sink=updates.take, origin="desktop"
+            )
             self._results[run_id] = outcome.results
             while len(self._results) > KEPT_RUNS:
                 del self._results[next(iter(self._results))]

@@ -45,8 +45,9 @@ class Surroundings:
         clock: Time.
         random: Draws jitter.
         breakers: The breakers by key.
-        opened: Called for a breaker that was just made, to take over what another process left.
+        opened: Called for a breaker whenever a run is about to use it, to take over what another process left.
         changed: Called when a breaker changed its state.
+        counted: Called when a breaker counted a failure or a success and kept its state.
     """
 
     clock: Clock = field(default_factory=SystemClock)
@@ -54,6 +55,7 @@ class Surroundings:
     breakers: dict[str, Breaker] = field(default_factory=dict)
     opened: Callable[[Breaker], None] = lambda breaker: None
     changed: Callable[[BreakerChange], None] = lambda change: None
+    counted: Callable[[Breaker], None] = lambda breaker: None
     _rate_limits: dict[str, RateLimit] = field(default_factory=dict)
     _budgets: dict[str, RetryBudget] = field(default_factory=dict)
     _slots: dict[str, tuple[Any, int, asyncio.Semaphore]] = field(default_factory=dict)
@@ -82,16 +84,18 @@ class Surroundings:
         """The breaker of a key; the first policy that names it holds, until a run brings another one."""
         known = self.breakers.get(key)
         if known is None or known.policy.given != policy.given:
-            made = Breaker(key, policy, self.clock, self._changed)
+            made = Breaker(key, policy, self.clock, self._changed, self._counted)
             if known is not None:
                 made.restore(known.snapshot())
-            else:
-                self.opened(made)
             self.breakers[key] = known = made
+        self.opened(known)
         return known
 
     def _changed(self, change: BreakerChange) -> None:
         self.changed(change)  # looked up when it happens: it may be set after the breaker was made
+
+    def _counted(self, breaker: Breaker) -> None:
+        self.counted(breaker)
 
     def _shared(self, own_key: str, policies: Resilience) -> Shared:
         breaker = policies.circuit_breaker

