@@ -178,7 +178,7 @@ def compile_plan(
         placed = workflow.nodes[node_id]
         instance = workflow.instances.get(node_id)
         node_type = type(instance) if instance is not None else registry.get(placed.type)
-        pairs = covered_inputs(workflow, all_ports, node_id)
+        pairs = covered_inputs(workflow, all_ports, node_id) if node_id in stands_in_for else ()
         late = ({c.input for c in incoming[node_id]} | {mine for mine, _ in pairs}) & node_type.declarations.keys()
         mine = given.get(node_id, {})
         changed = {name: value for name, value in mine.items() if name in node_type.declarations}

@@ -91,6 +91,10 @@ class _Checker:
         self.registry = registry
         self.supplied = supplied
         self.ports = ports_of(workflow, registry)
+        self.spares = {fallback.fallback_of(workflow, node_id) for node_id in workflow.nodes}
+        self.inputs: dict[str, set[str]] = defaultdict(set)  # the connected inputs of each node
+        for connection in workflow.connections.values():
+            self.inputs[connection.target].add(connection.input)
 
     def findings(self) -> Iterator[Finding]:
         yield from self._unread()
@@ -159,7 +163,7 @@ class _Checker:
         """Whether a missing parameter gets its value from a connection or from the caller."""
         return name not in self.workflow.nodes[node_id].parameters and (
             (node_id, name) in self.supplied
-            or any(c.input == name for c in self.workflow.incoming(node_id))
+            or name in self.inputs[node_id]
             or any(mine == name for mine, _ in fallback.covered_inputs(self.workflow, self.ports, node_id))
         )
 
@@ -185,9 +189,9 @@ class _Checker:
                 yield from self._references(place, item, f"{inside}/{index}")
 
     def _inputs(self, node_id: str) -> Iterator[Finding]:
-        if fallback.stands_in_for(self.workflow, node_id):
+        if node_id in self.spares:
             return  # it gets the inputs of the node that it stands in for; checked there
-        connected = {c.input for c in self.workflow.incoming(node_id)}
+        connected = self.inputs[node_id]
         for name, port in self.ports[node_id].inputs.items():
             if port.required and name not in connected and (node_id, name) not in self.supplied:
                 sentence = f"{node_id} needs something at its input {name}: connect it."

@@ -404,3 +404,28 @@ def test_what_one_process_forces_open_another_refuses(journal: Journal) -> None:
     with pytest.raises(WorkflowExecutionError, match="maintenance"):
         runtime.execute(builder)
     assert journal.breakers()["w/call"].state == "forced_open"
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_run_that_was_killed_is_resumed_and_repeats_nothing_that_had_finished(seed: int, tmp_path: Path) -> None:
+    path, effects = tmp_path / "journal.db", tmp_path / "effects.txt"
+    words = [sys.executable, str(FAKES / "slow_chain.py"), str(path), str(effects)]
+    process = subprocess.Popen([*words, ""], stdout=subprocess.DEVNULL)
+    wanted = Random(seed).randint(1, 20)  # the kill comes when so many effects are there
+    deadline = time.monotonic() + 30
+    while not effects.exists() or len(effects.read_text(encoding="utf-8").splitlines()) < wanted:
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+    process.send_signal(signal.SIGKILL)
+    process.wait(10)
+    before = effects.read_text(encoding="utf-8").split()
+    journal = Journal(path)
+    finished = journal.finished("first")
+    journal.close()
+    assert len(before) - 8 <= len(finished) <= len(before), "what ended in the last moments may be missing, no more"
+    done = subprocess.run([*words, "first"], capture_output=True, encoding="utf-8", check=False, timeout=60)
+    assert done.stdout.strip() == str(sum(range(25))), done.stderr
+    after = effects.read_text(encoding="utf-8").split()
+    for node in finished:
+        assert after.count(node) == 1, f"{node} had finished and was repeated"
+    assert set(after) == {f"n{number}" for number in range(25)}
