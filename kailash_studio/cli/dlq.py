@@ -12,6 +12,7 @@ from kailash_studio.cli.exit_status import ExitStatus
 from kailash_studio.errors import JournalError
 from kailash_studio.resilience.dead_letter import DeadLetter
 from kailash_studio.runtime.journal.journal import Journal
+from kailash_studio.runtime.journal.replay import claim, settle
 from kailash_studio.runtime.wording import duration
 from kailash_studio.spec.values import to_plain
 
@@ -116,22 +117,14 @@ def _replay(journal: Journal, letters: list[DeadLetter], *, dry: bool) -> int:
             done = len(journal.finished(letter.run_id))
             print(f"{letter.id[:12]}  {letter.node} would run again, {done} finished nodes of its run would not.")
             continue
-        if not journal.change_dead_letters([letter.id], "replaying"):
+        if not claim(journal, letter):
             print(f"{letter.id[:12]}  {letter.node} is {letter.state}: it cannot be replayed now.")
             continue
+        outcome, run_id = None, ""
         try:
             outcome, run_id = go_on(journal, journal.run(letter.run_id), origin="replay")
-        except BaseException:
-            journal.change_dead_letters([letter.id], "new", "its replay did not start")
-            raise
-        if letter.node in outcome.results:
-            journal.change_dead_letters([letter.id], "resolved", f"by run {run_id}")
-            # the same work has failed in no other letter: what the replay itself gave up stands in its own letters
-            print(f"{letter.id[:12]}  {letter.node} succeeded in run {run_id}.")
-        else:
-            failed += 1
-            made = [new.id for new in outcome.letters if new.node == letter.node]
-            journal.change_dead_letters(made, "discarded", f"the replay of {letter.id} failed again")
-            journal.change_dead_letters([letter.id], "new", f"run {run_id} failed")
-            print(f"{letter.id[:12]}  {letter.node} failed again in run {run_id}.")
+        finally:
+            succeeded = settle(journal, letter, outcome, run_id)
+        failed += not succeeded
+        print(f"{letter.id[:12]}  {letter.node} {'succeeded' if succeeded else 'failed again'} in run {run_id}.")
     return ExitStatus.FAILED if failed else ExitStatus.SUCCEEDED

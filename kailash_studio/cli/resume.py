@@ -10,11 +10,10 @@ from pathlib import Path
 
 from kailash_studio.cli.progress import Progress
 from kailash_studio.cli.run import exit_status, run_until_told
-from kailash_studio.errors import JournalError
 from kailash_studio.runtime.async_local import AsyncLocalRuntime
 from kailash_studio.runtime.engine import Outcome
 from kailash_studio.runtime.journal.journal import Journal, RunRecord
-from kailash_studio.workflow.reader import read
+from kailash_studio.runtime.journal.replay import workflow_of
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,10 +35,7 @@ def go_on(journal: Journal, run: RunRecord, *, origin: str) -> tuple[Outcome, st
     Raises:
         JournalError: The document was not kept: it holds functions of a program.
     """
-    text = journal.document(run)
-    if not text:
-        raise JournalError(f"Run {run.run_id} holds functions of a program: run it from there again.")
-    workflow = read(text, name=f"The document of run {run.run_id}").workflow
+    workflow = workflow_of(journal, run)
     progress = Progress(sys.stderr, workflow.nodes)
     runtime = AsyncLocalRuntime(on_events=progress.show, folder=Path(run.folder), journal=journal)
     known = journal.finished(run.run_id)

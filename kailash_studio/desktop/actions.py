@@ -67,6 +67,8 @@ ACTIONS = (
     ActionDeclaration("stop", "Run", "Stop", "square", ("Shift+F5",), "Stop the run."),
     ActionDeclaration("data", "Run", "Show data", "table-2", ("F7",), "Show the rows of the selected node.", True),
     ActionDeclaration("problems", "Run", "Show problems", "triangle-alert", ("F8",), "Show what is to be mended."),
+    ActionDeclaration("dead_letters", "Run", "Show dead letters", "inbox", ("F9",), "Show what nodes have given up."),
+    ActionDeclaration("breakers", "Run", "Show breakers", "zap", (), "Show the circuit breakers."),
     ActionDeclaration(
         "restart", "Run", "Restart engine", "rotate-cw", (), "End the engine process and start anew.", True
     ),

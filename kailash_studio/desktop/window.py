@@ -20,6 +20,9 @@ from kailash_studio.desktop.engine import Engine
 from kailash_studio.desktop.icons import Icons
 from kailash_studio.desktop.inspector import Inspector
 from kailash_studio.desktop.inspector_link import InspectorLink
+from kailash_studio.desktop.operations_link import OperationsLink
+from kailash_studio.desktop.panels.breakers import Breakers
+from kailash_studio.desktop.panels.dead_letters import DeadLetters
 from kailash_studio.desktop.panels.log import LogLine, RunLog
 from kailash_studio.desktop.panels.palette import Palette
 from kailash_studio.desktop.panels.problems import Problems
@@ -55,6 +58,8 @@ class MainWindow(QMainWindow):
         self.problems = Problems(theme, self.icons)
         self.log = RunLog(theme, self.icons)
         self.rows = RowsPanel(theme, self.icons)
+        self.dead_letters = DeadLetters(theme, self.icons)
+        self.breakers = Breakers(theme, self.icons)
         self.documents = Documents(self.session, settings, self)
         self.runs = Runs(self.session, self.engine, self.canvas, self)
         self.editing = Editing(self.session, self.canvas, self.icons, theme, self)
@@ -68,6 +73,8 @@ class MainWindow(QMainWindow):
         self.canvas_link = CanvasLink(self.session, self.canvas, self.say, self)
         self.inspector_link = InspectorLink(self.session, self.canvas, self.runs, self.inspector, self.say, self)
         self.rows_link = RowsLink(self.session, self.canvas, self.runs, self.rows, self)
+        self.operations_link = OperationsLink(self.engine, self.runs, self.dead_letters, self.breakers, self.say, self)
+        self.operations_link.counted.connect(self._show_operations)
         self.editing.fill_palette(self.palette_panel)
         self._connect()
         self._show_recent()
@@ -95,10 +102,12 @@ class MainWindow(QMainWindow):
             (self.data_tabs, self.rows, "table-2", "Data"),
             (self.report_tabs, self.log, "scroll-text", "Log"),
             (self.report_tabs, self.problems, "triangle-alert", "Problems"),
+            (self.report_tabs, self.dead_letters, "inbox", "Dead letters"),
+            (self.report_tabs, self.breakers, "zap", "Breakers"),
         ):
             tabs.setDocumentMode(True)
             tabs.addTab(widget, self.icons.icon(icon), title)
-        self.bottom.setSizes([560, 440])
+        self.bottom.setSizes([460, 640])
         self._dock("palette", "Nodes", self.palette_panel, Qt.DockWidgetArea.LeftDockWidgetArea, 220)
         self._dock("inspector", "Inspector", self.inspector, Qt.DockWidgetArea.RightDockWidgetArea, 300)
         bottom = self._dock("bottom", "Run", self.bottom, Qt.DockWidgetArea.BottomDockWidgetArea, 0)
@@ -153,6 +162,8 @@ class MainWindow(QMainWindow):
             "stop": runs.stop,
             "data": self.show_data,
             "problems": self.show_problems,
+            "dead_letters": lambda: self._show_report(self.dead_letters),
+            "breakers": lambda: self._show_report(self.breakers),
             "restart": self.restart_engine,
             "reference": self.inspector.show_help,
             "about": editing.about,
@@ -225,8 +236,16 @@ class MainWindow(QMainWindow):
 
     def show_problems(self) -> None:
         """Show what is to be mended."""
-        self.report_tabs.setCurrentWidget(self.problems)
-        self.problems.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        self._show_report(self.problems)
+
+    def _show_report(self, panel: QWidget) -> None:
+        self.report_tabs.setCurrentWidget(panel)
+        panel.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    def _show_operations(self, letters: int, open_breakers: int) -> None:
+        tabs = self.report_tabs
+        tabs.setTabText(tabs.indexOf(self.dead_letters), f"Dead letters  {letters}" if letters else "Dead letters")
+        tabs.setTabText(tabs.indexOf(self.breakers), f"Breakers  {open_breakers}" if open_breakers else "Breakers")
 
     def restart_engine(self) -> None:
         """End the engine process, whatever it is doing, and start another."""

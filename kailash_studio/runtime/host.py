@@ -20,8 +20,9 @@ from kailash_studio.errors import EngineError, StudioError, describe
 from kailash_studio.resilience.guard import ATTEMPT_FAILED
 from kailash_studio.runtime import events, protocol
 from kailash_studio.runtime.async_local import AsyncLocalRuntime, new_run_id
-from kailash_studio.runtime.events import Event
+from kailash_studio.runtime.events import Event, Sink
 from kailash_studio.runtime.journal.journal import Journal
+from kailash_studio.runtime.operations import Operations
 from kailash_studio.runtime.pages import page_of
 from kailash_studio.runtime.plan import InvalidWorkflowError
 from kailash_studio.runtime.wording import around, counts, duration, rows
@@ -122,6 +123,20 @@ class Host:
         self._results: dict[str, Mapping[str, Outputs]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self.ended = asyncio.Event()
+        self._handlers: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
+            "hello": self._hello,
+            "run": self._start,
+            "cancel": self._cancel,
+            "page": self._page,
+            "forget": self._forget,
+            "shutdown": self._shutdown,
+            **Operations(self._journal, self._runtime, self._tasks, self._replayed).handlers(),
+        }
+
+    def _replayed(self, run_id: str) -> tuple[Sink, Callable[[], None]]:
+        """Where the events of a replay go, and what is called when its letter is settled."""
+        updates = Updates(run_id, self._send)
+        return updates.take, lambda: self._send(_letters_changed(run_id))
 
     async def serve(self, requests: asyncio.Queue[bytes | None]) -> None:
         """Answer until the requests end."""
@@ -144,39 +159,41 @@ class Host:
             answer = self._answer(request)
         except StudioError as error:
             self._send({"id": number, "error": _error(error)})
-        except (ValueError, KeyError, TypeError) as error:
-            wrong = EngineError(f"The engine did not understand a request: {type(error).__name__}: {error}.")
+        except Exception as error:  # noqa: BLE001 - a request that trips over a bug must not end the engine
+            wrong = EngineError(f"The engine could not answer a request: {type(error).__name__}: {error}.")
             self._send({"id": number, "error": _error(wrong)})
         else:
             self._send({"id": number, "ok": answer})
 
     def _answer(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        match request.get("do"):
-            case "hello":
-                return {"version": protocol.VERSION, "program": __version__, "pid": os.getpid()}
-            case "run":
-                return {"run_id": self._start(request)}
-            case "cancel":
-                return {"cancelled": self._runtime.cancel(request["run_id"], "it was stopped")}
-            case "page":
-                return self._page(request)
-            case "forget":
-                self._results.pop(request["run_id"], None)
-                return {}
-            case "shutdown":
-                self.ended.set()
-                return {}
-            case other:
-                raise EngineError(f"The engine does not know {other!r}: the window and the engine differ in version.")
+        what = request.get("do")
+        handler = self._handlers.get(what) if isinstance(what, str) else None
+        if handler is None:
+            raise EngineError(f"The engine does not know {what!r}: the window and the engine differ in version.")
+        return handler(request)
 
-    def _start(self, request: Mapping[str, Any]) -> str:
+    def _hello(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        return {"version": protocol.VERSION, "program": __version__, "pid": os.getpid()}
+
+    def _cancel(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        return {"cancelled": self._runtime.cancel(request["run_id"], "it was stopped")}
+
+    def _forget(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        self._results.pop(request["run_id"], None)
+        return {}
+
+    def _shutdown(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        self.ended.set()
+        return {}
+
+    def _start(self, request: Mapping[str, Any]) -> dict[str, Any]:
         run_id = new_run_id()
         workflow = read(request["workflow"]).workflow
         folder = Path(request["folder"])
         updates = Updates(run_id, self._send)
         task = asyncio.create_task(self._run(run_id, workflow, request.get("values") or {}, folder, updates))
         self._tasks[run_id] = task
-        return run_id
+        return {"run_id": run_id}
 
     async def _run(self, run_id: str, workflow: Any, values: Mapping[str, Any], folder: Path, updates: Updates) -> None:
         try:
@@ -184,6 +201,8 @@ class Host:
                 workflow, values, run_id=run_id, folder=folder, sink=updates.take, origin="desktop"
             )
             self._results[run_id] = outcome.results
+            if outcome.letters:
+                self._send(_letters_changed(run_id))  # they are in the journal now
             while len(self._results) > KEPT_RUNS:
                 del self._results[next(iter(self._results))]
         except Exception as error:  # noqa: BLE001 - it could not start, or is a bug; the window must hear of either
@@ -202,6 +221,10 @@ class Host:
             raise EngineError(f"{node}.{output} has no value in run {run_id}: run the workflow again.")
         value = outputs[output]
         return page_of(value, int(request.get("offset", 0)), int(request.get("limit", 200)))
+
+
+def _letters_changed(run_id: str) -> dict[str, Any]:
+    return {"update": {"run_id": run_id, "states": {}, "log": [], "run": None, "letters": True}}
 
 
 def _error(error: BaseException) -> dict[str, str]:

@@ -1,0 +1,110 @@
+"""Connects the panels of dead letters and breakers with the engine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal
+
+from kailash_studio.desktop.engine import Engine
+from kailash_studio.desktop.panels.breakers import Breakers
+from kailash_studio.desktop.panels.dead_letters import DeadLetters
+from kailash_studio.desktop.runs import Runs
+from kailash_studio.errors import EngineError
+
+
+class OperationsLink(QObject):
+    """Asks the engine when there may be news: it is ready, a run ended, a replay was settled.
+
+    Signals:
+        counted: How many dead letters wait, and how many breakers are open.
+    """
+
+    counted = Signal(int, int)
+
+    def __init__(
+        self,
+        engine: Engine,
+        runs: Runs,
+        letters: DeadLetters,
+        breakers: Breakers,
+        say: Callable[[str], None],
+        parent: QObject,
+    ) -> None:
+        super().__init__(parent)
+        self._engine, self._runs, self._letters, self._breakers, self._say = engine, runs, letters, breakers, say
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._was_running = False
+        self._waiting = self._open = 0
+        self._replays: set[str] = set()
+        engine.state_changed.connect(lambda state, _: self.refresh() if state == "ready" else None)
+        engine.updated.connect(self._updated)
+        runs.changed.connect(self._run_changed)
+        letters.wanted.connect(lambda state, text, limit: self._spawn(self._list(state, text, limit)))
+        letters.details_wanted.connect(lambda letter_id: self._spawn(self._details(letter_id)))
+        letters.replay_wanted.connect(lambda ids: self._spawn(self._replay(ids)))
+        letters.discard_wanted.connect(lambda ids: self._spawn(self._discard(ids)))
+        breakers.set_wanted.connect(lambda key, forced: self._spawn(self._set_breaker(key, forced)))
+
+    def refresh(self) -> None:
+        """Ask for everything anew."""
+        self._letters.ask()
+        self._spawn(self._list_breakers())
+
+    def _run_changed(self) -> None:
+        running = self._runs.running
+        if self._was_running and not running:
+            self.refresh()
+        self._was_running = running
+
+    def _updated(self, update: dict[str, Any]) -> None:
+        if update.get("letters"):
+            self._replays.discard(update["run_id"])
+            self.refresh()
+        elif update["run_id"] in self._replays and update["log"]:
+            self._runs.logged.emit(update["log"])
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        if self._engine.state != "ready":
+            work.close()  # it is asked again when the engine is there
+            return
+        task = asyncio.ensure_future(self._told(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _told(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except EngineError as error:
+            if self._engine.state == "ready":
+                self._say(str(error))
+
+    async def _list(self, state: str, text: str, limit: int) -> None:
+        found = await self._engine.request("dead_letters", state=state, text=text, limit=limit)
+        self._letters.show_rows(found["rows"], found["total"])
+        if state == "new" and not text:
+            self._waiting = found["total"]
+            self.counted.emit(self._waiting, self._open)
+
+    async def _details(self, letter_id: str) -> None:
+        self._letters.show_details(await self._engine.request("dead_letter", letter=letter_id))
+
+    async def _replay(self, ids: list[str]) -> None:
+        for letter_id in ids:
+            self._replays.add((await self._engine.request("replay", letter=letter_id))["run_id"])
+
+    async def _discard(self, ids: list[str]) -> None:
+        await self._engine.request("discard", ids=ids)
+        self.refresh()
+
+    async def _set_breaker(self, key: str, forced: bool) -> None:
+        await self._engine.request("set_breaker", key=key, forced=forced)
+        await self._list_breakers()
+
+    async def _list_breakers(self) -> None:
+        told = (await self._engine.request("breakers"))["breakers"]
+        self._breakers.show_breakers(told)
+        self._open = sum(breaker["state"] in {"open", "forced_open"} for breaker in told)
+        self.counted.emit(self._waiting, self._open)

@@ -1,0 +1,129 @@
+"""What the engine answers about dead letters and breakers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kailash_studio import WorkflowBuilder
+from kailash_studio.runtime import protocol
+from kailash_studio.runtime.host import Host
+
+Ask = Callable[..., Awaitable[dict[str, Any]]]
+
+
+def talk(
+    conversation: Callable[[Ask, Callable[[Callable[[dict[str, Any]], bool]], Awaitable[Any]]], Awaitable[None]],
+) -> None:
+    """Speak with an engine in this process."""
+
+    async def work() -> None:
+        sent: list[dict[str, Any]] = []
+        requests: asyncio.Queue[bytes | None] = asyncio.Queue()
+        heard = asyncio.Event()
+
+        def send(message: dict[str, Any]) -> None:
+            sent.append(json.loads(protocol.encode(message)))
+            heard.set()
+
+        async def until(fits: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+            async with asyncio.timeout(30):
+                while True:
+                    found = next((message for message in sent if fits(message)), None)
+                    if found is not None:
+                        return found
+                    heard.clear()
+                    await heard.wait()
+
+        number = 0
+
+        async def ask(do: str, **words: Any) -> dict[str, Any]:
+            nonlocal number
+            number += 1
+            mine = number
+            requests.put_nowait(protocol.encode({"id": mine, "do": do, **words}))
+            answer = await until(lambda message: message.get("id") == mine)
+            return answer.get("ok", answer)  # type: ignore[no-any-return]
+
+        serving = asyncio.create_task(Host(send).serve(requests))
+        await conversation(ask, until)
+        requests.put_nowait(None)
+        await serving
+
+    asyncio.run(work())
+
+
+@pytest.fixture
+def document(tmp_path: Path) -> str:
+    """A node that fails until a file is there."""
+    builder = WorkflowBuilder("nightly")
+    code = f"def risky(x):\n    open({str(tmp_path / 'ok')!r}).close()\n    return x\n"
+    builder.add_node("PythonCodeNode", "start", code="def start(): return [1, 2]")
+    builder.add_node("PythonCodeNode", "risky", code=code, sandbox="full")
+    builder.add_connection("start", "result", "risky", "x")
+    builder.configure_circuit_breaker("risky", failure_threshold=1, timeout=0.001)
+    return builder.build().to_json()
+
+
+def test_a_letter_is_listed_looked_at_replayed_and_resolved(document: str, tmp_path: Path) -> None:
+    async def conversation(ask: Ask, until: Any) -> None:
+        run = (await ask("run", workflow=document, folder=str(tmp_path)))["run_id"]
+        await until(lambda m: m.get("update", {}).get("run_id") == run and m["update"].get("letters"))
+        listed = await ask("dead_letters", state="new", text="RISKY", limit=10)
+        assert listed["total"] == 1
+        ((letter_id, _, workflow, node, error, tries, state, _),) = listed["rows"]
+        assert (workflow, node, tries, state) == ("nightly", "risky", 1, "new")
+        assert "No such file" in error
+        assert (await ask("dead_letters", state="new", text="something else", limit=10))["rows"] == []
+        details = await ask("dead_letter", letter=letter_id)
+        assert details["inputs"] == {"x": [1, 2]}
+        assert details["attempt_log"][0]["attempt"] == 1
+        breakers = (await ask("breakers"))["breakers"]
+        assert [(b["key"], b["state"]) for b in breakers] == [("nightly/risky", "open")]
+        (tmp_path / "ok").touch()
+        again = (await ask("replay", letter=letter_id))["run_id"]
+        refused = await ask("replay", letter=letter_id)
+        assert "cannot be replayed now" in refused["error"]["sentence"]
+        await until(lambda m: m.get("update", {}).get("run_id") == again and m["update"].get("letters"))
+        assert (await ask("dead_letters", state="new", text="", limit=10))["total"] == 0
+        assert (await ask("dead_letters", state="resolved", text="", limit=10))["total"] == 1
+
+    talk(conversation)
+
+
+def test_a_breaker_is_forced_open_and_reset(document: str, tmp_path: Path) -> None:
+    (tmp_path / "ok").touch()
+
+    async def conversation(ask: Ask, until: Any) -> None:
+        async def run() -> str:
+            run_id = (await ask("run", workflow=document, folder=str(tmp_path)))["run_id"]
+            ended = await until(lambda m: m.get("update", {}).get("run_id") == run_id and m["update"]["run"])
+            return str(ended["update"]["run"]["state"])
+
+        assert await run() == "succeeded"
+        await ask("set_breaker", key="nightly/risky", forced=True)
+        assert await run() == "failed"
+        assert (await ask("breakers"))["breakers"][0]["state"] == "forced_open"
+        await ask("set_breaker", key="nightly/risky", forced=False)
+        assert await run() == "succeeded"
+        unknown = await ask("set_breaker", key="absent", forced=True)
+        assert "no breaker" in unknown["error"]["sentence"]
+
+    talk(conversation)
+
+
+def test_letters_are_discarded(document: str, tmp_path: Path) -> None:
+    async def conversation(ask: Ask, until: Any) -> None:
+        run = (await ask("run", workflow=document, folder=str(tmp_path)))["run_id"]
+        await until(lambda m: m.get("update", {}).get("run_id") == run and m["update"].get("letters"))
+        ids = [row[0] for row in (await ask("dead_letters", state="new", text="", limit=10))["rows"]]
+        assert (await ask("discard", ids=ids))["changed"] == 1
+        assert (await ask("dead_letters", state="", text="", limit=10))["rows"][0][6] == "discarded"
+        assert "does not know" in (await ask("nonsense"))["error"]["sentence"]
+
+    talk(conversation)
