@@ -10,8 +10,10 @@ from dataclasses import asdict
 
 from kailash_studio.runtime import events
 from kailash_studio.runtime.events import Event
+from kailash_studio.runtime.happened import compare
 from kailash_studio.runtime.journal.journal import Journal, RunRecord
 from kailash_studio.runtime.wording import around, duration, rows
+from kailash_studio.workflow.reader import read
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,6 +55,12 @@ def _show(journal: Journal, run: RunRecord, *, as_json: bool) -> None:
         line = _line(event)
         if line:
             print(f"{event.time:9.3f} s  {event.node:<24} {line}")
+    text = journal.document(run)
+    nodes = read(text).workflow.nodes if text else {}
+    for found in compare({node_id: placed.resilience for node_id, placed in nodes.items()}, told):
+        print(f"\n{found.node}\n  configured  {found.configured}\n  happened    {found.happened}")
+        for difference in found.differences:
+            print(f"  differs     {difference}")
 
 
 def _line(event: Event) -> str:

@@ -48,6 +48,7 @@ class InspectorLink(QObject):
         session.opened.connect(self._show)
         session.findings_changed.connect(self._show)
         runs.changed.connect(self._show_state)
+        runs.compared.connect(self._show_happened)
         inspector.parameter_changed.connect(session.set_parameter)
         inspector.parameter_reset.connect(session.reset_parameter)
         inspector.policy_changed.connect(self._set_policy)
@@ -77,12 +78,16 @@ class InspectorLink(QObject):
             self._shown = chosen[0]
             self._inspector.show_node(self._view(chosen[0]))
             self._show_state()
+            self._show_happened()
         else:
             self._shown = ""
             if chosen:
                 self._inspector.show_many(len(chosen))
             else:
                 self._inspector.show_nothing()
+
+    def _show_happened(self) -> None:
+        self._inspector.show_happened(*self._runs.happened.get(self._shown, ("", "", [])))
 
     def _show_state(self) -> None:
         run = self._runs.current
@@ -112,6 +117,8 @@ class InspectorLink(QObject):
         state = run.states.get(node_id, {}) if run is not None else {}
         if not notice and state.get("state") == "failed":
             notice = state.get("error", "")
+        elif not notice and state.get("state") in {"skipped", "cancelled"}:
+            notice = f"It did not run: {state.get('reason', '')}."
         return InspectedNode(
             node_id=node_id,
             type_name=placed.type,

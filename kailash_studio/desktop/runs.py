@@ -59,12 +59,14 @@ class Runs(QObject):
         changed: A run started, went on or ended; ``current`` tells.
         logged: New log lines: lists of time, level, node, text.
         said: A sentence for the person.
+        compared: ``happened`` tells of the run that has ended: configured, happened, differences by node.
         problems_asked: The workflow has errors; the list of problems should be shown.
     """
 
     changed = Signal()
     logged = Signal(list)
     said = Signal(str)
+    compared = Signal()
     problems_asked = Signal()
 
     def __init__(self, session: Session, engine: Engine, canvas: Canvas, window: QWidget) -> None:
@@ -72,6 +74,7 @@ class Runs(QObject):
         self._session, self._engine, self._canvas, self._window = session, engine, canvas, window
         self.current: RunView | None = None
         self._early: list[dict[str, Any]] = []  # updates that came before the answer that names their run
+        self.happened: dict[str, tuple[str, str, list[str]]] = {}
         self._starting = False
         self._tasks: set[asyncio.Task[None]] = set()
         engine.updated.connect(self._update)
@@ -157,6 +160,8 @@ class Runs(QObject):
     async def _start(self) -> None:
         self._starting = True
         self._early.clear()
+        self.happened = {}
+        self.compared.emit()
         self._canvas.clear_run()
         self._canvas.set_states({node_id: NodeState("queued") for node_id in self._session.workflow.nodes})
         self.changed.emit()
@@ -201,6 +206,18 @@ class Runs(QObject):
                 self._canvas.clear_run()
                 self.said.emit(end["error"]["sentence"])
         self.changed.emit()
+        if update.get("kept"):
+            self._spawn(self._compare(run))
+
+    async def _compare(self, run: RunView) -> None:
+        """Ask how the run went beside what was configured."""
+        try:
+            told = await self._engine.request("happened", run_id=run.run_id)
+        except EngineError:
+            return  # the engine ended meanwhile; its notice says so
+        if self.current is run:
+            self.happened = {node: (found[0], found[1], found[2]) for node, found in told["nodes"].items()}
+            self.compared.emit()
 
     def _labels(self, states: dict[str, dict[str, Any]]) -> dict[str, str]:
         labels = {}

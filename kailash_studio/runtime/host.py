@@ -136,7 +136,7 @@ class Host:
     def _replayed(self, run_id: str) -> tuple[Sink, Callable[[], None]]:
         """Where the events of a replay go, and what is called when its letter is settled."""
         updates = Updates(run_id, self._send)
-        return updates.take, lambda: self._send(_letters_changed(run_id))
+        return updates.take, lambda: self._send(_kept(run_id, letters=True))
 
     async def serve(self, requests: asyncio.Queue[bytes | None]) -> None:
         """Answer until the requests end."""
@@ -201,8 +201,7 @@ class Host:
                 workflow, values, run_id=run_id, folder=folder, sink=updates.take, origin="desktop"
             )
             self._results[run_id] = outcome.results
-            if outcome.letters:
-                self._send(_letters_changed(run_id))  # they are in the journal now
+            self._send(_kept(run_id, letters=bool(outcome.letters)))
             while len(self._results) > KEPT_RUNS:
                 del self._results[next(iter(self._results))]
         except Exception as error:  # noqa: BLE001 - it could not start, or is a bug; the window must hear of either
@@ -223,8 +222,9 @@ class Host:
         return page_of(value, int(request.get("offset", 0)), int(request.get("limit", 200)))
 
 
-def _letters_changed(run_id: str) -> dict[str, Any]:
-    return {"update": {"run_id": run_id, "states": {}, "log": [], "run": None, "letters": True}}
+def _kept(run_id: str, *, letters: bool) -> dict[str, Any]:
+    """The journal has all of a run now; ``letters``: dead letters came or changed."""
+    return {"update": {"run_id": run_id, "states": {}, "log": [], "run": None, "kept": True, "letters": letters}}
 
 
 def _error(error: BaseException) -> dict[str, str]:

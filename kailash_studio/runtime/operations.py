@@ -13,6 +13,7 @@ from kailash_studio.resilience.breaker import BreakerChange, BreakerSnapshot, Br
 from kailash_studio.resilience.dead_letter import DeadLetter
 from kailash_studio.runtime.async_local import AsyncLocalRuntime, new_run_id
 from kailash_studio.runtime.events import Sink
+from kailash_studio.runtime.happened import compare
 from kailash_studio.runtime.journal.journal import Journal
 from kailash_studio.runtime.journal.replay import claim, settle, workflow_of
 from kailash_studio.spec.values import to_plain
@@ -46,10 +47,18 @@ class Operations:
             "dead_letters": self._dead_letters,
             "dead_letter": self._dead_letter,
             "discard": self._discard,
+            "happened": self._happened,
             "replay": self._replay,
             "breakers": self._breakers,
             "set_breaker": self._set_breaker,
         }
+
+    def _happened(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        run = self._journal.run(request["run_id"])
+        nodes = workflow_of(self._journal, run).nodes
+        policies = {node_id: placed.resilience for node_id, placed in nodes.items()}
+        found = compare(policies, self._journal.events(run.run_id))
+        return {"nodes": {f.node: [f.configured, f.happened, list(f.differences)] for f in found}}
 
     def _discard(self, request: Mapping[str, Any]) -> dict[str, Any]:
         return {"changed": self._journal.change_dead_letters(request["ids"], "discarded", "discarded by hand")}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
@@ -121,6 +122,11 @@ class Inspector(QWidget):
         self._plotted: QWidget | None = None
         self._ports = QTextBrowser(self)
         self._help = QTextBrowser(self)
+        self.happened = label("", "muted", self)
+        self.happened.setWordWrap(True)
+        self.happened.setTextFormat(Qt.TextFormat.RichText)
+        self.happened.setContentsMargins(12, 0, 12, 8)
+        self.happened.hide()
         self.tabs = QTabWidget(self)
         self.tabs.setDocumentMode(True)
         for widget, title in (
@@ -159,6 +165,7 @@ class Inspector(QWidget):
         layout.setSpacing(0)
         layout.addLayout(head)
         layout.addWidget(self._notice)
+        layout.addWidget(self.happened)
         layout.addWidget(self.tabs, 1)
         return page
 
@@ -195,6 +202,16 @@ class Inspector(QWidget):
             group.add_below(self._plot_text)
         self.plot.show_schedule(schedule)
         self._plot_text.setText(self.plot.sentence())
+
+    def show_happened(self, configured: str, happened: str, differences: Sequence[str]) -> None:
+        """Show what the last run did beside what is configured, differences in red; empty texts hide it."""
+        theme = self._theme
+        text3, red = theme.colour("text3").name(), theme.colour("red").name()
+        lines = [f'<span style="color:{text3}">Configured</span> {escape(configured)}']
+        lines.append(f'<span style="color:{text3}">Happened</span> {escape(happened)}')
+        lines += [f'<span style="color:{red}">{escape(difference)}</span>' for difference in differences]
+        self.happened.setText("<br>".join(lines))
+        self.happened.setVisible(bool(happened))
 
     def show_state(self, text: str, token: str, tip: str = "") -> None:
         """Show the node's state in the last run; an empty text hides it."""

@@ -132,8 +132,8 @@ class RowsPanel(QWidget):
         self._model.failed.connect(self.caption.setText)
         self.view.setModel(self._model)
         self.view.fit_columns()
-        total = page["total"]
-        self.caption.setText(f"{total:,} row{'s' * (total != 1)} · {len(page['columns'])} columns")
+        total, columns = page["total"], len(page["columns"])
+        self.caption.setText(f"{total:,} row{'s' * (total != 1)} · {columns} column{'s' * (columns != 1)}")
         self.stack.setCurrentWidget(self.view)
         if old is not None:
             old.deleteLater()
