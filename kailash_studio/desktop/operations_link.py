@@ -39,6 +39,7 @@ class OperationsLink(QObject):
         self._was_running = False
         self._waiting = self._open = 0
         self._replays: set[str] = set()
+        self._closed = False
         engine.state_changed.connect(lambda state, _: self.refresh() if state == "ready" else None)
         engine.updated.connect(self._updated)
         runs.changed.connect(self._run_changed)
@@ -67,7 +68,7 @@ class OperationsLink(QObject):
             self._runs.logged.emit(update["log"])
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        if self._engine.state != "ready":
+        if self._engine.state != "ready" or self._closed:
             work.close()  # it is asked again when the engine is there
             return
         task = asyncio.ensure_future(self._told(work))
@@ -78,33 +79,43 @@ class OperationsLink(QObject):
         try:
             await work
         except EngineError as error:
-            if self._engine.state == "ready":
+            if self._engine.state == "ready" and not self._closed:
                 self._say(str(error))
 
+    def close(self) -> None:
+        """The window closes: answers that come now are for nobody."""
+        self._closed = True
+
+    async def _ask(self, do: str, **words: Any) -> dict[str, Any]:
+        answer = await self._engine.request(do, **words)
+        if self._closed:
+            raise EngineError("The window is closing.")
+        return answer
+
     async def _list(self, state: str, text: str, limit: int) -> None:
-        found = await self._engine.request("dead_letters", state=state, text=text, limit=limit)
+        found = await self._ask("dead_letters", state=state, text=text, limit=limit)
         self._letters.show_rows(found["rows"], found["total"])
         if state == "new" and not text:
             self._waiting = found["total"]
             self.counted.emit(self._waiting, self._open)
 
     async def _details(self, letter_id: str) -> None:
-        self._letters.show_details(await self._engine.request("dead_letter", letter=letter_id))
+        self._letters.show_details(await self._ask("dead_letter", letter=letter_id))
 
     async def _replay(self, ids: list[str]) -> None:
         for letter_id in ids:
-            self._replays.add((await self._engine.request("replay", letter=letter_id))["run_id"])
+            self._replays.add((await self._ask("replay", letter=letter_id))["run_id"])
 
     async def _discard(self, ids: list[str]) -> None:
-        await self._engine.request("discard", ids=ids)
+        await self._ask("discard", ids=ids)
         self.refresh()
 
     async def _set_breaker(self, key: str, forced: bool) -> None:
-        await self._engine.request("set_breaker", key=key, forced=forced)
+        await self._ask("set_breaker", key=key, forced=forced)
         await self._list_breakers()
 
     async def _list_breakers(self) -> None:
-        told = (await self._engine.request("breakers"))["breakers"]
+        told = (await self._ask("breakers"))["breakers"]
         self._breakers.show_breakers(told)
         self._open = sum(breaker["state"] in {"open", "forced_open"} for breaker in told)
         self.counted.emit(self._waiting, self._open)

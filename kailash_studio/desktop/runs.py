@@ -118,6 +118,10 @@ class Runs(QObject):
         self._canvas.clear_run()
         self.changed.emit()
 
+    def close(self) -> None:
+        """The window closes: what the engine still tells is for nobody."""
+        self.current = None
+
     async def page(self, node: str, output: str, offset: int, limit: int) -> dict[str, Any]:
         """A page of the value of an output in the current run; see ``runtime.pages``.
 

@@ -358,6 +358,8 @@ class MainWindow(QMainWindow):
         self.settings.docks = bytes(self.saveState().toBase64().data()).decode("ascii")
         self.settings.save()
         self.session.close()
+        self.operations_link.close()
+        self.runs.close()
         self.closed.set_result(None)
         self.hide()
 

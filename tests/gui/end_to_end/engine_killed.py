@@ -9,7 +9,6 @@ from pathlib import Path
 
 import psutil
 from hands import until
-from PySide6.QtWidgets import QApplication
 from sitting import sit
 
 from kailash_studio.desktop.window import MainWindow
@@ -36,7 +35,6 @@ async def work(window: MainWindow) -> object:
     window.session.set_parameter("endless", "code", "def endless(): return 1")
     runs.start()
     await until("the run has ended", lambda: runs.current is not None and not runs.running)
-    QApplication.processEvents()
     assert runs.current is not None
     window.session.undo()
     assert window.session.text() == edited
