@@ -134,7 +134,7 @@ class StatusLine(QStatusBar):
         self.setSizeGripEnabled(False)
         self._theme = theme
         self._dots = {name: QLabel(self) for name in ("engine", "run", "problems")}
-        self._plain = {name: QLabel(self) for name in ("counts", "zoom", "version")}
+        self._plain = {name: QLabel(self) for name in ("worst", "counts", "zoom", "version")}
         for label in self._dots.values():
             label.setTextFormat(Qt.TextFormat.RichText)
             self.addWidget(label)
@@ -148,8 +148,16 @@ class StatusLine(QStatusBar):
         label.setText(f'<span style="color:{self._theme.colour(token).name()}">●</span>&nbsp; {_escaped(text)}')
 
     def show_plain(self, name: str, text: str) -> None:
-        """Show one of counts, zoom and version."""
+        """Show one of worst, counts, zoom and version."""
         self._plain[name].setText(text)
+
+    def set_tip(self, name: str, text: str) -> None:
+        """Say more about one of them."""
+        self._plain[name].setToolTip(text)
+
+    def plain(self, name: str) -> str:
+        """What one of them shows."""
+        return self._plain[name].text()
 
 
 def _escaped(text: str) -> str:

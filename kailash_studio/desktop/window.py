@@ -35,6 +35,7 @@ from kailash_studio.desktop.status import EngineNotice, RunBar, StatusLine
 from kailash_studio.desktop.theme import Theme
 from kailash_studio.folders import resources
 from kailash_studio.runtime.wording import duration
+from kailash_studio.runtime.worst_case import worst_case
 from kailash_studio.spec.registry import Registry
 
 _SAY_MS = 8000
@@ -289,11 +290,22 @@ class MainWindow(QMainWindow):
     def _show_findings(self) -> None:
         findings = self.session.findings
         self.problems.set_findings(findings)
+        self._show_worst_case()
         errors = sum(finding.severity == "error" for finding in findings)
         title = f"Problems  {len(findings)}" if findings else "Problems"
         self.report_tabs.setTabText(self.report_tabs.indexOf(self.problems), title)
         text = f"{errors} problem{'s' * (errors != 1)} to mend" if errors else ""
         self.line.show_dot("problems", "red", text)
+
+    def _show_worst_case(self) -> None:
+        """The longest time of the whole run under its policies; nothing while a node has no timeout."""
+        workflow = self.session.workflow
+        limited = any(placed.resilience for placed in workflow.nodes.values())
+        found = worst_case(workflow) if limited else None
+        known = found is not None and not found.unlimited
+        self.line.show_plain("worst", f"at most {duration(found.total)}" if found is not None and known else "")
+        tip = " to ".join(found.path) if found is not None and known else ""
+        self.line.set_tip("worst", f"Longest time under the policies, by the way {tip}" if tip else "")
 
     def _show_run(self) -> None:
         running, run = self.runs.running, self.runs.current

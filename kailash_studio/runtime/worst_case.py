@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from kailash_studio.errors import ParameterError
 from kailash_studio.resilience.schedule import schedule
@@ -37,7 +38,13 @@ class WorstCase:
 
 def worst_case(workflow: Workflow) -> WorstCase:
     """The worst case of a workflow; policies that cannot be read count as none."""
-    alone = {node_id: _alone(workflow, node_id) for node_id in workflow.nodes}
+    known: dict[str, float] = {}  # many nodes have the same policies
+    alone = {}
+    for node_id, placed in workflow.nodes.items():
+        key = repr(placed.resilience)
+        if key not in known:
+            known[key] = _alone(placed.resilience)
+        alone[node_id] = known[key]
     spares = {fallback_of(workflow, node_id) for node_id in workflow.nodes}
     nodes = {
         node_id: seconds + sum(alone[fallback] for fallback in chain_of(workflow, node_id))
@@ -66,8 +73,8 @@ def worst_case(workflow: Workflow) -> WorstCase:
     return WorstCase(nodes, tuple(path), max(ends.values(), default=0.0), unlimited)
 
 
-def _alone(workflow: Workflow, node_id: str) -> float:
+def _alone(policies: Mapping[str, Any]) -> float:
     try:
-        return schedule(Resilience(**workflow.nodes[node_id].resilience)).worst_case
+        return schedule(Resilience(**policies)).worst_case
     except ParameterError:
         return math.inf  # a reference, or a mistake that validation names

@@ -13,6 +13,7 @@ from kailash_studio.desktop.icons import Icons
 from kailash_studio.desktop.panels.breakers import Band, Breakers
 from kailash_studio.desktop.panels.dead_letters import DeadLetters
 from kailash_studio.desktop.theme import Theme
+from kailash_studio.desktop.window import MainWindow
 
 
 def rows(count: int) -> list[list[Any]]:
@@ -107,3 +108,18 @@ def test_breakers_show_their_day_and_are_set_by_hand(theme: Theme, icons: Icons,
     assert asked == [("w/a", False), ("w/a", True)]
     panel.show_breakers([])
     assert panel.stack.currentIndex() == 1
+
+
+def test_the_status_line_tells_the_longest_time_once_every_node_has_a_timeout(window: MainWindow) -> None:
+    session = window.session
+    first, second = (session.add_node("TableViewNode", (x, 0)) for x in (0, 400))
+    session.connect_ports(first, "data", second, "rows")
+    session.set_resilience(first, "timeout", 4.0)
+    session.validate_now()
+    assert window.line.plain("worst") == ""
+    session.set_resilience(second, "total_timeout", 6.0)
+    session.validate_now()
+    assert window.line.plain("worst") == "at most 10.00 s"
+    session.undo()
+    session.validate_now()
+    assert window.line.plain("worst") == ""
