@@ -36,6 +36,7 @@ from kailash_studio.desktop.theme import Theme
 from kailash_studio.folders import resources
 from kailash_studio.runtime.wording import duration
 from kailash_studio.runtime.worst_case import worst_case
+from kailash_studio.spec.policy import Resilience
 from kailash_studio.spec.registry import Registry
 
 _SAY_MS = 8000
@@ -196,6 +197,7 @@ class MainWindow(QMainWindow):
     def start(self, files: Sequence[Path]) -> None:
         """What happens once the window is on the screen: the engine, the file, what an earlier window left."""
         QTimer.singleShot(0, self.engine.start)
+        QTimer.singleShot(0, Resilience.model)  # a tenth of a second, now rather than at the first click
         if files:
             self.documents.open(files[0])
         self.documents.offer_leftovers()
