@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import zlib
 from pathlib import Path
 from typing import Any
 
-from kailash_studio.errors import NodeOutputError
 from kailash_studio.folders import write_whole
 from kailash_studio.spec.values import from_wire, to_wire
 
 SPILLED_BYTES = 2**20  # larger ones go into files
 MOST_BYTES = 64 * 2**20  # larger ones are not kept
 NOT_KEPT = ""
+NOTHING = b""  # no content has these bytes
 
 
 def encode(value: Any) -> bytes | None:
     """A value as compressed JSON, or None when it is too large or cannot be written as data."""
     try:
         text = json.dumps(to_wire(value), ensure_ascii=False, separators=(",", ":"))
-    except (NodeOutputError, TypeError, ValueError, RecursionError):
-        return None  # an object of a program's own: the run has it, the journal says that it does not
-    data = text.encode("utf-8")
+        data = text.encode("utf-8", "surrogatepass")  # as ``json.loads`` reads it: file names hold such characters
+    except Exception:  # noqa: BLE001 - a program's own object may raise anything; that it is not kept is recorded
+        return None
     return zlib.compress(data, 1) if len(data) <= MOST_BYTES else None
 
 
@@ -33,27 +34,54 @@ def decode(data: bytes) -> Any:
 
 
 def store(connection: Any, folder: Path, data: bytes | None) -> str:
-    """Keep encoded bytes unless they are there already; the name to get them by, empty when they were not kept."""
+    """Keep encoded bytes unless they are there already; the name to get them by, empty when they were not kept.
+
+    Call it inside a transaction: whoever may write may also tidy the folder (``sweep``).
+    """
     if data is None:
         return NOT_KEPT
     name = hashlib.sha256(data).hexdigest()
     if connection.execute("SELECT 1 FROM contents WHERE hash = ?", (name,)).fetchone() is None:
         if len(data) > SPILLED_BYTES:
-            folder.mkdir(exist_ok=True)
+            if not folder.is_dir():
+                folder.mkdir(exist_ok=True)
+                _flush_folder(folder.parent)
             write_whole(folder / name, data)
+            _flush_folder(folder)
             connection.execute("INSERT INTO contents VALUES (?, ?, NULL)", (name, len(data)))
         else:
             connection.execute("INSERT INTO contents VALUES (?, ?, ?)", (name, len(data), data))
     return name
 
 
-def load(connection: Any, folder: Path, name: str) -> Any:
-    """The value of a name.
+def load(data: bytes | None, folder: Path, name: str) -> Any:
+    """The value of a row's data, or of the file beside it.
 
     Raises:
-        KeyError: It was not kept.
+        KeyError: It is not there any more, or is damaged.
     """
-    row = connection.execute("SELECT data FROM contents WHERE hash = ?", (name,)).fetchone()
-    if row is None:
-        raise KeyError(name)
-    return decode(row[0] if row[0] is not None else (folder / name).read_bytes())
+    try:
+        return decode((folder / name).read_bytes() if data is None else data)
+    except (OSError, ValueError, RecursionError, zlib.error) as error:
+        raise KeyError(name) from error
+
+
+def sweep(connection: Any, folder: Path) -> None:
+    """Delete the files that no row names; inside a transaction, so that no other process is just writing one."""
+    if not folder.is_dir():
+        return
+    named = {row[0] for row in connection.execute("SELECT hash FROM contents WHERE data IS NULL")}
+    for path in list(folder.iterdir()):
+        if path.name not in named:
+            path.unlink(missing_ok=True)
+
+
+def _flush_folder(folder: Path) -> None:
+    """Have the names in a folder on the disk: a renamed file survives a loss of power only after this (fsync(2))."""
+    if os.name == "nt":
+        return  # it has no such call; NTFS keeps names in a journal of its own
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

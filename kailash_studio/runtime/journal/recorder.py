@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from kailash_studio.runtime.journal.journal import Journal
     from kailash_studio.runtime.journal.writer import Ack
 
+_PATIENCE = 5.0
+_LOOK_SECONDS = 0.25
+
 
 class Recorder:
     """A sink that writes one run into the journal.
@@ -27,10 +32,19 @@ class Recorder:
         run: The run; set before the first event.
     """
 
-    def __init__(self, journal: Journal, run_id: str) -> None:
+    def __init__(self, journal: Journal, run_id: str, *, patience: float = _PATIENCE) -> None:
+        """Prepare it.
+
+        Args:
+            journal: Where to.
+            run_id: The run.
+            patience: Seconds that the end of the run waits for a disk that refuses, for example a full one.
+        """
         self._journal, self._run_id = journal, run_id
         self.run: Run | None = None
-        self._last: Ack | None = None
+        self._patience = patience
+        self._waiting: deque[Ack] = deque()
+        self._failed: Ack | None = None
 
     def start(
         self, workflow: Workflow, wall: float, folder: Path, given: Mapping[str, Any], origin: str, resumed_from: str
@@ -40,15 +54,17 @@ class Recorder:
             text = workflow.to_json()
         except DocumentError:
             text = ""  # it holds functions of a program; it can be looked at but not resumed
-        self._last = self._journal.start_run(
-            self._run_id,
-            workflow.name,
-            text,
-            wall,
-            folder=str(folder),
-            given=given,
-            origin=origin,
-            resumed_from=resumed_from,
+        self._queued(
+            self._journal.start_run(
+                self._run_id,
+                workflow.name,
+                text,
+                wall,
+                folder=str(folder),
+                given=given,
+                origin=origin,
+                resumed_from=resumed_from,
+            )
         )
 
     def __call__(self, batch: Sequence[Event]) -> None:
@@ -57,12 +73,47 @@ class Recorder:
         assert run is not None  # set before it begins
         failed = [event.node for event in batch if event.kind == events.NODE_FAILED]
         letters = [letter for letter in map(run.letter_of, failed) if letter is not None]
-        self._last = self._journal.take(self._run_id, batch, run.outputs, letters)
+        self._queued(self._journal.take(self._run_id, batch, run.outputs, letters))
 
     async def committed(self) -> None:
-        """Wait until all that was told is on the disk."""
-        if self._last is not None:
-            await asyncio.to_thread(self._last.wait)
+        """Wait until all that was told is on the disk.
+
+        A run does not wait for ever for a disk that refuses: the log says then that the run is not written yet, and the
+        journal goes on trying until it is closed.
+
+        Raises:
+            JournalError: Something that was told cannot be written, now or later.
+        """
+        if not await asyncio.to_thread(self._settled):
+            logging.getLogger("kailash_studio.journal").warning(
+                "Run %s has ended and is not written yet. %s", self._run_id, self._journal.problem
+            )
+        if self._failed is not None:
+            self._failed.wait(0)
+
+    def _queued(self, ack: Ack) -> None:
+        self._look()
+        self._waiting.append(ack)
+
+    def _look(self) -> None:
+        """Let go of what is written, and remember what could not be."""
+        while self._waiting and self._waiting[0].done:
+            ack = self._waiting.popleft()
+            if ack.error is not None and self._failed is None:
+                self._failed = ack
+
+    def _settled(self) -> bool:
+        """Whether all has ended, well or not, before the patience did."""
+        refused = 0.0
+        while self._waiting:
+            if self._waiting[0].settled(_LOOK_SECONDS):
+                self._look()
+                refused = 0.0
+            elif self._journal.problem:
+                refused += _LOOK_SECONDS
+                if refused >= self._patience:
+                    return False
+        return True
 
 
 def keep_breakers(journal: Journal, surroundings: Surroundings) -> None:

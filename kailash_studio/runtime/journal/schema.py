@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
 from kailash_studio.errors import JournalError
 
-VERSION = 1
 _BUSY_MS = 20_000
 
-_TABLES = """
+_FIRST = """
 CREATE TABLE runs (
     run_id TEXT PRIMARY KEY, workflow TEXT NOT NULL, document TEXT NOT NULL, folder TEXT NOT NULL, given TEXT NOT NULL,
     origin TEXT NOT NULL, resumed_from TEXT NOT NULL, started REAL NOT NULL, state TEXT NOT NULL, seconds REAL NOT NULL
@@ -42,6 +42,8 @@ CREATE TABLE breaker_changes (
     reason TEXT NOT NULL
 );
 """
+_STEPS = (_FIRST,)  # what makes version n + 1 out of version n; a step that was released is never changed
+VERSION = len(_STEPS)
 
 
 def connect(path: Path, *, vfs: str | None = None) -> Any:
@@ -55,22 +57,43 @@ def connect(path: Path, *, vfs: str | None = None) -> Any:
     """
     import apsw
 
+    connection = None
     try:
         connection = apsw.Connection(str(path), vfs=vfs)
         connection.set_busy_timeout(_BUSY_MS)
-        connection.execute("PRAGMA journal_mode = WAL")
+        _keep_wal(connection)
         connection.execute("PRAGMA synchronous = FULL")
         version = connection.pragma("user_version")
-        if version == 0:
+        if version < VERSION:
             connection.execute("BEGIN IMMEDIATE")
-            if connection.pragma("user_version") == 0:  # another process may have made them meanwhile
-                connection.execute(_TABLES)
+            version = connection.pragma("user_version")  # another process may have gone on meanwhile
+            if version < VERSION:
+                for step in _STEPS[version:]:
+                    connection.execute(step)
                 connection.execute(f"PRAGMA user_version = {VERSION}")
+                version = VERSION
             connection.execute("COMMIT")
-            version = VERSION
     except apsw.Error as error:
+        if connection is not None:
+            connection.close(True)
         raise JournalError(f"The journal {path} cannot be opened: {error}.") from None
     if version > VERSION:
         connection.close()
         raise JournalError(f"The journal {path} was written by a newer program: update this one to use it.")
     return connection
+
+
+def _keep_wal(connection: Any) -> None:
+    """Have the file in WAL mode; while another process is just making that so, SQLite refuses without waiting."""
+    import apsw
+
+    deadline = time.monotonic() + _BUSY_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except apsw.BusyError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.005)
+        else:
+            return

@@ -1,0 +1,186 @@
+"""Dead letters as the journal has them: found by their sides, counted, grouped, and moved from state to state."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from kailash_studio.errors import JournalError
+from kailash_studio.resilience.dead_letter import POISON_AFTER, TRANSITIONS, DeadLetter, FailedAttempt, LetterState
+from kailash_studio.runtime.journal import contents
+from kailash_studio.runtime.journal.store import Store, plain
+
+# beside one max() the bare columns are those of the row that has it (SQLite promises it), beside min() too they are not
+_GROUPS = """
+WITH chosen AS (SELECT fingerprint, node, error, timestamp FROM dead_letters WHERE {}),
+newest AS (
+    SELECT fingerprint, count(*) AS number, node, error, max(timestamp) AS last FROM chosen GROUP BY fingerprint
+),
+oldest AS (SELECT fingerprint, min(timestamp) AS first FROM chosen GROUP BY fingerprint)
+SELECT fingerprint, number, node, error, first, last FROM newest JOIN oldest USING (fingerprint)
+ORDER BY number DESC, fingerprint LIMIT ?
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class LetterGroup:
+    """Letters that failed in the same way.
+
+    Attributes:
+        fingerprint: What they have in common.
+        count: How many they are.
+        node: The node.
+        error: What the newest says.
+        first: When the oldest was given up, seconds since 1970.
+        last: When the newest was.
+    """
+
+    fingerprint: str
+    count: int
+    node: str
+    error: str
+    first: float
+    last: float
+
+
+class DeadLetters(Store):
+    """The part of the journal that keeps dead letters."""
+
+    def dead_letters(
+        self,
+        *,
+        state: str = "new",
+        workflow: str = "",
+        node: str = "",
+        fingerprint: str = "",
+        text: str = "",
+        ids: Sequence[str] = (),
+        limit: int = 200,
+        offset: int = 0,
+    ) -> list[DeadLetter]:
+        """Dead letters, the newest first, without their inputs (``inputs_of``); an empty word filters nothing.
+
+        Whoever asks by ids gets all of them, whatever the limit.
+        """
+        where, values = _filter(state, workflow, node, fingerprint, text, ids)
+        rows = self._read(
+            f"SELECT * FROM dead_letters WHERE {where} ORDER BY timestamp DESC LIMIT ? OFFSET ?",  # noqa: S608 - ours
+            *values, max(limit, len(ids)), offset,
+        )  # fmt: skip
+        return [_letter_of(row) for row in rows]
+
+    def count_dead_letters(
+        self, *, state: str = "new", workflow: str = "", node: str = "", fingerprint: str = "", text: str = ""
+    ) -> int:
+        """How many there are."""
+        where, values = _filter(state, workflow, node, fingerprint, text, ())
+        found = self._read(f"SELECT count(*) FROM dead_letters WHERE {where}", *values)  # noqa: S608 - ours
+        return int(found[0][0])
+
+    def dead_letter_groups(
+        self, *, state: str = "new", workflow: str = "", node: str = "", text: str = "", limit: int = 100
+    ) -> list[LetterGroup]:
+        """Letters that failed in the same way, taken together; the largest groups first."""
+        where, values = _filter(state, workflow, node, "", text, ())
+        return [LetterGroup(*row) for row in self._read(_GROUPS.format(where), *values, limit)]
+
+    def dead_letter_rate(self, since: float, bucket: float) -> list[tuple[float, int]]:
+        """How many were given up in each span of time: where it begins, seconds since 1970, and the number.
+
+        Args:
+            since: From when on.
+            bucket: Seconds of a span; spans without any are left out.
+        """
+        return [
+            (since + int(number) * bucket, int(count))
+            for number, count in self._read(
+                "SELECT CAST((timestamp - ?) / ? AS INTEGER) AS span, count(*) FROM dead_letters WHERE timestamp >= ? "
+                "GROUP BY span ORDER BY span",
+                since,
+                bucket,
+                since,
+            )
+        ]
+
+    def inputs_of(self, letter_id: str) -> dict[str, Any]:
+        """What the node of a dead letter was given.
+
+        Raises:
+            JournalError: There is no such letter, or its inputs were too large to be kept.
+        """
+        rows = self._read("SELECT inputs FROM dead_letters WHERE id = ?", letter_id)
+        if not rows:
+            raise JournalError(f"There is no dead letter {letter_id}.")
+        if rows[0][0] == contents.NOT_KEPT:
+            raise JournalError(
+                f"The inputs of the dead letter {letter_id} were too large, or no data: they are not kept."
+            )
+        return dict(self._content(rows[0][0]))
+
+    def change_dead_letters(self, ids: Sequence[str], after: LetterState, note: str = "") -> int:
+        """Move letters to a state, those of them that may go there; how many went.
+
+        One transaction: two processes that claim a letter for a replay (``replaying``) cannot both get it. A replay
+        that failed (``new`` after ``replaying``) counts, and after three the letter is ``poison``.
+
+        Raises:
+            JournalError: It could not be written in time; then nothing was changed.
+        """
+        said = plain(note)
+
+        def work(connection: Any) -> int:
+            changed = 0
+            for letter_id in ids:
+                row = connection.execute(
+                    "SELECT state, replays FROM dead_letters WHERE id = ?", (letter_id,)
+                ).fetchone()
+                if row is None or after not in TRANSITIONS[row[0]]:
+                    continue
+                state, replays = after, row[1]
+                if row[0] == "replaying" and after == "new":
+                    replays += 1
+                    state = "poison" if replays >= POISON_AFTER else "new"
+                connection.execute(
+                    "UPDATE dead_letters SET state = ?, replays = ?, note = ? WHERE id = ?",
+                    (state, replays, said, letter_id),
+                )
+                changed += 1
+            return changed
+
+        return int(self._writer.call(work))
+
+
+def insert(connection: Any, letter: DeadLetter, inputs: str) -> None:
+    """Write a new letter; ``inputs`` is the name of their content."""
+    row = (
+        letter.id, letter.run_id, plain(letter.workflow), letter.document_hash, plain(letter.node), letter.node_type,
+        letter.timestamp, plain(letter.error), letter.error_class, letter.code,
+        json.dumps([asdict(attempt) for attempt in letter.attempts]), inputs, letter.fingerprint,
+        plain(letter.key), letter.state, letter.replays, plain(letter.note),
+    )  # fmt: skip
+    marks = ", ".join("?" * len(row))
+    connection.execute(f"INSERT INTO dead_letters VALUES ({marks})", row)  # noqa: S608 - question marks alone
+
+
+def _letter_of(row: tuple[Any, ...]) -> DeadLetter:
+    attempts = tuple(FailedAttempt(**attempt) for attempt in json.loads(row[10]))
+    return DeadLetter(*(*row[:10], attempts, {}, *row[12:]))
+
+
+def _filter(
+    state: str, workflow: str, node: str, fingerprint: str, text: str, ids: Sequence[str]
+) -> tuple[str, list[Any]]:
+    parts, values = ["1"], []
+    for column, value in (("state", state), ("workflow", workflow), ("node", node), ("fingerprint", fingerprint)):
+        if value:
+            parts.append(f"{column} = ?")
+            values.append(value)
+    if text:
+        parts.append("(instr(lower(error), lower(?)) OR instr(lower(node), lower(?)))")
+        values += [text, text]
+    if ids:
+        parts.append("id IN (SELECT value FROM json_each(?))")  # a statement takes only so many values
+        values.append(json.dumps(list(ids)))
+    return " AND ".join(parts), values
