@@ -21,6 +21,7 @@ from kailash_studio.runtime.surroundings import Surroundings
 from kailash_studio.spec.context import Outputs, RunContext
 from kailash_studio.spec.finding import Finding
 from kailash_studio.spec.node import Node
+from kailash_studio.spec.parameter import MISSING
 from kailash_studio.spec.policy import Resilience
 from kailash_studio.spec.port import Ports
 from kailash_studio.spec.registry import Registry
@@ -183,11 +184,13 @@ def compile_plan(
         mine = given.get(node_id, {})
         changed = {name: value for name, value in mine.items() if name in node_type.declarations}
         node: Node | _Unfinished
+        unset: set[str] = set()  # parameters that only a connection gives: without its value the step is skipped
         if instance is not None:
             node = instance.with_values(changed) if changed else instance
         else:
             known = resolve(placed.parameters, workflow, values.workflow, secret) | changed
             node = _Unfinished(node_type, node_id, known) if late else node_type(node_id, **known)
+            unset = {name for name in late - known.keys() if node_type.declarations[name].default is MISSING}
         policies = Resilience(**resolve(placed.resilience, workflow, values.workflow, secret))
         call, waits = _call(node, node_type, late, policies, executor)
         if faults and node_id in faults:
@@ -208,6 +211,7 @@ def compile_plan(
         fallback = policies.fallback
         step = replace(
             step,
+            required=step.required | unset,
             node_type=placed.type,
             fallback=position[fallback] if fallback else -1,
             stands_in_for=position[stands_in_for[node_id]] if node_id in stands_in_for else -1,
