@@ -9,6 +9,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from kailash_studio.errors import StudioError
+
 _PACKAGE = Path(__file__).resolve().parent
 
 
@@ -19,7 +21,11 @@ def resources() -> Path:
 
 
 def user_data() -> Path:
-    """The user's data folder, created when missing: database, journal, approvals, logs."""
+    """The user's data folder, created when missing: database, journal, approvals, logs.
+
+    Raises:
+        StudioError: It cannot be created.
+    """
     home = os.environ.get("KAILASH_STUDIO_HOME")
     if home:
         folder = Path(home)
@@ -27,7 +33,13 @@ def user_data() -> Path:
         from platformdirs import user_data_path
 
         folder = user_data_path("kailash-studio", appauthor=False)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StudioError(
+            f"The data folder {folder} cannot be created ({error.strerror or error}): "
+            "name another one in the environment variable KAILASH_STUDIO_HOME."
+        ) from None
     return folder
 
 

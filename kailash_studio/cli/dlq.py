@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from contextlib import closing
 from typing import Any
 
 from kailash_studio.cli.exit_status import ExitStatus
+from kailash_studio.cli.output import print_json
 from kailash_studio.errors import JournalError
-from kailash_studio.resilience.dead_letter import DeadLetter
+from kailash_studio.resilience.dead_letter import TRANSITIONS, DeadLetter
 from kailash_studio.runtime.journal.journal import Journal
 from kailash_studio.runtime.journal.replay import claim, settle
 from kailash_studio.runtime.wording import duration
@@ -21,7 +21,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the words of the command."""
     parser.add_argument("do", choices=("list", "show", "replay", "discard"), help="what to do")
     parser.add_argument("ids", nargs="*", metavar="ID", help="letters, by id or the beginning of it")
-    parser.add_argument("--state", default="new", help="new, replaying, resolved, discarded, poison, or all")
+    parser.add_argument(
+        "--state", default="new", choices=(*TRANSITIONS, "all"), help="letters in this state (default: new)"
+    )
     parser.add_argument("--node", default="", help="letters of this node")
     parser.add_argument("--workflow", default="", help="letters of this workflow")
     parser.add_argument("--fingerprint", default="", help="letters that failed in the same way")
@@ -71,7 +73,7 @@ def _chosen(journal: Journal, chosen: argparse.Namespace) -> list[DeadLetter]:
 
 def _list(letters: list[DeadLetter], *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps([to_plain(letter.as_entry()) for letter in letters], indent=2, ensure_ascii=False))
+        print_json([to_plain(letter.as_entry()) for letter in letters])
         return
     for letter in letters:
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(letter.timestamp))
@@ -89,13 +91,13 @@ def _show(journal: Journal, letter: DeadLetter, *, as_json: bool) -> None:
         inputs = str(error)
     entry = {**to_plain(letter.as_entry()), "inputs": inputs}
     if as_json:
-        print(json.dumps(entry, indent=2, ensure_ascii=False))
+        print_json(entry)
         return
     print(f"{letter.id}  {letter.state}\n{letter.node} ({letter.node_type}) of {letter.workflow}, run {letter.run_id}")
     for attempt in letter.attempts:
         after = f", then waited {duration(attempt.wait)}" if attempt.wait is not None else ""
         print(f"  attempt {attempt.attempt}: {duration(attempt.seconds)}{after}: {attempt.error}")
-    print(json.dumps({"inputs": inputs}, indent=2, ensure_ascii=False))
+    print_json({"inputs": inputs})
 
 
 def _discard(journal: Journal, letters: list[DeadLetter], *, dry: bool) -> int:

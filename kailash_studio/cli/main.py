@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import errno
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -24,26 +27,61 @@ COMMANDS = {
     "schema": ("kailash_studio.cli.schema", "print the JSON Schema of workflow files"),
 }
 
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
+
 
 def main(words: Sequence[str]) -> int:
     """Execute a command and return the exit status; errors of ours are one sentence on standard error."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as standard error does: no letter stops a command
+    try:
+        return _execute(words)
+    except StudioError as error:
+        _tell(str(error))
+        return _status_of(error)
+    except KeyboardInterrupt:
+        _tell("cancelled.")
+        return ExitStatus.CANCELLED
+    except BrokenPipeError:
+        return ExitStatus.FAILED  # the reader of our output went away; there is nobody to tell
+    except OSError as error:
+        if error.errno not in _NO_SPACE:
+            raise
+        _tell(f"The output cannot be written: {error.strerror}.")
+        return ExitStatus.FAILED
+    finally:
+        _let_go_of_unwritten()
+
+
+def _execute(words: Sequence[str]) -> int:
+    """Execute a command, and find out here, where it can still be told, whether its output could be written."""
     parser = _parser(words)
     try:
         chosen = parser.parse_args(words)
-        if not hasattr(chosen, "command_module"):
-            parser.print_help()
-            return ExitStatus.SUCCEEDED
-        module = importlib.import_module(chosen.command_module)
-        return int(module.execute(chosen))
-    except StudioError as error:
-        print(f"kailash-studio: {error}", file=sys.stderr)
-        return _status_of(error)
-    except KeyboardInterrupt:
-        print("kailash-studio: cancelled.", file=sys.stderr)
-        return ExitStatus.CANCELLED
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output went away; there is nobody to tell
-        return ExitStatus.FAILED
+    except SystemExit:  # it has printed its help
+        sys.stdout.flush()
+        raise
+    if hasattr(chosen, "command_module"):
+        status = int(importlib.import_module(chosen.command_module).execute(chosen))
+    else:
+        parser.print_help()
+        status = ExitStatus.SUCCEEDED
+    sys.stdout.flush()
+    return status
+
+
+def _tell(sentence: str) -> None:
+    with contextlib.suppress(OSError):  # nobody reads standard error; the exit status tells it
+        print(f"kailash-studio: {sentence}", file=sys.stderr)
+
+
+def _let_go_of_unwritten() -> None:
+    """Drop what a full disk or the reader of a pipe did not take; else Python's own end complains (status 120)."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:  # the way that Python's documentation of SIGPIPE gives
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def command_name() -> str:

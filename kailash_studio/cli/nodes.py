@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 from kailash_studio.cli.exit_status import ExitStatus
+from kailash_studio.errors import ParameterError
 from kailash_studio.spec.reference import reference_page, summary
-from kailash_studio.spec.registry import installed_node_types
+from kailash_studio.spec.registry import Registry, installed_node_types
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,10 +26,7 @@ def execute(chosen: argparse.Namespace) -> int:
     for finding in registry.findings:
         print(f"kailash-studio: {finding.sentence}", file=sys.stderr)
     if chosen.pages:
-        chosen.pages.mkdir(parents=True, exist_ok=True)
-        for node_type in registry:
-            page = chosen.pages / f"{node_type.type_name()}.md"
-            page.write_text(reference_page(node_type), encoding="utf-8")
+        _write_pages(chosen.pages, registry)
         return ExitStatus.SUCCEEDED
     if chosen.type:
         node_type = registry.get(chosen.type)
@@ -53,3 +51,13 @@ def execute(chosen: argparse.Namespace) -> int:
             print(category)
         print(f"  {node_type.type_name():<{width}}  {summary(node_type)}")
     return ExitStatus.SUCCEEDED
+
+
+def _write_pages(folder: Path, registry: Registry) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for node_type in registry:
+            page = folder / f"{node_type.type_name()}.md"
+            page.write_text(reference_page(node_type), encoding="utf-8")
+    except OSError as error:
+        raise ParameterError(f"The pages cannot be written to {folder}: {error.strerror or error}.") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Collection, Sequence
 from typing import IO
@@ -78,5 +79,8 @@ class Progress:
             names = ", ".join(list(self._running)[:4])
             more = f" and {len(self._running) - 4} more" if len(self._running) > 4 else ""
             text += f"  {self._ended} of {self._count} done, running {names}{more}"
-        self._stream.write(text)
-        self._stream.flush()
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except OSError:  # nobody reads it any more, which is no reason to stop the run
+            self._stream = io.StringIO()

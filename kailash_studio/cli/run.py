@@ -8,14 +8,15 @@ import contextlib
 import json
 import signal
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from kailash_studio.cli.exit_status import ExitStatus
+from kailash_studio.cli.output import EventLines, check_can_hold, json_text, print_json
 from kailash_studio.cli.progress import Progress
-from kailash_studio.errors import ParameterError, describe
+from kailash_studio.errors import ParameterError, StudioError, describe
 from kailash_studio.runtime.async_local import AsyncLocalRuntime, new_run_id
 from kailash_studio.runtime.engine import Outcome
 from kailash_studio.runtime.events import Event
@@ -55,6 +56,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def execute(chosen: argparse.Namespace) -> int:
     """Run the file; the exit status tells how it ended."""
     strict = _strict(chosen.fail_on)
+    if chosen.json and chosen.events == "-":
+        raise ParameterError("--json and --events - both want the standard output: give the events a file.")
+    if chosen.output:
+        check_can_hold(chosen.output, "The results")
     workflow = read_file(chosen.file).workflow
     registry = installed_node_types()
     trust.require(workflow, registry, chosen.file, approve=chosen.trust, ask=_ask if _is_terminal() else None)
@@ -62,15 +67,13 @@ def execute(chosen: argparse.Namespace) -> int:
     with contextlib.ExitStack() as stack:
         quiet = chosen.json or chosen.events == "-"
         progress = Progress(sys.stderr, workflow.nodes) if not quiet else None
-        events = stack.enter_context(_stream(chosen.events)) if chosen.events else None
+        lines = stack.enter_context(closing(EventLines(chosen.events))) if chosen.events else None
 
         def sink(batch: Sequence[Event]) -> None:
             if progress is not None:
                 progress.show(batch)
-            if events is not None:
-                for event in batch:
-                    events.write(json.dumps(to_plain(event._asdict()), ensure_ascii=False) + "\n")
-                events.flush()
+            if lines is not None:
+                lines.show(batch)
 
         journal = stack.enter_context(closing(Journal()))
         runtime = AsyncLocalRuntime(
@@ -78,11 +81,20 @@ def execute(chosen: argparse.Namespace) -> int:
         )
         outcome, run_id = asyncio.run(run_until_told(runtime, workflow, values))
     report = report_of(outcome, run_id)
-    if chosen.output:
-        chosen.output.write_text(json.dumps(report["results"], indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     if chosen.json:
-        print(json.dumps(report, indent=2, ensure_ascii=False))
+        print_json(report)
+    if chosen.output:
+        _write_results(chosen.output, report["results"])
+    if lines is not None and lines.problem:
+        raise StudioError(lines.problem)
     return exit_status(outcome, strict)
+
+
+def _write_results(path: Path, results: Mapping[str, Any]) -> None:
+    try:
+        path.write_text(json_text(results) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise StudioError(f"The results cannot be written to {path}: {error.strerror or error}.") from None
 
 
 def _strict(text: str) -> frozenset[str]:
@@ -148,7 +160,7 @@ def given_values(file: Path | None, pairs: Sequence[str], workflow: Workflow) ->
     if file is not None:
         try:
             read = json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise ParameterError(f"{file} is not a JSON file of parameters: {error}.") from None
         if not isinstance(read, dict):
             raise ParameterError(f"{file} should hold an object of names and values.")
@@ -159,7 +171,10 @@ def given_values(file: Path | None, pairs: Sequence[str], workflow: Workflow) ->
             raise ParameterError(f"{pair!r} is not of the form NAME=VALUE.")
         node_id, dot, inner = name.partition(".")
         if dot and node_id in workflow.nodes:
-            values.setdefault(node_id, {})[inner] = _read_value(text)
+            inside = values.setdefault(node_id, {})
+            if not isinstance(inside, dict):
+                raise ParameterError(f"{file} should hold an object of names and values for {node_id}, not {inside!r}.")
+            inside[inner] = _read_value(text)
         elif name in workflow.parameters:
             values[name] = text  # read as its declared type when the run resolves it
         else:
@@ -170,20 +185,8 @@ def given_values(file: Path | None, pairs: Sequence[str], workflow: Workflow) ->
 def _read_value(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):  # text, or nested too deeply to be meant as anything else
         return text
-
-
-@contextlib.contextmanager
-def _stream(name: str) -> Iterator[IO[str]]:
-    if name == "-":
-        yield sys.stdout
-        return
-    try:
-        with Path(name).open("w", encoding="utf-8") as stream:
-            yield stream
-    except OSError as error:
-        raise ParameterError(f"The events cannot be written to {name}: {error.strerror or error}.") from None
 
 
 def _is_terminal() -> bool:

@@ -127,4 +127,4 @@ class DeadLetter:
 def fingerprint_of(node: str, node_type: str, error_class: str, error: str) -> str:
     """Sixteen digits that are equal when a node fails in the same way: numbers, ids and quoted words do not count."""
     text = "\n".join((node, node_type, error_class, _VARYING.sub("*", error)))
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]  # a message may hold any letter

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from kailash_studio.errors import RunCancelledError, WorkflowExecutionError, describe
+from kailash_studio.errors import ParameterError, RunCancelledError, WorkflowExecutionError, describe
 from kailash_studio.resilience.clock import Clock, SystemClock
 from kailash_studio.resilience.faults import Fault
 from kailash_studio.runtime.engine import Outcome, Run
@@ -67,7 +67,12 @@ class AsyncLocalRuntime:
             secret: Gives the value of a named secret.
             clock: Time.
             journal: Keeps runs, dead letters and breakers; without one they are forgotten with the workflow object.
+
+        Raises:
+            ParameterError: No waiting step could ever start.
         """
+        if max_workers < 1:
+            raise ParameterError(f"max_workers is {max_workers}: give at least 1, else nothing that waits can start.")
         self.registry = registry or installed_node_types()
         self.max_workers = max_workers
         self.timeout = timeout
@@ -81,14 +86,15 @@ class AsyncLocalRuntime:
         self._on_events = on_events
         self._logging = enable_logging
         self._resources: Resources | None = None
-        self._runs: dict[str, Run] = {}
+        self._home: asyncio.AbstractEventLoop | None = None  # the loop that the resources belong to
+        self._runs: dict[str, tuple[Run, asyncio.AbstractEventLoop]] = {}
 
     async def __aenter__(self) -> Self:
-        self._resources = Resources()
+        self._resources, self._home = Resources(), asyncio.get_running_loop()
         return self
 
     async def __aexit__(self, *exception: object) -> None:
-        resources, self._resources = self._resources, None
+        resources, self._resources, self._home = self._resources, None, None
         if resources is not None:
             await resources.aclose()
 
@@ -155,22 +161,24 @@ class AsyncLocalRuntime:
         plan = compile_plan(
             built, self.registry, values, secret=self.secret, surroundings=self.surroundings, faults=faults
         )
-        resources = self._resources or Resources()
+        loop = asyncio.get_running_loop()
+        kept = self._resources if self._home is loop else None
+        resources = kept or Resources()
         scope = RunScope(run_id, resources=resources, folder=folder or self.folder, secret=self.secret)
         recorder = None
         if self.journal is not None:
             recorder = Recorder(self.journal, run_id)
             recorder.start(built, self.clock.wall(), scope.folder, parameters or {}, origin, resumed_from)
-        run = Run(plan, scope, self.clock, sink=self._sinks(sink, recorder), max_workers=self.max_workers, known=known)
+        run = Run(plan, scope, self.clock, sink=self._sinks(recorder, sink), max_workers=self.max_workers, known=known)
         if recorder is not None:
             recorder.run = run
         scope.log = run.log
-        self._runs[run_id] = run
+        self._runs[run_id] = run, loop
         monitor = built.monitor = WorkflowMonitor.of(built.monitor, self.surroundings, plan, self.journal)
         alarm = None
         if self.timeout is not None:
             why = f"the run took longer than {self.timeout:g} s"
-            alarm = asyncio.get_running_loop().call_later(self.timeout, run.cancel, why)
+            alarm = loop.call_later(self.timeout, run.cancel, why)
         try:
             outcome = await run.execute()
             monitor.add(outcome)
@@ -181,24 +189,36 @@ class AsyncLocalRuntime:
             if alarm is not None:
                 alarm.cancel()
             del self._runs[run_id]
-            if resources is not self._resources:
+            if resources is not kept:
                 await resources.aclose()
 
     def cancel(self, run_id: str, reason: str = "the run was cancelled") -> bool:
-        """Cancel a run that is under way; False when there is none of that id."""
-        run = self._runs.get(run_id)
-        if run is None:
+        """Cancel a run that is under way, from any thread; False when there is none of that id."""
+        known = self._runs.get(run_id)
+        if known is None:
             return False
-        run.cancel(reason)
+        run, its_loop = known
+        try:
+            here = asyncio.get_running_loop()
+        except RuntimeError:
+            here = None
+        if here is its_loop:
+            run.cancel(reason)
+            return True
+        try:
+            its_loop.call_soon_threadsafe(run.cancel, reason)
+        except RuntimeError:  # closed in the meantime: the run is over
+            return False
         return True
 
     def outputs(self, run_id: str, node_id: str) -> Outputs | None:
         """What a node gave in a run that is under way; None while it has given nothing."""
-        run = self._runs.get(run_id)
-        return run.outputs(node_id) if run is not None else None
+        known = self._runs.get(run_id)
+        return known[0].outputs(node_id) if known is not None else None
 
     def _sinks(self, *further: Sink | None) -> Sink | None:
-        sinks = [sink for sink in (self._on_events, *further, _log_events if self._logging else None) if sink]
+        """One sink of all; the journal's is the first, so that one that raises takes nothing from it."""
+        sinks = [sink for sink in (*further, self._on_events, _log_events if self._logging else None) if sink]
         if len(sinks) < 2:
             return sinks[0] if sinks else None
 

@@ -7,6 +7,8 @@ things that really wait, and a graph of plain functions makes none. The loop is 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -104,6 +106,8 @@ class Run:
         self._tasks: dict[asyncio.Task[Outputs], int] = {}
         self._left = count
         self._cancelled = ""
+        self._said: deque[tuple[str, str, str]] = deque()  # lines of the log that are not events yet
+        self._over = False
         self._pump_scheduled = False
         self._buffer: list[tuple[Any, ...]] = []
         self._sequence = 0
@@ -138,6 +142,8 @@ class Run:
             raise
         finally:
             outcome = self._outcome()
+            self._hear()
+            self._over = True
             self._emit(events.RUN_FINISHED, "", self._sequence - 1, self._summary(outcome))
             self._flush()
         return outcome
@@ -187,8 +193,17 @@ class Run:
         self._emit(kind, node_id, self._cause[i], details)
 
     def log(self, level: str, node_id: str, text: str) -> None:
-        """Add a line to the run's events; may be called from any thread."""
-        self._loop.call_soon_threadsafe(self._emit, events.LOG_WRITTEN, node_id, -1, {"level": level, "text": text})
+        """Add a line to the run's events; may be called from any thread, and is not heard after the run."""
+        if self._over:
+            return  # a thread that was given up on; its loop may be closed
+        self._said.append((level, node_id, text))
+        with contextlib.suppress(RuntimeError):  # the loop was closed since the line above: the run is over
+            self._loop.call_soon_threadsafe(self._hear)
+
+    def _hear(self) -> None:
+        while self._said and not self._over:
+            level, node_id, text = self._said.popleft()
+            self._emit(events.LOG_WRITTEN, node_id, -1, {"level": level, "text": text})
 
     # ------------------------------------------------------------------ the hot path
     def _pump(self) -> None:

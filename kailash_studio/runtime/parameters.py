@@ -20,17 +20,26 @@ class Values:
     nodes: Mapping[tuple[str, str], Any]
     workflow: Mapping[str, Any]
 
+    def by_node(self) -> dict[str, dict[str, Any]]:
+        """The values of nodes, by node and name."""
+        given: dict[str, dict[str, Any]] = {}
+        for (node_id, name), value in self.nodes.items():
+            given.setdefault(node_id, {})[name] = value
+        return given
+
 
 def assign(workflow: Workflow, registry: Registry, parameters: Mapping[str, Any]) -> Values:
     """Who gets which of the caller's values.
 
     A key that names a declared workflow parameter sets it. One that names a node holds values for its parameters and
-    inputs. Any other goes to each node with an unconnected input or a parameter-port of that name.
+    inputs. Any other goes to each node with an unconnected input or a parameter-port of that name, unless the node has
+    a value of its own for it.
 
     Raises:
         ParameterError: A key or name reaches nothing.
     """
     nodes: dict[tuple[str, str], Any] = {}
+    for_all: dict[tuple[str, str], Any] = {}
     own: dict[str, Any] = {}
     for key, value in parameters.items():
         if key in workflow.parameters:
@@ -41,14 +50,16 @@ def assign(workflow: Workflow, registry: Registry, parameters: Mapping[str, Any]
                 nodes[key, name] = item
         else:
             takers = _free_inputs(workflow, registry, key)
+            if not takers and key in workflow.nodes:
+                raise ParameterError(f"The values of {key} should be an object of names and values, not {value!r}.")
             if not takers:
                 known = [*workflow.parameters, *workflow.nodes]
                 raise ParameterError(
                     f"Nothing takes the value {key!r}: it is no workflow parameter, no node, and no unconnected input"
                     + near(key, known)
                 )
-            nodes |= {(node_id, key): value for node_id in takers}
-    return Values(nodes, own)
+            for_all |= {(node_id, key): value for node_id in takers}
+    return Values(for_all | nodes, own)
 
 
 def _check_name(workflow: Workflow, registry: Registry, node_id: str, name: str) -> None:

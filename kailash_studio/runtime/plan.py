@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Set
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -161,9 +161,7 @@ def compile_plan(
     incoming: dict[str, list[Connection]] = {node_id: [] for node_id in order}
     for connection in sorted(workflow.connections.values(), key=lambda c: c.key):
         incoming[connection.target].append(connection)
-    given: dict[str, dict[str, Any]] = {}
-    for (node_id, name), value in values.nodes.items():
-        given.setdefault(node_id, {})[name] = value
+    given = values.by_node()
     around = surroundings or Surroundings()
     kept: dict[str, Resilience] = {}
     breaker_keys: dict[str, str] = {}
@@ -189,8 +187,7 @@ def compile_plan(
             node = instance.with_values(changed) if changed else instance
         else:
             known = resolve(placed.parameters, workflow, values.workflow, secret) | changed
-            node = _Unfinished(node_type, node_id, known) if late else node_type(node_id, **known)
-            unset = {name for name in late - known.keys() if node_type.declarations[name].default is MISSING}
+            node, unset = _node(node_type, node_id, known, late)
         policies = Resilience(**resolve(placed.resilience, workflow, values.workflow, secret))
         call, waits = _call(node, node_type, late, policies, executor)
         if faults and node_id in faults:
@@ -228,6 +225,16 @@ def _hash(workflow: Workflow) -> str:
         return hashlib.sha256(write(workflow).encode("utf-8")).hexdigest()
     except DocumentError:
         return ""  # it holds functions that only its Python module has
+
+
+def _node(
+    node_type: type[Node], node_id: str, known: Mapping[str, Any], late: Set[str]
+) -> tuple[Node | _Unfinished, set[str]]:
+    """A node with the values that are known, and the names of those parameters that only a connection gives."""
+    if not late:
+        return node_type(node_id, **known), set()
+    unset = {name for name in late - known.keys() if node_type.declarations[name].default is MISSING}
+    return _Unfinished(node_type, node_id, known), unset
 
 
 class _Unfinished:

@@ -74,6 +74,8 @@ class HttpClient:
         content = {"json": json_body} if json_body is not None else {"content": text_body} if text_body else {}
         where = str(url).split("?", maxsplit=1)[0]
         try:
+            if (httpx.URL(url).port or 0) > 65_535:  # the connection would say so by an OverflowError
+                raise httpx.InvalidURL("its port is above 65535")
             async with self._client.stream(method, url, headers=headers, params=query or None, **content) as answer:
                 read = bytearray()
                 async for chunk in answer.aiter_bytes():
@@ -135,9 +137,19 @@ class _PrivateAddressError(OSError):
 def is_public(address: str) -> bool:
     """Whether an IP address is one of the open internet: not private, loopback, link-local (metadata), or reserved."""
     ip = ipaddress.ip_address(address.split("%", maxsplit=1)[0])
-    mapped = getattr(ip, "ipv4_mapped", None)
-    ip = mapped or ip
+    inner = _inside(ip) if isinstance(ip, ipaddress.IPv6Address) else None
+    ip = inner or ip
     return ip.is_global and not ip.is_multicast
+
+
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052: a gateway sends it on to the IPv4 address in its last bits
+
+
+def _inside(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The IPv4 address that an IPv6 address stands for (mapped, 6to4, NAT64), or None."""
+    if ip in _NAT64:
+        return ipaddress.IPv4Address(int(ip) & 0xFFFF_FFFF)
+    return ip.ipv4_mapped or ip.sixtofour
 
 
 def _guard(transport: httpx.AsyncHTTPTransport) -> None:

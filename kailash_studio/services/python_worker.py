@@ -7,6 +7,8 @@ It imports no more than it needs, so that a fresh one is ready quickly.
 
 from __future__ import annotations
 
+import importlib
+import io
 import json
 import os
 import queue
@@ -21,9 +23,14 @@ FILENAME = "<node code>"
 def main() -> None:
     """Serve jobs until the standard input ends."""
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # whatever writes to descriptor 1 from here on is not ours
+    questions = os.fdopen(os.dup(0), "rb")
+    # descriptors 0 and 1 are the user's code's from here on, and those of programs that it starts
+    os.dup2(2, 1)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
     jobs: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-    reader = threading.Thread(target=_read_jobs, args=(jobs,), daemon=True)
+    reader = threading.Thread(target=_read_jobs, args=(questions, jobs), daemon=True)
     reader.start()
     lock = threading.Lock()
 
@@ -35,8 +42,7 @@ def main() -> None:
         answer(_result_of(jobs.get(), answer))
 
 
-def _read_jobs(jobs: queue.SimpleQueue[dict[str, Any]]) -> None:
-    stream = os.fdopen(os.dup(0), "rb")
+def _read_jobs(stream: BinaryIO, jobs: queue.SimpleQueue[dict[str, Any]]) -> None:
     while True:
         frame = read_frame(stream)
         if frame is None:
@@ -64,10 +70,8 @@ def read_frame(stream: BinaryIO) -> dict[str, Any] | None:
     return frame
 
 
-class _Printed:
+class _Printed(io.TextIOBase):
     """A text stream that sends what is printed as frames."""
-
-    encoding = "utf-8"
 
     def __init__(self, answer: Any) -> None:
         self._answer = answer
@@ -79,8 +83,8 @@ class _Printed:
             self._answer({"printed": "\n".join(lines)})
         return len(text)
 
-    def flush(self) -> None:
-        """Nothing is held back but an unfinished line."""
+    def writable(self) -> bool:
+        return True
 
     def finish(self) -> None:
         if self._line:
@@ -94,6 +98,8 @@ def _result_of(job: dict[str, Any], answer: Any) -> dict[str, Any]:
     _limit_memory(job["memory"])
     printed = _Printed(answer)
     out, error_out = sys.stdout, sys.stderr
+    known = set(sys.modules)
+    importlib.invalidate_caches()
     sys.stdout = sys.stderr = printed
     try:
         os.chdir(job["folder"])
@@ -109,6 +115,16 @@ def _result_of(job: dict[str, Any], answer: Any) -> dict[str, Any]:
         sys.stdout, sys.stderr = out, error_out
         if sys.path and sys.path[0] == job["folder"]:
             del sys.path[0]
+        _forget_modules(known, job["folder"])
+
+
+def _forget_modules(known: set[str], folder: str) -> None:
+    """Let go of modules of the workflow's folder: the next job may have others of the same names, or newer ones."""
+    inside = os.path.realpath(folder).rstrip(os.sep) + os.sep
+    for name in set(sys.modules) - known:
+        file = os.path.realpath(getattr(sys.modules[name], "__file__", None) or "")
+        if file.startswith(inside) and "site-packages" not in file:  # packages bear no second import
+            del sys.modules[name]
 
 
 def describe_error(error: BaseException) -> str:

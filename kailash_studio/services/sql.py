@@ -6,7 +6,10 @@ import asyncio
 import json
 import re
 import sqlite3
+import threading
+import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -155,35 +158,72 @@ async def query_sqlite(path: Path, statement: str, params: Sequence[Any], *, one
     """
     if not path.parent.is_dir():
         raise DatabaseError(f"{path} cannot be opened: there is no folder {path.parent}.")
-    opened: list[sqlite3.Connection] = []
-
-    def work() -> ResultSet:
-        connection = sqlite3.connect(path, timeout=15, check_same_thread=False)
-        opened.append(connection)
-        try:
-            values: Any = list(params)
-            if re.search(r"\$\d", statement):  # PostgreSQL's spelling, which SQLite takes as names
-                values = {str(number): value for number, value in enumerate(params, 1)}
-            cursor = connection.execute(statement, values)
-            columns = unique([column[0] for column in cursor.description or ()])
-            records = cursor.fetchmany(1) if one else cursor.fetchall()
-            connection.commit()
-            rows = [dict(zip(columns, record, strict=True)) for record in records]
-            return ResultSet(columns, rows, len(rows) if columns else max(cursor.rowcount, 0))
-        except sqlite3.Error as error:
-            wrong = DatabaseError(f"SQLite says of {path.name}: {error}.")
-            wrong.permanent = not isinstance(error, sqlite3.OperationalError) or "syntax" in str(error)
-            raise wrong from None
-        finally:
-            connection.close()
-
-    task = asyncio.ensure_future(asyncio.to_thread(work))
+    stopped = threading.Event()
+    task = asyncio.ensure_future(asyncio.to_thread(_in_sqlite, path, statement, params, one, stopped))
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
-        if opened:
-            opened[0].interrupt()
+        stopped.set()
         await asyncio.wait([task])
         if not task.cancelled():
             task.exception()  # the interruption itself; the cancellation is what is raised
         raise
+
+
+def _in_sqlite(path: Path, statement: str, params: Sequence[Any], one: bool, stopped: threading.Event) -> ResultSet:
+    deadline = time.monotonic() + _LOCKED_SECONDS
+    connection = None
+    try:
+        connection = sqlite3.connect(path, timeout=0.1)
+        connection.set_progress_handler(stopped.is_set, _STEPS_BETWEEN_LOOKS)
+        while True:
+            try:
+                return _executed(connection, _POSTGRESQL_VALUE.sub(_numbered, statement), params, one)
+            except sqlite3.OperationalError as error:
+                busy = _primary(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+                if not busy or stopped.is_set() or time.monotonic() > deadline:
+                    raise
+                connection.rollback()
+    except sqlite3.Error as error:
+        wrong = DatabaseError(f"SQLite says of {path.name}: {str(error).rstrip('.')}.")
+        wrong.permanent = _primary(error) not in _PASSING
+        raise wrong from None
+    finally:
+        if connection is not None:
+            connection.close()
+
+
+def _executed(connection: sqlite3.Connection, statement: str, params: Sequence[Any], one: bool) -> ResultSet:
+    with closing(connection.execute(statement, list(params))) as cursor:
+        columns = unique([column[0] for column in cursor.description or ()])
+        records = cursor.fetchmany(1) if one else cursor.fetchall()
+        rows = [dict(zip(columns, record, strict=True)) for record in records]
+        count = len(rows) if columns else max(cursor.rowcount, 0)
+    connection.commit()
+    return ResultSet(columns, rows, count)
+
+
+_LOCKED_SECONDS = 15.0  # that another process may hold the file
+_STEPS_BETWEEN_LOOKS = 20_000  # of SQLite's machine, about a millisecond, between looks at whether to stop
+_PASSING = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_INTERRUPT,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PROTOCOL,
+}
+# PostgreSQL's $1 outside of texts, names in quotes and comments; SQLite spells it ?1
+_POSTGRESQL_VALUE = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`|--[^\n]*|/\*.*?\*/|\$(\d+)""", re.DOTALL)
+
+
+def _numbered(found: re.Match[str]) -> str:
+    return f"?{found[1]}" if found[1] else found[0]
+
+
+def _primary(error: sqlite3.Error) -> int:
+    """SQLite's primary result code; its extended codes have more in the upper bytes. -1: not from SQLite itself."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return -1 if code is None else code & 0xFF

@@ -13,13 +13,15 @@ from kailash_studio.spec.context import Outputs, RunContext
 from kailash_studio.spec.node import Node
 from kailash_studio.spec.parameter import Parameter
 from kailash_studio.spec.port import Anything, Number, Output, Record
+from kailash_studio.spec.values import to_plain
 
 
 class HTTPRequestNode(Node):
     """Send an HTTP request and read the answer.
 
-    JSON answers are decoded; text stays text. An answer of status 400 or more fails the node, unless told otherwise.
-    Put credentials into headers by reference: ``{"Authorization": {"$secret": "api_token"}}``.
+    JSON answers are decoded; text stays text. A body that is no text is sent as JSON, dates as ISO text. An answer of
+    status 400 or more fails the node, unless told otherwise. Put credentials into headers by reference:
+    ``{"Authorization": {"$secret": "api_token"}}``.
 
     Private addresses (this machine, the local network, a cloud's metadata service) are refused unless allowed: a
     workflow from elsewhere should not reach them by accident. The check holds for redirects too.
@@ -70,7 +72,7 @@ class HTTPRequestNode(Node):
                 self.url,
                 headers=self.headers,
                 query=self.query,
-                json_body=None if text is not None else self.body,
+                json_body=None if text is not None else to_plain(self.body),
                 text_body=text,
                 max_bytes=self.max_size * 2**20,
             )

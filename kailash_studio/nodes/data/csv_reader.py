@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import itertools
+import math
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 from kailash_studio.errors import NodeError
@@ -18,14 +20,15 @@ from kailash_studio.spec.port import Output, Table
 _INTEGER = re.compile(r"[+-]?(0|[1-9]\d{0,17})\Z")
 _NUMBER = re.compile(r"[+-]?(\d+\.\d*|\.\d+|\d+)([eE][+-]?\d+)?\Z")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
+_EXACT = 15  # digits of a whole number that a float keeps for certain (IEEE 754, double)
 
 
 class CSVReaderNode(Node):
     """Read rows from a CSV file.
 
     The first line names the columns. With types detected, a column whose cells are all whole numbers, numbers or ISO
-    dates (``2024-05-31``) becomes such a column and its empty cells become null; numbers with leading zeros stay text,
-    as account numbers should. Otherwise every cell is text.
+    dates (``2024-05-31``) becomes such a column and its empty cells become null; numbers with leading zeros, or with
+    more digits than a number keeps, stay text, as account numbers should. Otherwise every cell is text.
 
     Relative paths start at the workflow file's folder.
 
@@ -61,18 +64,24 @@ class CSVReaderNode(Node):
         except OSError as error:
             raise NodeError(f"{path} cannot be read: {error.strerror or error}.") from None
         except UnicodeDecodeError as error:
+            line = _line_of(path, error)
             raise NodeError(
-                f"{path} is not {self.encoding} text at byte {error.start}: choose another encoding, perhaps cp1252."
+                f"{path} is not {self.encoding} text at line {line}: choose another encoding, perhaps cp1252."
             ) from None
         except LookupError:
             raise NodeError(f"There is no encoding {self.encoding!r}: utf-8-sig or cp1252 may be meant.") from None
-        except csv.Error as error:
-            raise NodeError(f"{path} is not CSV: {error}.") from None
         if self.detect_types and rows:
             _detect(rows)
         return {"data": rows}
 
     def _records(self, reader: Any) -> Iterator[dict[str, Any]]:
+        try:
+            yield from self._read(reader)
+        except csv.Error as error:
+            line = reader.line_num + self.skip_rows
+            raise NodeError(f"{self.path} is not CSV at line {line}: {error}.") from None
+
+    def _read(self, reader: Any) -> Iterator[dict[str, Any]]:
         header = next(reader, None)
         if header is None:
             return
@@ -90,21 +99,41 @@ class CSVReaderNode(Node):
             yield dict(zip(header, cells, strict=True))
 
 
+def _line_of(path: Path, error: UnicodeDecodeError) -> int:
+    """The line of a decoding error, which itself counts from the start of the piece that was read last."""
+    data = path.read_bytes()
+    try:
+        data.decode(error.encoding)
+    except UnicodeDecodeError as again:
+        return data.count(b"\n", 0, again.start) + 1
+    return 1  # somebody wrote the file anew in the meantime
+
+
 def _detect(rows: list[dict[str, Any]]) -> None:
     for name in rows[0]:
         filled = [row[name] for row in rows if row[name] != ""]
-        for pattern, convert in ((_INTEGER, int), (_NUMBER, float), (_DATE, dt.date.fromisoformat)):
-            if filled and all(pattern.match(cell) for cell in filled) and not _keeps_zeros(filled, convert):
+        for pattern, convert in ((_INTEGER, int), (_NUMBER, _float), (_DATE, dt.date.fromisoformat)):
+            if filled and all(pattern.match(cell) for cell in filled):
                 try:
                     values = [convert(row[name]) if row[name] != "" else None for row in rows]
-                except ValueError:  # 2024-02-31 looks like a date and is none
+                except ValueError:  # 2024-02-31 looks like a date and is none, 007 like a number
                     break
                 for row, value in zip(rows, values, strict=True):
                     row[name] = value
                 break
 
 
-def _keeps_zeros(cells: list[str], convert: Any) -> bool:
-    return convert is not dt.date.fromisoformat and any(
-        len(cell) > 1 and cell[0] == "0" and cell[1].isdigit() for cell in cells
-    )
+def _float(cell: str) -> float:
+    """A number of a cell.
+
+    Raises:
+        ValueError: It would not be written the same again: leading zeros, too many digits, too large.
+    """
+    digits = cell.lstrip("+-")
+    whole = digits.isdigit()
+    if (digits[0] == "0" and digits[1:2].isdigit()) or (whole and len(digits) > _EXACT):
+        raise ValueError(cell)
+    value = float(cell)
+    if math.isinf(value):
+        raise ValueError(cell)
+    return value

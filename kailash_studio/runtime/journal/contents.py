@@ -44,7 +44,7 @@ def store(connection: Any, folder: Path, data: bytes | None) -> str:
     if connection.execute("SELECT 1 FROM contents WHERE hash = ?", (name,)).fetchone() is None:
         if len(data) > SPILLED_BYTES:
             if not folder.is_dir():
-                folder.mkdir(exist_ok=True)
+                folder.mkdir(mode=0o700, exist_ok=True)  # for its owner alone, as the journal is
                 _flush_folder(folder.parent)
             write_whole(folder / name, data)
             _flush_folder(folder)

@@ -12,6 +12,12 @@ from kailash_studio.resilience.dead_letter import POISON_AFTER, TRANSITIONS, Dea
 from kailash_studio.runtime.journal import contents
 from kailash_studio.runtime.journal.store import Store, plain
 
+# the index alone tells which letters are on the page, and only those are looked up
+_PAGE = """
+SELECT * FROM dead_letters WHERE id IN (
+    SELECT id FROM dead_letters WHERE {} ORDER BY timestamp DESC, id LIMIT ? OFFSET ?
+) ORDER BY timestamp DESC, id
+"""
 # beside one max() the bare columns are those of the row that has it (SQLite promises it), beside min() too they are not
 _GROUPS = """
 WITH chosen AS (SELECT fingerprint, node, error, timestamp FROM dead_letters WHERE {}),
@@ -65,10 +71,7 @@ class DeadLetters(Store):
         Whoever asks by ids gets all of them, whatever the limit.
         """
         where, values = _filter(state, workflow, node, fingerprint, text, ids)
-        rows = self._read(
-            f"SELECT * FROM dead_letters WHERE {where} ORDER BY timestamp DESC LIMIT ? OFFSET ?",  # noqa: S608 - ours
-            *values, max(limit, len(ids)), offset,
-        )  # fmt: skip
+        rows = self._read(_PAGE.format(where), *values, max(limit, len(ids)), offset)
         return [_letter_of(row) for row in rows]
 
     def count_dead_letters(

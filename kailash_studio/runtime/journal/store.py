@@ -28,6 +28,7 @@ class Store:
         """
         self.path = path or user_data() / "journal.db"
         self._values = self.path.with_name(self.path.stem + "_values")
+        self._make_private()
         connect(self.path).close()
         self._writer = Writer(lambda: connect(self.path))
         self._local = threading.local()
@@ -58,6 +59,14 @@ class Store:
     def version(self) -> int:
         """A number that differs from the last one that this thread got when somebody has written since."""
         return int(self._read("PRAGMA data_version")[0][0])
+
+    def _make_private(self) -> None:
+        """Make a new file for its owner alone: it will hold data. SQLite gives its other files the same rights."""
+        try:
+            if not self.path.exists():
+                self.path.touch(mode=0o600)
+        except OSError as error:
+            raise JournalError(f"The journal {self.path} cannot be opened: {error.strerror or error}.") from None
 
     def _reader(self) -> Any:
         connection = getattr(self._local, "connection", None)

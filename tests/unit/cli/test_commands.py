@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import importlib.util
 import io
 import json
 import signal
@@ -70,16 +72,29 @@ def test_a_failing_leaf_makes_the_run_fail_with_1(tmp_path: Path, capsys: pytest
         ["run", "FILE", "-p", "no_sign"],
         ["run", "FILE", "--parameters", "absent.json"],
         ["run", "FILE", "--fail-on", "everything"],
+        ["run", "FILE", "-p", "nobody=1"],
+        ["run", "FILE", "-p", "answer.nothing=1"],
+        ["run", "FILE", "--parameters", "NUMBER"],
+        ["run", "FILE", "--parameters", "NUMBER", "-p", "answer.x=1"],
+        ["run", "FILE", "--parameters", "DEEP"],
+        ["run", "FILE", "--parameters", "LIST"],
+        ["dlq", "list", "--state", "unheard-of"],
     ],
 )
 def test_a_wrong_command_line_ends_with_2(words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = [str(good(tmp_path)) if word == "FILE" else word for word in words]
+    contents = {"NUMBER": '{"answer": 5}', "DEEP": "[" * 100_000, "LIST": "[]"}
+    for name, text in contents.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    places = {"FILE": good(tmp_path), **{name: tmp_path / name for name in contents}}
+    words = [str(places.get(word, word)) for word in words]
     try:
         status = main(words)
     except SystemExit as ended:  # argparse's own way
         status = int(ended.code or 0)
     assert status == 2
-    assert capsys.readouterr().err.strip()
+    said = capsys.readouterr().err
+    assert said.strip()
+    assert "Traceback" not in said
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"format": "other"}', b"\xff\xfe"])
@@ -130,14 +145,15 @@ def test_degraded_and_dead_letters_end_with_5_and_6_where_asked(tmp_path: Path) 
     assert main(["run", str(path), "--fail-on", "degraded,dead-letters"]) == 6
 
 
-def test_an_interrupt_cancels_and_ends_with_130(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_cancels_and_ends_with_130(number: signal.Signals, tmp_path: Path) -> None:
     path = file_of(tmp_path, ("endless", "def endless():\n    print('begun', flush=True)\n    while True: pass", FULL))
     words = [sys.executable, "-m", "kailash_studio", "run", str(path), "--events", "-"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8") as process:
         assert process.stdout is not None
         for line in process.stdout:
             if json.loads(line)["kind"] == "log_written":
-                process.send_signal(signal.SIGINT)
+                process.send_signal(number)
                 break
         rest = [json.loads(line)["kind"] for line in process.stdout]
         assert process.wait(30) == 130
@@ -161,6 +177,37 @@ def test_parameters_results_and_events(tmp_path: Path, capsys: pytest.CaptureFix
     given.write_text('{"answer": {"x": 9}}', encoding="utf-8")
     assert main(["run", str(path), "--parameters", str(given), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["results"] == {"answer": {"result": 10}}
+
+
+def test_a_value_of_the_command_line_is_json_or_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = file_of(tmp_path, ("echo", "def echo(x): return x", {}))
+    for text, value in (("1", 1), ("[1, null]", [1, None]), ('"1"', "1"), ("a=b", "a=b"), ("", ""), ("[" * 5000,) * 2):
+        assert main(["run", str(path), "-p", f"echo.x={text}", "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["results"] == {"echo": {"result": value}}
+
+
+def test_a_run_looks_at_no_qt(tmp_path: Path) -> None:
+    """Where it is installed, so that an import would succeed; ``tests/packaging`` does without."""
+    for name in ("PySide6", "NodeGraphQt", "qasync", "pyqtgraph"):
+        assert importlib.util.find_spec(name), f"{name} is not installed, so this test would prove nothing"
+    program = (
+        "import sys\nfrom kailash_studio.__main__ import main\n"
+        f"sys.argv = ['kailash-studio', 'run', {str(good(tmp_path))!r}]\nassert main() == 0\n"
+        "print(sorted({name.partition('.')[0] for name in sys.modules}))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, encoding="utf-8", check=True)
+    loaded = set(ast.literal_eval(done.stdout))
+    assert "kailash_studio" in loaded
+    assert not loaded & {"PySide6", "shiboken6", "Qt", "NodeGraphQt", "qasync", "pyqtgraph"}
+
+
+def test_validate_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bad, absent = file_of(tmp_path, ("bad", "def bad(", {})), tmp_path / "absent.kailash.json"
+    assert main(["validate", str(EXAMPLE), str(bad), str(absent), "--json"]) == 3
+    reports = json.loads(capsys.readouterr().out)
+    assert [finding["severity"] for finding in reports[str(EXAMPLE)] if finding["severity"] == "error"] == []
+    assert [(f["code"], f["place"].split("/")[:2]) for f in reports[str(bad)]] == [("KS-1222", ["nodes", "bad"])]
+    assert [finding["code"] for finding in reports[str(absent)]] == ["KS-1200"]
 
 
 def test_validate_says_what_is_wrong_and_where(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
