@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -60,3 +61,35 @@ def write_whole(path: Path, data: bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+class FileLock:
+    """A lock that the system frees when its holder ends, however that is."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file, made where there is none; it is not locked yet.
+
+        Raises:
+            OSError: It cannot be opened.
+        """
+        self._stream = path.open("a+b")
+
+    def take(self) -> bool:
+        """Take it if nobody has it."""
+        try:
+            if sys.platform == "win32":
+                import msvcrt
+
+                self._stream.seek(0)
+                msvcrt.locking(self._stream.fileno(), msvcrt.LK_NBLCK, 1)
+            else:
+                import fcntl
+
+                fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Let go of it."""
+        self._stream.close()

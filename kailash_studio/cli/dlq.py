@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
+import contextlib
+import json
+import signal
 import time
+from collections import Counter
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 from kailash_studio.cli.exit_status import ExitStatus
 from kailash_studio.cli.output import print_json
-from kailash_studio.errors import JournalError
+from kailash_studio.errors import JournalError, ParameterError
 from kailash_studio.resilience.dead_letter import TRANSITIONS, DeadLetter
+from kailash_studio.runtime.async_local import AsyncLocalRuntime
 from kailash_studio.runtime.journal.journal import Journal
-from kailash_studio.runtime.journal.replay import claim, settle
 from kailash_studio.runtime.wording import duration
+from kailash_studio.services import trust
 from kailash_studio.spec.values import to_plain
+from kailash_studio.workflow.reader import read_file
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,6 +37,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fingerprint", default="", help="letters that failed in the same way")
     parser.add_argument("--text", default="", help="letters whose error or node has this text")
     parser.add_argument("--limit", type=int, default=200, metavar="N", help="at most so many")
+    parser.add_argument("--inputs", default="", metavar="JSON", help="replay with these inputs; @FILE reads them")
+    parser.add_argument("--against", type=Path, metavar="FILE", help="replay in this workflow, mended since")
     parser.add_argument("--dry-run", action="store_true", help="say what would happen, and do nothing")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
@@ -36,6 +46,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def execute(chosen: argparse.Namespace) -> int:
     """Do it."""
     with closing(Journal()) as journal:
+        journal.release_abandoned()
         letters = _chosen(journal, chosen)
         match chosen.do:
             case "list":
@@ -46,7 +57,7 @@ def execute(chosen: argparse.Namespace) -> int:
             case "discard":
                 return _discard(journal, letters, dry=chosen.dry_run)
             case _:
-                return _replay(journal, letters, dry=chosen.dry_run)
+                return _replay(journal, letters, chosen)
     return ExitStatus.SUCCEEDED
 
 
@@ -109,24 +120,60 @@ def _discard(journal: Journal, letters: list[DeadLetter], *, dry: bool) -> int:
     return ExitStatus.SUCCEEDED
 
 
-def _replay(journal: Journal, letters: list[DeadLetter], *, dry: bool) -> int:
-    """Run the work again; a letter is claimed first, so that no two replays do the same work."""
-    from kailash_studio.cli.resume import go_on
+def _replay(journal: Journal, letters: list[DeadLetter], chosen: argparse.Namespace) -> int:
+    """Run the work again; what is under way when it is interrupted waits again."""
+    from kailash_studio.runtime.journal.replay import Replayed, Replays
 
-    failed = 0
-    for letter in letters:
-        if dry:
-            done = len(journal.finished(letter.run_id))
-            print(f"{letter.id[:12]}  {letter.node} would run again, {done} finished nodes of its run would not.")
-            continue
-        if not claim(journal, letter):
-            print(f"{letter.id[:12]}  {letter.node} is {letter.state}: it cannot be replayed now.")
-            continue
-        outcome, run_id = None, ""
-        try:
-            outcome, run_id = go_on(journal, journal.run(letter.run_id), origin="replay")
-        finally:
-            succeeded = settle(journal, letter, outcome, run_id)
-        failed += not succeeded
-        print(f"{letter.id[:12]}  {letter.node} {'succeeded' if succeeded else 'failed again'} in run {run_id}.")
-    return ExitStatus.FAILED if failed else ExitStatus.SUCCEEDED
+    against = read_file(chosen.against).workflow if chosen.against else None
+    runtime = AsyncLocalRuntime(journal=journal)
+    if against is not None:
+        trust.require(against, runtime.registry, chosen.against)
+    replays = Replays(journal, runtime, against=against, edited=_edited(chosen.inputs))
+    if chosen.dry_run:
+        for letter in letters:
+            print(replays.forecast(letter))
+        return ExitStatus.SUCCEEDED
+    ended: Counter[str] = Counter()
+
+    def told(end: Replayed) -> None:
+        ended[end.state] += 1
+        words = {
+            "resolved": f"succeeded in run {end.run_id}.",
+            "failed": f"failed again in run {end.run_id}: {end.reason}",
+            "refused": f"was not replayed: {end.reason}.",
+        }
+        print(f"{end.letter.id[:12]}  {end.letter.node} {words[end.state]}")
+
+    async def work() -> None:
+        task = asyncio.current_task()
+        assert task is not None  # it is one
+        with contextlib.suppress(NotImplementedError):  # Windows' loop has no signal handlers
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        async with runtime:
+            await replays.replay(letters, told=told)
+
+    try:
+        asyncio.run(work())
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+    if len(letters) > 1:
+        words = {"resolved": "succeeded", "failed": "failed again", "refused": "were not replayed"}
+        print(", ".join(f"{count} {words[state]}" for state, count in sorted(ended.items(), reverse=True)) + ".")
+    return ExitStatus.SUCCEEDED if set(ended) <= {"resolved"} else ExitStatus.FAILED
+
+
+def _edited(text: str) -> dict[str, Any]:
+    """The inputs from the command line: an object, or the name of a file that holds one.
+
+    Raises:
+        ParameterError: It is neither.
+    """
+    if not text:
+        return {}
+    try:
+        value = json.loads(Path(text[1:]).read_text(encoding="utf-8") if text.startswith("@") else text)
+    except (OSError, ValueError, RecursionError) as error:
+        raise ParameterError(f"--inputs should be an object of names and values, or @FILE with one: {error}.") from None
+    if not isinstance(value, dict):
+        raise ParameterError("--inputs should be an object of names and values, or @FILE with one.")
+    return value

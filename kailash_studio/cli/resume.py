@@ -11,9 +11,9 @@ from pathlib import Path
 from kailash_studio.cli.progress import Progress
 from kailash_studio.cli.run import exit_status, run_until_told
 from kailash_studio.runtime.async_local import AsyncLocalRuntime
-from kailash_studio.runtime.engine import Outcome
 from kailash_studio.runtime.journal.journal import Journal, RunRecord
 from kailash_studio.runtime.journal.replay import workflow_of
+from kailash_studio.runtime.outcome import Outcome
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,12 +24,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def execute(chosen: argparse.Namespace) -> int:
     """Run what is left of it, as a run of its own."""
     with closing(Journal()) as journal:
-        outcome, run_id = go_on(journal, journal.run(chosen.run), origin="resume")
+        outcome, run_id = go_on(journal, journal.run(chosen.run))
     print(f"Run {run_id} {outcome.state}.")
     return exit_status(outcome)
 
 
-def go_on(journal: Journal, run: RunRecord, *, origin: str) -> tuple[Outcome, str]:
+def go_on(journal: Journal, run: RunRecord) -> tuple[Outcome, str]:
     """Run the document of an earlier run with what its nodes have given.
 
     Raises:
@@ -38,7 +38,5 @@ def go_on(journal: Journal, run: RunRecord, *, origin: str) -> tuple[Outcome, st
     workflow = workflow_of(journal, run)
     progress = Progress(sys.stderr, workflow.nodes)
     runtime = AsyncLocalRuntime(on_events=progress.show, folder=Path(run.folder), journal=journal)
-    known = journal.finished(run.run_id)
-    return asyncio.run(
-        run_until_told(runtime, workflow, run.given, known=known, origin=origin, resumed_from=run.run_id)
-    )
+    known = journal.finished_in_all(run.root)
+    return asyncio.run(run_until_told(runtime, workflow, run.given, known=known, origin="resume", before=run))

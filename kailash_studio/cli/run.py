@@ -18,9 +18,9 @@ from kailash_studio.cli.output import EventLines, check_can_hold, json_text, pri
 from kailash_studio.cli.progress import Progress
 from kailash_studio.errors import ParameterError, StudioError, describe
 from kailash_studio.runtime.async_local import AsyncLocalRuntime, new_run_id
-from kailash_studio.runtime.engine import Outcome
 from kailash_studio.runtime.events import Event
 from kailash_studio.runtime.journal.journal import Journal
+from kailash_studio.runtime.outcome import Outcome
 from kailash_studio.services import trust
 from kailash_studio.spec.registry import installed_node_types
 from kailash_studio.spec.values import to_plain

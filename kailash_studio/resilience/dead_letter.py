@@ -86,8 +86,10 @@ class DeadLetter:
     note: str = ""
 
     @classmethod
-    def of(cls, *, run_id: str, node: str, node_type: str, error: str, error_class: str, **further: Any) -> Self:
-        """A new letter, with id, fingerprint and key."""
+    def of(
+        cls, *, run_id: str, root: str = "", node: str, node_type: str, error: str, error_class: str, **further: Any
+    ) -> Self:
+        """A new letter, with id, fingerprint and key; ``root``: see ``RunScope``."""
         return cls(
             id=uuid.uuid4().hex,
             run_id=run_id,
@@ -96,7 +98,7 @@ class DeadLetter:
             error=error,
             error_class=error_class,
             fingerprint=fingerprint_of(node, node_type, error_class, error),
-            key=f"{run_id}/{node}",
+            key=f"{root or run_id}/{node}",
             **further,
         )
 

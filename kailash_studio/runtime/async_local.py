@@ -6,17 +6,18 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from kailash_studio.errors import ParameterError, RunCancelledError, WorkflowExecutionError, describe
 from kailash_studio.resilience.clock import Clock, SystemClock
 from kailash_studio.resilience.faults import Fault
-from kailash_studio.runtime.engine import Outcome, Run
+from kailash_studio.runtime.engine import Run
 from kailash_studio.runtime.events import Event, Sink
 from kailash_studio.runtime.journal.recorder import Recorder, keep_breakers
 from kailash_studio.runtime.monitor import WorkflowMonitor
+from kailash_studio.runtime.outcome import Outcome
 from kailash_studio.runtime.parameters import assign
 from kailash_studio.runtime.plan import compile_plan
 from kailash_studio.runtime.surroundings import Surroundings
@@ -25,7 +26,7 @@ from kailash_studio.spec.registry import Registry, installed_node_types
 from kailash_studio.workflow.workflow import Workflow
 
 if TYPE_CHECKING:
-    from kailash_studio.runtime.journal.journal import Journal
+    from kailash_studio.runtime.journal.journal import Journal, RunRecord
 
 
 class Buildable(Protocol):
@@ -139,8 +140,10 @@ class AsyncLocalRuntime:
         sink: Sink | None = None,
         faults: Mapping[str, Fault] | None = None,
         known: Mapping[str, Outputs] | None = None,
+        edited: Mapping[str, Mapping[str, Any]] | None = None,
+        only: Collection[str] | None = None,
         origin: str = "api",
-        resumed_from: str = "",
+        before: RunRecord | None = None,
     ) -> tuple[Outcome, str]:
         """Run a workflow and return how it ended; only what keeps it from starting is raised.
 
@@ -152,8 +155,10 @@ class AsyncLocalRuntime:
             sink: Gets this run's events too.
             faults: Faults to put in on purpose, by node.
             known: Outputs that an earlier run gave; these nodes are not called again.
+            edited: Inputs that nodes get instead of what connections bring, by node and input.
+            only: The nodes that may be called, and with them those that they feed and their fallbacks; None: all.
             origin: Who asked for the run: ``desktop``, ``cli``, ``api``, ``resume`` or ``replay``.
-            resumed_from: The earlier run.
+            before: The earlier run.
         """
         built = workflow.build()
         run_id = run_id or new_run_id()
@@ -165,11 +170,21 @@ class AsyncLocalRuntime:
         kept = self._resources if self._home is loop else None
         resources = kept or Resources()
         scope = RunScope(run_id, resources=resources, folder=folder or self.folder, secret=self.secret)
+        scope.root = before.root if before else run_id
         recorder = None
         if self.journal is not None:
             recorder = Recorder(self.journal, run_id)
-            recorder.start(built, self.clock.wall(), scope.folder, parameters or {}, origin, resumed_from)
-        run = Run(plan, scope, self.clock, sink=self._sinks(recorder, sink), max_workers=self.max_workers, known=known)
+            recorder.start(built, self.clock.wall(), scope.folder, parameters or {}, origin, before)
+        run = Run(
+            plan,
+            scope,
+            self.clock,
+            sink=self._sinks(recorder, sink),
+            max_workers=self.max_workers,
+            known=known,
+            edited=edited,
+            only=only,
+        )
         if recorder is not None:
             recorder.run = run
         scope.log = run.log

@@ -7,19 +7,17 @@ things that really wait, and a graph of plain functions makes none. The loop is 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from kailash_studio.errors import NodeOutputError, describe
 from kailash_studio.resilience.clock import Clock
-from kailash_studio.resilience.dead_letter import DeadLetter, FailedAttempt
-from kailash_studio.resilience.guard import ATTEMPT_FAILED, CALL_REFUSED
 from kailash_studio.runtime import events
-from kailash_studio.runtime.events import Event, Sink
-from kailash_studio.runtime.plan import Plan, Step
+from kailash_studio.runtime.event_stream import EventStream, rows_of
+from kailash_studio.runtime.events import Sink
+from kailash_studio.runtime.node_history import NodeHistory
+from kailash_studio.runtime.outcome import Outcome
+from kailash_studio.runtime.plan import Plan, Source, Step
 from kailash_studio.spec.context import Outputs, RunContext, RunScope
 from kailash_studio.spec.values import step_into
 
@@ -27,34 +25,7 @@ PENDING, RUNNING, SUCCEEDED, FAILED, SKIPPED, CANCELLED, RECOVERED = range(7)
 _GAVE = (SUCCEEDED, RECOVERED)
 
 _SLICE = 0.005  # seconds of plain steps in a row before the loop is given back
-_FLUSH = 0.016  # seconds that an event waits at most before the sink sees it
 _NOTHING: Mapping[str, Any] = {}
-_PLAIN = 5  # length of a buffered success of a plain step; other entries are one longer
-
-
-@dataclass(slots=True)
-class Outcome:
-    """How a run ended.
-
-    Attributes:
-        state: ``succeeded``, ``failed`` or ``cancelled``.
-        results: Outputs of the nodes that succeeded or were stood in for.
-        failures: Exception of each node that failed.
-        reasons: Why each skipped or cancelled node did not run.
-        seconds: How long it took.
-        recovered: The fallback of each node that had to be stood in for.
-        letters: A dead letter for each failed node.
-        happened: What happened around each node's calls, counted by kind of event.
-    """
-
-    state: str
-    results: dict[str, Outputs]
-    failures: dict[str, BaseException] = field(default_factory=dict)
-    reasons: dict[str, str] = field(default_factory=dict)
-    seconds: float = 0.0
-    recovered: dict[str, str] = field(default_factory=dict)
-    letters: list[DeadLetter] = field(default_factory=list)
-    happened: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 class Run:
@@ -69,6 +40,8 @@ class Run:
         sink: Sink | None = None,
         max_workers: int = 10_000,
         known: Mapping[str, Outputs] | None = None,
+        edited: Mapping[str, Mapping[str, Any]] | None = None,
+        only: Collection[str] | None = None,
     ) -> None:
         """Prepare a run.
 
@@ -79,54 +52,54 @@ class Run:
             sink: Gets the events in batches.
             max_workers: How many waiting steps may be under way at once.
             known: Outputs that an earlier run gave; these nodes are not called again.
+            edited: Inputs that nodes get instead of what connections bring, by node and input.
+            only: The nodes that may be called, and with them those that they feed and their fallbacks; None: all.
         """
         count = len(plan.steps)
         self.plan = plan
         self.scope = scope
         self._clock = clock
         self._now = clock.now
-        self._sink = sink
+        self._events = EventStream(scope.run_id, [step.node_id for step in plan.steps], sink, clock.now)
+        self._history = NodeHistory(plan, scope, clock)
+        self.log = self._events.log
+        self.letter_of = self._history.letter_of
         self._limit = max_workers
         self._known = known or {}
+        self._only = only
+        self._edited = {plan.positions[node]: dict(inputs) for node, inputs in (edited or {}).items()}
         self._state = bytearray(count)
         self._results: list[Outputs] = [_NOTHING] * count
         self._waiting = list(plan.waiting)
         self._special = bytearray(count)  # a step some of whose sources have no value: decide with care
+        for i in self._edited:
+            self._special[i] = 1
         self._cause = [0] * count
         self._failed_root = [-1] * count  # the failed step that a failed or skipped one goes back to
         self._reasons: dict[int, str] = {}
         self._failures: dict[int, BaseException] = {}
-        self._attempts: dict[int, list[FailedAttempt]] = {}
         self._covered: dict[int, tuple[BaseException, float]] = {}  # failed, and its fallback runs: error, start
         self._recovered: dict[int, int] = {}
-        self._letters: list[DeadLetter] = []
-        self._happened: dict[str, dict[str, int]] = {}
         self._ready: list[int] = []
         self._held: list[int] = []  # ready, waiting for a worker to be free
         self._tasks: dict[asyncio.Task[Outputs], int] = {}
         self._left = count
         self._cancelled = ""
-        self._said: deque[tuple[str, str, str]] = deque()  # lines of the log that are not events yet
-        self._over = False
+        self._paused = ""
         self._pump_scheduled = False
-        self._buffer: list[tuple[Any, ...]] = []
-        self._sequence = 0
-        self._flushed = 0  # number of the next event that is made of what is buffered
-        self._flush_handle: asyncio.TimerHandle | None = None
 
     # ------------------------------------------------------------------ from outside
     async def execute(self) -> Outcome:
         """Run everything; failures of nodes are in the outcome, not raised."""
         loop = self._loop = asyncio.get_running_loop()
         self._done: asyncio.Future[None] = loop.create_future()
-        self._start, self._start_wall = self._now(), self._clock.wall()
-        self._emit(events.RUN_STARTED, "", -1, {"nodes": len(self.plan.steps), "workflow": self.plan.name})
+        self._start = self._now()
+        self._events.begin(self._start, self._clock.wall())
+        self._events.emit(events.RUN_STARTED, "", -1, {"nodes": len(self.plan.steps), "workflow": self.plan.name})
         self.scope.note = self.note
         steps = self.plan.steps
-        if self._known:
-            for i, step in enumerate(steps):
-                if step.node_id in self._known:
-                    self._reuse(i, step, self._known[step.node_id])
+        if self._known or self._only is not None:
+            self._lay_out()
         self._ready = [
             i
             for i in range(len(steps) - 1, -1, -1)
@@ -134,7 +107,7 @@ class Run:
         ]
         try:
             self._pump()
-            await self._done
+            await asyncio.shield(self._done)  # whoever stops waiting must not end what tells that nodes have ended
         except BaseException:
             self.cancel("the caller stopped waiting")
             if self._tasks:
@@ -142,11 +115,22 @@ class Run:
             raise
         finally:
             outcome = self._outcome()
-            self._hear()
-            self._over = True
-            self._emit(events.RUN_FINISHED, "", self._sequence - 1, self._summary(outcome))
-            self._flush()
+            self._events.end(events.RUN_FINISHED, self._summary(outcome))
         return outcome
+
+    def pause(self, reason: str) -> None:
+        """Start no further node until ``go_on``; what runs goes on."""
+        if not self._paused and not self._done.done():
+            self._paused = reason
+            self._events.emit(events.RUN_PAUSED, "", -1, {"reason": reason})
+            self._events.flush()
+
+    def go_on(self) -> None:
+        """Start nodes again after a pause."""
+        if self._paused and not self._done.done():
+            self._paused = ""
+            self._events.emit(events.RUN_CONTINUED, "", -1, _NOTHING)
+            self._schedule_pump()
 
     def cancel(self, reason: str = "the run was cancelled") -> None:
         """Stop: what runs is cancelled, what waits never starts."""
@@ -167,51 +151,21 @@ class Run:
         i = self.plan.positions.get(node_id, -1)
         return self._results[i] if i >= 0 and self._state[i] in _GAVE else None
 
-    def letter_of(self, node_id: str) -> DeadLetter | None:
-        """The dead letter of a node that has failed."""
-        return next((letter for letter in self._letters if letter.node == node_id), None)
-
     def note(self, kind: str, node_id: str, details: Mapping[str, Any]) -> None:
         """Add what happened around a node's call to the run's events."""
-        i = self.plan.positions[node_id]
-        if kind == ATTEMPT_FAILED:
-            made = self._attempts.setdefault(i, [])
-            made.append(
-                FailedAttempt(
-                    details["attempt"],
-                    self._clock.wall() - details["seconds"],
-                    details["seconds"],
-                    details["error"],
-                    details["wait"],
-                )
-            )
-        elif kind == CALL_REFUSED:
-            made = self._attempts.setdefault(i, [])
-            made.append(FailedAttempt(details["attempt"], self._clock.wall(), 0.0, details["error"], None))
-        counts = self._happened.setdefault(node_id, {})
-        counts[kind] = counts.get(kind, 0) + 1
-        self._emit(kind, node_id, self._cause[i], details)
-
-    def log(self, level: str, node_id: str, text: str) -> None:
-        """Add a line to the run's events; may be called from any thread, and is not heard after the run."""
-        if self._over:
-            return  # a thread that was given up on; its loop may be closed
-        self._said.append((level, node_id, text))
-        with contextlib.suppress(RuntimeError):  # the loop was closed since the line above: the run is over
-            self._loop.call_soon_threadsafe(self._hear)
-
-    def _hear(self) -> None:
-        while self._said and not self._over:
-            level, node_id, text = self._said.popleft()
-            self._emit(events.LOG_WRITTEN, node_id, -1, {"level": level, "text": text})
+        self._history.note(kind, node_id, details)
+        self._events.emit(kind, node_id, self._cause[self.plan.positions[node_id]], details)
 
     # ------------------------------------------------------------------ the hot path
     def _pump(self) -> None:
         """Call ready steps in a row, and start tasks for those that wait."""
         self._pump_scheduled = False
+        if self._paused:
+            return
         steps, ready, now, scope = self.plan.steps, self._ready, self._now, self.scope
         results, special, state = self._results, self._special, self._state
         causes, waiting = self._cause, self._waiting
+        told, heard, keep = self._events, self._events.heard, self._events.keep
         deadline = now() + _SLICE
         while ready:
             i = ready.pop()
@@ -240,10 +194,10 @@ class Run:
             ended = now()
             results[i] = outputs
             state[i] = SUCCEEDED
-            mark = self._sequence + 1
-            self._sequence = mark + 1
-            if self._sink is not None:
-                self._keep((i, causes[i], began, ended, outputs))
+            mark = told.sequence + 1
+            told.sequence = mark + 1
+            if heard:
+                keep((i, causes[i], began, ended, outputs))
             self._left -= 1
             for k in step.following:
                 causes[k] = mark
@@ -251,7 +205,7 @@ class Run:
                 if not left and state[k] == PENDING and not self._cancelled:
                     ready.append(k)
             if ended > deadline and ready:
-                self._schedule_pump()
+                self._schedule_pump()  # a pause comes into force here as well
                 return
         self._check_done()
 
@@ -263,19 +217,38 @@ class Run:
         else:
             self._held.append(i)
 
+    def _lay_out(self) -> None:
+        """Take what an earlier run gave, and leave out what is not to be called."""
+        steps = self.plan.steps
+        for i, step in enumerate(steps):
+            if step.node_id in self._known:
+                self._reuse(i, step, self._known[step.node_id])
+        if self._only is None:
+            return
+        wanted = {self.plan.positions[node] for node in self._only}
+        for i, step in enumerate(steps):  # in topological order, so one way through is enough for what they feed
+            if i in wanted:
+                wanted.update(step.following)
+        for i in list(wanted):
+            while (i := steps[i].fallback) >= 0:
+                wanted.add(i)
+        for i in range(len(steps)):
+            if i not in wanted and self._state[i] == PENDING:
+                self._end_without_run(i, SKIPPED, events.NODE_SKIPPED, "it is not part of what is run again")
+
     def _reuse(self, i: int, step: Step, outputs: Outputs) -> None:
         """Take what an earlier run gave instead of calling the step."""
         self._results[i] = outputs
         self._state[i] = SUCCEEDED
-        details = {"outputs": tuple(outputs), "rows": _rows(outputs), "seconds": 0.0, "reused": True}
-        mark = self._emit(events.NODE_SUCCEEDED, step.node_id, self._cause[i], details)
+        details = {"outputs": tuple(outputs), "rows": rows_of(outputs), "seconds": 0.0, "reused": True}
+        mark = self._events.emit(events.NODE_SUCCEEDED, step.node_id, self._cause[i], details)
         if step.fallback >= 0:
             self._not_needed(step.fallback, f"{step.node_id} did not need its fallback", mark)
         self._release(i, mark, special=len(outputs) < len(step.outputs))
 
     def _raised(self, i: int, step: Step, error: BaseException, began: float) -> None:
         """A plain call raised: the node's failure, or the run's when it is a request to stop."""
-        cause = self._cause[i] = self._emit(events.NODE_STARTED, step.node_id, self._cause[i], _NOTHING, began)
+        cause = self._cause[i] = self._events.emit(events.NODE_STARTED, step.node_id, self._cause[i], _NOTHING, began)
         if isinstance(error, Exception):
             self._failed(i, error, began, cause)
             return
@@ -286,7 +259,7 @@ class Run:
 
     def _odd(self, i: int, step: Step, outputs: Any, began: float) -> None:
         """A plain call gave other outputs than all: allowed for conditional ones."""
-        cause = self._cause[i] = self._emit(events.NODE_STARTED, step.node_id, self._cause[i], _NOTHING, began)
+        cause = self._cause[i] = self._events.emit(events.NODE_STARTED, step.node_id, self._cause[i], _NOTHING, began)
         try:
             self._check_outputs(step, outputs)
         except NodeOutputError as error:
@@ -313,7 +286,7 @@ class Run:
     def _begin(self, i: int, step: Step, inputs: Mapping[str, Any]) -> None:
         self._state[i] = RUNNING
         began = self._now()
-        cause = self._cause[i] = self._emit(events.NODE_STARTED, step.node_id, self._cause[i], _NOTHING, began)
+        cause = self._cause[i] = self._events.emit(events.NODE_STARTED, step.node_id, self._cause[i], _NOTHING, began)
         task = self._loop.create_task(step.call(RunContext(self.scope, step.node_id, inputs)), name=step.node_id)
         self._tasks[task] = i
         task.add_done_callback(lambda done: self._task_done(done, i, began, cause))
@@ -351,8 +324,8 @@ class Run:
         ended = self._now()
         self._results[i] = outputs
         self._state[i] = SUCCEEDED
-        details = {"outputs": tuple(outputs), "rows": _rows(outputs), "seconds": ended - began}
-        mark = self._emit(events.NODE_SUCCEEDED, step.node_id, cause, details, ended)
+        details = {"outputs": tuple(outputs), "rows": rows_of(outputs), "seconds": ended - began}
+        mark = self._events.emit(events.NODE_SUCCEEDED, step.node_id, cause, details, ended)
         if step.fallback >= 0:
             self._not_needed(step.fallback, f"{step.node_id} did not need its fallback", mark)
         self._release(i, mark, special=len(outputs) < len(step.outputs))
@@ -364,38 +337,44 @@ class Run:
         """The inputs of a step, or None when it was skipped or failed over them."""
         if self._state[i] != PENDING:
             return None
-        for sources in step.sources.values():
+        edited = self._edited.get(i, _NOTHING)
+        taken = {name: sources for name, sources in step.sources.items() if name not in edited}
+        for sources in taken.values():
             for source in sources:
                 root = self._failed_root[source.step]
                 if root >= 0:
                     self._failed_root[i] = root
-                    self._end_without_run(i, SKIPPED, events.NODE_SKIPPED, self._why_failed(root))
+                    why = self._history.failed(self.plan.steps[root].node_id)
+                    self._end_without_run(i, SKIPPED, events.NODE_SKIPPED, why)
                     return None
-        inputs = dict(step.constants)
-        for name, sources in step.sources.items():
-            values = []
-            for source in sources:
-                outputs = self._results[source.step]
-                if source.output in outputs:
-                    try:
-                        start = f"{self.plan.steps[source.step].node_id}.{source.output}"
-                        values.append(step_into(outputs[source.output], source.path, start))
-                    except Exception as error:  # noqa: BLE001 - a path into foreign data; the step's failure
-                        self._failed(i, error, self._now(), self._cause[i])
-                        return None
+        inputs = {**step.constants, **edited}
+        for name, sources in taken.items():
+            try:
+                values = self._values_of(sources)
+            except Exception as error:  # noqa: BLE001 - a path into foreign data; the step's failure
+                self._failed(i, error, self._now(), self._cause[i])
+                return None
             if values:
                 inputs[name] = values if name in step.many else values[0]
             elif name in step.required:
                 self._end_without_run(i, SKIPPED, events.NODE_SKIPPED, self._why_inactive(sources))
                 return None
+        if edited:
+            told = {"inputs": tuple(edited)}
+            self._cause[i] = self._events.emit(events.INPUTS_EDITED, step.node_id, self._cause[i], told)
         return inputs
 
-    def _why_failed(self, i: int) -> str:
-        made = self._attempts.get(i, ())
-        after = f" after {len(made)} attempts" if len(made) > 1 else ""
-        return f"{self.plan.steps[i].node_id} failed{after}"
+    def _values_of(self, sources: tuple[Source, ...]) -> list[Any]:
+        """What connections bring; nothing for those whose output is inactive."""
+        values = []
+        for source in sources:
+            outputs = self._results[source.step]
+            if source.output in outputs:
+                start = f"{self.plan.steps[source.step].node_id}.{source.output}"
+                values.append(step_into(outputs[source.output], source.path, start))
+        return values
 
-    def _why_inactive(self, sources: tuple[Any, ...]) -> str:
+    def _why_inactive(self, sources: tuple[Source, ...]) -> str:
         for source in sources:
             giver = self.plan.steps[source.step].node_id
             if self._state[source.step] == SKIPPED:
@@ -418,11 +397,13 @@ class Run:
         step = self.plan.steps[i]
         details = {"error": describe(error), "code": getattr(error, "code", ""), "seconds": self._now() - began}
         if step.fallback < 0 or self._cancelled or self._state[step.fallback] != PENDING:
-            self._failed_for_good(i, error, self._emit(events.NODE_FAILED, step.node_id, cause, details))
+            self._failed_for_good(i, error, self._events.emit(events.NODE_FAILED, step.node_id, cause, details))
             return
         fallback = self.plan.steps[step.fallback]
         self._covered[i] = (error, began)
-        mark = self._emit(events.FALLBACK_STARTED, step.node_id, cause, {**details, "fallback": fallback.node_id})
+        mark = self._events.emit(
+            events.FALLBACK_STARTED, step.node_id, cause, {**details, "fallback": fallback.node_id}
+        )
         given = self._inputs_of(i)
         inputs = {mine: given[its] for mine, its in step.fallback_inputs if its in given} | dict(fallback.constants)
         missing = sorted(name for name in fallback.required if name not in inputs)
@@ -446,12 +427,12 @@ class Run:
         self._recovered[i] = by
         details = {
             "outputs": tuple(outputs),
-            "rows": _rows(outputs),
+            "rows": rows_of(outputs),
             "seconds": ended - began,
             "by": self.plan.steps[by].node_id,
             "error": describe(error),
         }
-        mark = self._emit(events.NODE_RECOVERED, step.node_id, cause, details, ended)
+        mark = self._events.emit(events.NODE_RECOVERED, step.node_id, cause, details, ended)
         self._release(i, mark, special=len(outputs) < len(step.outputs))
         if step.stands_in_for >= 0:
             self._stood_in(step.stands_in_for, i, mark)
@@ -462,7 +443,7 @@ class Run:
         self._failures[i] = error
         self._failed_root[i] = i
         if step.stands_in_for < 0:
-            self._letters.append(self._letter(i, error))
+            self._history.give_up(step, error, self._inputs_of(i))
         if step.fallback >= 0:
             self._not_needed(step.fallback, f"{step.node_id} failed before its fallback could run", mark)
         self._release(i, mark, special=True)
@@ -471,7 +452,7 @@ class Run:
             origin = self.plan.steps[step.stands_in_for]
             text = f"{describe(covered).rstrip('.')}; its fallback {step.node_id} failed as well."
             details = {"error": text, "code": getattr(covered, "code", ""), "seconds": self._now() - began}
-            its_mark = self._emit(events.NODE_FAILED, origin.node_id, mark, details)
+            its_mark = self._events.emit(events.NODE_FAILED, origin.node_id, mark, details)
             self._failed_for_good(step.stands_in_for, covered, its_mark)
 
     def _not_needed(self, i: int, reason: str, mark: int) -> None:
@@ -489,44 +470,22 @@ class Run:
             return {mine: given[its] for mine, its in pairs if its in given} | dict(step.constants)
         inputs = dict(step.constants)
         for name, sources in step.sources.items():
-            values = []
-            for source in sources:
-                outputs = self._results[source.step]
-                if source.output in outputs:
-                    start = f"{self.plan.steps[source.step].node_id}.{source.output}"
-                    try:
-                        values.append(step_into(outputs[source.output], source.path, start))
-                    except Exception as error:  # noqa: BLE001 - it is why the step failed; said there
-                        values.append(describe(error))
+            try:
+                values = self._values_of(sources)
+            except Exception as error:  # noqa: BLE001 - it is why the step failed; said there
+                values = [describe(error)]
             if values:
                 inputs[name] = values if name in step.many else values[0]
-        return inputs
-
-    def _letter(self, i: int, error: BaseException) -> DeadLetter:
-        step = self.plan.steps[i]
-        attempts = self._attempts.get(i)
-        if attempts is None:
-            attempts = [FailedAttempt(1, self._clock.wall(), 0.0, describe(error), None)]
-        return DeadLetter.of(
-            run_id=self.scope.run_id,
-            workflow=self.plan.name,
-            document_hash=self.plan.document_hash,
-            node=step.node_id,
-            node_type=step.node_type,
-            timestamp=self._clock.wall(),
-            error=describe(error),
-            error_class=type(error).__name__,
-            code=getattr(error, "code", ""),
-            attempts=tuple(attempts),
-            inputs=self._inputs_of(i),
-        )
+        return inputs | self._edited.get(i, {})
 
     def _end_without_run(self, i: int, state: int, kind: str, reason: str, cause: int = -1) -> None:
         self._state[i] = state
         self._reasons[i] = reason
         if self.plan.steps[i].fallback >= 0 and state == SKIPPED:
             self._not_needed(self.plan.steps[i].fallback, f"{self.plan.steps[i].node_id} did not run", self._cause[i])
-        mark = self._emit(kind, self.plan.steps[i].node_id, cause if cause >= 0 else self._cause[i], {"reason": reason})
+        mark = self._events.emit(
+            kind, self.plan.steps[i].node_id, cause if cause >= 0 else self._cause[i], {"reason": reason}
+        )
         self._release(i, mark, special=True)
         origin = self.plan.steps[i].stands_in_for
         if state == CANCELLED and origin in self._covered:
@@ -551,48 +510,7 @@ class Run:
         if not self._left and not self._done.done():
             self._done.set_result(None)
 
-    # ------------------------------------------------------------------ events and the end
-    def _emit(self, kind: str, node_id: str, cause: int, details: Mapping[str, Any], time: float | None = None) -> int:
-        mark = self._sequence
-        self._sequence = mark + 1
-        if self._sink is not None:
-            self._keep((kind, node_id, self._now() if time is None else time, cause, details, None))
-        return mark
-
-    def _keep(self, entry: tuple[Any, ...]) -> None:
-        """Keep what becomes events; the first one sees to it that the sink hears of them soon."""
-        if not self._buffer:
-            self._flush_handle = self._loop.call_later(_FLUSH, self._flush)
-        self._buffer.append(entry)
-
-    def _flush(self) -> None:
-        if self._flush_handle is not None:
-            self._flush_handle.cancel()
-            self._flush_handle = None
-        if not self._buffer or self._sink is None:
-            return
-        raw, self._buffer = self._buffer, []
-        run_id, start, steps = self.scope.run_id, self._start, self.plan.steps
-        wall = self._start_wall - start
-        number = self._flushed
-        batch: list[Event] = []
-        add, make = batch.append, Event._make
-        for entry in raw:
-            if len(entry) == _PLAIN:  # a plain step that succeeded: two events
-                i, cause, began, ended, outputs = entry
-                node_id = steps[i].node_id
-                details = {"outputs": tuple(outputs), "rows": _rows(outputs), "seconds": ended - began}
-                add(make((number, events.NODE_STARTED, run_id, node_id, began - start, wall + began, cause, _NOTHING)))
-                times = (ended - start, wall + ended)
-                add(make((number + 1, events.NODE_SUCCEEDED, run_id, node_id, *times, number, details)))
-                number += 2
-            else:
-                kind, node_id, time, cause, told, _ = entry
-                add(make((number, kind, run_id, node_id, time - start, wall + time, cause, told)))
-                number += 1
-        self._flushed = number
-        self._sink(batch)
-
+    # ------------------------------------------------------------------ the end
     def _outcome(self) -> Outcome:
         steps, state = self.plan.steps, self._state
         final = "cancelled" if self._cancelled else "failed" if self._failures else "succeeded"
@@ -603,8 +521,8 @@ class Run:
             reasons={steps[i].node_id: reason for i, reason in self._reasons.items()},
             seconds=self._now() - self._start,
             recovered={steps[i].node_id: steps[by].node_id for i, by in self._recovered.items()},
-            letters=self._letters,
-            happened=self._happened,
+            letters=self._history.letters,
+            happened=self._history.counts,
         )
 
     def _summary(self, outcome: Outcome) -> dict[str, Any]:
@@ -618,20 +536,3 @@ class Run:
             "cancelled": count(CANCELLED),
             "recovered": count(RECOVERED),
         }
-
-
-def _rows(outputs: Outputs) -> Mapping[str, int]:
-    """How many rows each output holds, where it holds rows."""
-    found: dict[str, int] | None = None
-    for name, value in outputs.items():
-        kind = type(value)
-        if kind is list or kind is tuple:
-            count = len(value)
-        elif kind is dict and type(value.get("row_count")) is int:
-            count = value["row_count"]
-        else:
-            continue
-        if found is None:
-            found = {}
-        found[name] = count
-    return found or _NOTHING

@@ -14,6 +14,9 @@ NODE_SKIPPED = "node_skipped"
 NODE_CANCELLED = "node_cancelled"
 NODE_RECOVERED = "node_recovered"
 FALLBACK_STARTED = "fallback_started"
+RUN_PAUSED = "run_paused"
+RUN_CONTINUED = "run_continued"
+INPUTS_EDITED = "inputs_edited"
 LOG_WRITTEN = "log_written"
 
 NODE_ENDED = frozenset({NODE_SUCCEEDED, NODE_FAILED, NODE_SKIPPED, NODE_CANCELLED, NODE_RECOVERED})
@@ -31,10 +34,11 @@ class Event(NamedTuple):
         wall: Seconds since 1970 in UTC.
         cause: Sequence of the event that led to this one, or -1.
         details: By kind. Succeeded: ``outputs`` given, ``rows`` by output, ``seconds``. Failed: ``error``, ``code``,
-            ``seconds``. Recovered: as succeeded, with ``by`` (the fallback) and ``error``. Skipped, cancelled:
-            ``reason``. Log: ``level``, ``text``. Run finished: ``state``, ``seconds``, counts of nodes. The kinds that
-            a guard tells of are in ``resilience.guard``: attempts carry ``attempt`` and, failed, ``error``, ``code``,
-            ``seconds``, ``wait`` until the next one or None, ``why``.
+            ``seconds``. Recovered: as succeeded, with ``by`` (the fallback) and ``error``. Skipped, cancelled, run
+            paused: ``reason``. Inputs edited: ``inputs``, the names of those that were given by hand. Log: ``level``,
+            ``text``. Run finished: ``state``, ``seconds``, counts of nodes. The kinds that a guard tells of are in
+            ``resilience.guard``: attempts carry ``attempt`` and, failed, ``error``, ``code``, ``seconds``, ``wait``
+            until the next one or None, ``why``.
     """
 
     sequence: int

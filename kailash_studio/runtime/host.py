@@ -20,7 +20,7 @@ from kailash_studio.errors import EngineError, StudioError, describe
 from kailash_studio.resilience.guard import ATTEMPT_FAILED
 from kailash_studio.runtime import events, protocol
 from kailash_studio.runtime.async_local import AsyncLocalRuntime, new_run_id
-from kailash_studio.runtime.events import Event, Sink
+from kailash_studio.runtime.events import Event
 from kailash_studio.runtime.journal.journal import Journal
 from kailash_studio.runtime.operations import Operations
 from kailash_studio.runtime.pages import page_of
@@ -130,13 +130,10 @@ class Host:
             "page": self._page,
             "forget": self._forget,
             "shutdown": self._shutdown,
-            **Operations(self._journal, self._runtime, self._tasks, self._replayed).handlers(),
+            **Operations(
+                self._journal, self._runtime, self._tasks, lambda run_id: Updates(run_id, send).take, send
+            ).handlers(),
         }
-
-    def _replayed(self, run_id: str) -> tuple[Sink, Callable[[], None]]:
-        """Where the events of a replay go, and what is called when its letter is settled."""
-        updates = Updates(run_id, self._send)
-        return updates.take, lambda: self._send(_kept(run_id, letters=True))
 
     async def serve(self, requests: asyncio.Queue[bytes | None]) -> None:
         """Answer until the requests end."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kailash_studio.resilience.dead_letter import DeadLetter
-from kailash_studio.runtime.engine import Outcome
+from kailash_studio.runtime.outcome import Outcome
 from kailash_studio.runtime.plan import Plan
 from kailash_studio.runtime.surroundings import Surroundings
 

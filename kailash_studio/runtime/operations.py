@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from kailash_studio.errors import EngineError, JournalError
 from kailash_studio.resilience.breaker import BreakerChange, BreakerSnapshot, BreakerState
 from kailash_studio.resilience.dead_letter import DeadLetter
-from kailash_studio.runtime.async_local import AsyncLocalRuntime, new_run_id
+from kailash_studio.runtime import protocol
+from kailash_studio.runtime.async_local import AsyncLocalRuntime
 from kailash_studio.runtime.events import Sink
 from kailash_studio.runtime.happened import compare
 from kailash_studio.runtime.journal.journal import Journal
-from kailash_studio.runtime.journal.replay import claim, settle, workflow_of
+from kailash_studio.runtime.journal.replay import Replayed, Replays, workflow_of
 from kailash_studio.spec.values import to_plain
+from kailash_studio.workflow.reader import read
+
+_FORECASTS = 20  # sentences of a dry run
+_MOST_AT_ONCE = 1_000_000
 
 Handler = Callable[[Mapping[str, Any]], dict[str, Any]]
 
@@ -29,7 +33,8 @@ class Operations:
         journal: Journal,
         runtime: AsyncLocalRuntime,
         tasks: dict[str, asyncio.Task[None]],
-        replayed: Callable[[str], tuple[Sink, Callable[[], None]]],
+        replayed: Callable[[str], Sink],
+        send: Callable[[dict[str, Any]], None],
     ) -> None:
         """Prepare.
 
@@ -37,9 +42,12 @@ class Operations:
             journal: Where letters and breakers are kept.
             runtime: Runs the replays.
             tasks: Runs that are under way, by id.
-            replayed: For the id of a replay: its sink, and what is called when its letter is settled.
+            replayed: Makes the sink for the run of a single replay.
+            send: Sends a message to the window.
         """
         self._journal, self._runtime, self._tasks, self._replayed = journal, runtime, tasks, replayed
+        self._send = send
+        self._replaying: asyncio.Task[None] | None = None
 
     def handlers(self) -> dict[str, Handler]:
         """The requests, by name."""
@@ -48,7 +56,9 @@ class Operations:
             "dead_letter": self._dead_letter,
             "discard": self._discard,
             "happened": self._happened,
+            "letter_rate": self._letter_rate,
             "replay": self._replay,
+            "stop_replay": self._stop_replay,
             "breakers": self._breakers,
             "set_breaker": self._set_breaker,
         }
@@ -64,12 +74,30 @@ class Operations:
         return {"changed": self._journal.change_dead_letters(request["ids"], "discarded", "discarded by hand")}
 
     def _dead_letters(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """The letters of a page; or, asked for ``groups``, those that failed alike taken together."""
         state, text = str(request.get("state", "")), str(request.get("text", ""))
-        found = self._journal.dead_letters(state=state, text=text, limit=int(request.get("limit", 200)))
-        rows = [
-            [x.id, x.timestamp, x.workflow, x.node, x.error, len(x.attempts), x.state, x.fingerprint] for x in found
-        ]
-        return {"rows": rows, "total": self._journal.count_dead_letters(state=state, text=text)}
+        limit = int(request.get("limit", 200))
+        answer: dict[str, Any] = {"total": self._journal.count_dead_letters(state=state, text=text)}
+        if request.get("groups"):
+            found = self._journal.dead_letter_groups(state=state, text=text, limit=limit)
+            return answer | {"groups": [[g.fingerprint, g.count, g.node, g.error, g.first, g.last] for g in found]}
+        alike = str(request.get("fingerprint", ""))
+        letters = self._journal.dead_letters(state=state, text=text, fingerprint=alike, limit=limit)
+        return answer | {
+            "rows": [
+                [x.id, x.timestamp, x.workflow, x.node, x.error, len(x.attempts), x.state, x.fingerprint]
+                for x in letters
+            ]
+        }
+
+    def _letter_rate(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """How many were given up in each of the last spans of time."""
+        spans, seconds = int(request["spans"]), float(request["seconds"])
+        since = time.time() - spans * seconds
+        counts = [0] * spans
+        for start, count in self._journal.dead_letter_rate(since, seconds):
+            counts[min(spans - 1, round((start - since) / seconds))] += count
+        return {"since": since, "counts": counts}
 
     def _dead_letter(self, request: Mapping[str, Any]) -> dict[str, Any]:
         letter_id = request["letter"]
@@ -80,37 +108,61 @@ class Operations:
             inputs: Any = to_plain(self._journal.inputs_of(letter_id))
         except JournalError as error:
             inputs = str(error)
-        return {**to_plain(letter.as_entry()), "inputs": inputs}
+        return {**to_plain(letter.as_entry()), "inputs": inputs, "note": letter.note, "replays": letter.replays}
 
     def _replay(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Start a run that does the work of a letter again; its end settles the letter."""
-        letter_id = request["letter"]
-        (letter,) = self._journal.dead_letters(state="", ids=[letter_id]) or (None,)
-        if letter is None or not claim(self._journal, letter):
-            raise EngineError("The dead letter cannot be replayed now: it is dealt with, or a replay has it.")
-        run_id = new_run_id()
-        self._tasks[run_id] = asyncio.create_task(self._run_again(letter, run_id))
-        return {"run_id": run_id}
+        """Begin to replay letters by ids, or all that failed alike; updates tell how it goes."""
+        against = read(request["workflow"]).workflow if request.get("workflow") else None
+        letters = self._wanted(request)
+        replays = Replays(
+            self._journal,
+            self._runtime,
+            against=against,
+            edited=request.get("inputs") or {},
+            sink=self._replayed if len(letters) == 1 else None,
+        )
+        if request.get("dry"):
+            return {"forecast": [replays.forecast(letter) for letter in letters[:_FORECASTS]], "count": len(letters)}
+        if self._replaying is not None and not self._replaying.done():
+            raise EngineError("A replay is under way: wait for its end, or stop it.")
+        self._replaying = asyncio.create_task(self._all_again(replays, letters))
+        self._tasks[f"replay-{id(self._replaying)}"] = self._replaying
+        return {"count": len(letters)}
 
-    async def _run_again(self, letter: DeadLetter, run_id: str) -> None:
-        outcome = None
-        sink, settled = self._replayed(run_id)
+    def _wanted(self, request: Mapping[str, Any]) -> list[DeadLetter]:
+        if request.get("fingerprint"):
+            state = str(request.get("state") or "new")
+            return self._journal.dead_letters(state=state, fingerprint=request["fingerprint"], limit=_MOST_AT_ONCE)
+        return self._journal.dead_letters(state="", ids=request["letters"])
+
+    async def _all_again(self, replays: Replays, letters: list[DeadLetter]) -> None:
+        counts = {"resolved": 0, "failed": 0, "refused": 0}
+        reason = ""
+        last = 0.0
+
+        def say(*, ended: bool = False) -> None:
+            self._send({"replay": {"total": len(letters), **counts, "reason": reason, "ended": ended}})
+
+        def told(end: Replayed) -> None:
+            nonlocal last, reason
+            counts[end.state] += 1
+            reason = f"{end.letter.node}: {end.reason}" if end.reason else reason
+            if time.monotonic() - last > 1 / protocol.UPDATES_PER_SECOND:
+                last = time.monotonic()
+                say()
+
         try:
-            before = self._journal.run(letter.run_id)
-            outcome, _ = await self._runtime.run(
-                workflow_of(self._journal, before),
-                before.given,
-                run_id=run_id,
-                folder=Path(before.folder),
-                sink=sink,
-                known=self._journal.finished(letter.run_id),
-                origin="replay",
-                resumed_from=letter.run_id,
-            )
+            await replays.replay(letters, told=told)
+        except asyncio.CancelledError:
+            reason = "stopped by hand"
         finally:
-            settle(self._journal, letter, outcome, run_id)
-            self._tasks.pop(run_id, None)
-            settled()
+            say(ended=True)
+            self._tasks.pop(f"replay-{id(self._replaying)}", None)
+
+    def _stop_replay(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        if self._replaying is not None:
+            self._replaying.cancel()
+        return {}
 
     def _breakers(self, request: Mapping[str, Any]) -> dict[str, Any]:
         live = self._runtime.surroundings.breakers

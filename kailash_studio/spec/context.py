@@ -95,6 +95,7 @@ class RunScope:
 
     Attributes:
         run_id: The run.
+        root: The run that this one goes on from, at the beginning of the chain; itself when it goes on from none.
         folder: What relative paths in parameters are relative to: the workflow file's folder.
         resources: See ``Resources``.
         secret: Gives the value of a named secret.
@@ -102,7 +103,7 @@ class RunScope:
         note: Takes the kind, node id and details of an event that happens around a node's call.
     """
 
-    __slots__ = ("folder", "log", "note", "resources", "run_id", "secret")
+    __slots__ = ("folder", "log", "note", "resources", "root", "run_id", "secret")
 
     def __init__(
         self,
@@ -112,8 +113,10 @@ class RunScope:
         folder: Path | None = None,
         secret: Callable[[str], str] = environment_secret,
         log: Callable[[str, str, str], None] | None = None,
+        root: str = "",
     ) -> None:
         self.run_id = run_id
+        self.root = root or run_id
         self.folder = folder or Path.cwd()
         self.resources = resources
         self.secret = secret
@@ -136,6 +139,11 @@ class RunContext:
         self.scope = scope
         self.node_id = node_id
         self.inputs = inputs
+
+    @property
+    def key(self) -> str:
+        """Idempotency key: the same for this work in each attempt, resumption and replay, and for no other."""
+        return f"{self.scope.root}/{self.node_id}"
 
     def path(self, text: str | Path) -> Path:
         """A path from a parameter, made absolute against the workflow's folder."""

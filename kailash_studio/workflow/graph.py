@@ -20,6 +20,30 @@ def successors(workflow: Workflow) -> dict[str, list[str]]:
     return {node_id: list(targets) for node_id, targets in found.items()}
 
 
+def descendants(workflow: Workflow, node_id: str) -> set[str]:
+    """All nodes that a node feeds, directly or through others."""
+    return _reached(successors(workflow), node_id)
+
+
+def ancestors(workflow: Workflow, node_id: str) -> set[str]:
+    """All nodes that feed a node, directly or through others."""
+    before: dict[str, list[str]] = {name: [] for name in workflow.nodes}
+    for source, targets in successors(workflow).items():
+        for target in targets:
+            before[target].append(source)
+    return _reached(before, node_id)
+
+
+def _reached(following: Mapping[str, Iterable[str]], start: str) -> set[str]:
+    todo, seen = [start], set[str]()
+    while todo:
+        for node_id in following.get(todo.pop(), ()):
+            if node_id not in seen:
+                seen.add(node_id)
+                todo.append(node_id)
+    return seen
+
+
 def topological_order(following: Mapping[str, Iterable[str]]) -> tuple[list[str], list[str]]:
     """An order in which each node comes after those it needs (Kahn 1962), and the nodes that have none.
 

@@ -33,9 +33,10 @@ def chain(effects: Path) -> WorkflowBuilder:
 
 async def main() -> None:
     journal, effects, resumed = Journal(Path(sys.argv[1])), Path(sys.argv[2]), sys.argv[3]
-    known: dict[str, Any] = dict(journal.finished(resumed)) if resumed else {}
+    before = journal.run(resumed) if resumed else None
+    known: dict[str, Any] = dict(journal.finished_in_all(before.root)) if before else {}
     outcome, _ = await AsyncLocalRuntime(journal=journal).run(
-        chain(effects), known=known, resumed_from=resumed, run_id="" if resumed else "first"
+        chain(effects), known=known, before=before, run_id="" if resumed else "first"
     )
     print(outcome.results[f"n{COUNT - 1}"]["result"])
     journal.close()

@@ -40,6 +40,12 @@ class HTTPRequestNode(Node):
     body: Any = Parameter(None, doc="Body: a text is sent as it is, anything else as JSON.", port=True)
     fail_on_status: bool = Parameter(True, doc="Fail the node when the status is 400 or more.")
     allow_private: bool = Parameter(False, doc="May call private addresses: this machine and the local network.")
+    idempotency_key: bool = Parameter(
+        False,
+        doc="Send the header Idempotency-Key: the same in every attempt, resumption and replay of this work, so that a "
+        "service that knows it does the work once.",
+        advanced=True,
+    )
     max_size: int = Parameter(64, ge=1, le=4096, unit="MiB", doc="Largest answer that is read.")
 
     data = Output(Anything, "The answer: decoded JSON, or text.")
@@ -70,7 +76,7 @@ class HTTPRequestNode(Node):
             answer = await client.request(
                 self.method,
                 self.url,
-                headers=self.headers,
+                headers={**self.headers, "Idempotency-Key": context.key} if self.idempotency_key else self.headers,
                 query=self.query,
                 json_body=None if text is not None else to_plain(self.body),
                 text_body=text,

@@ -45,6 +45,7 @@ class Journal(Runs, DeadLetters):
         given: Mapping[str, Any] | None = None,
         origin: str = "api",
         resumed_from: str = "",
+        root: str = "",
     ) -> Ack:
         """Write that a run begins, with the document that it runs."""
         data = contents.encode(document)
@@ -54,8 +55,9 @@ class Journal(Runs, DeadLetters):
             name = contents.store(connection, self._values, data)
             row = (
                 run_id, plain(workflow), name, plain(folder), told, origin, resumed_from, started, "running", 0.0,
+                root or run_id,
             )  # fmt: skip
-            connection.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+            connection.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
 
         return self._writer.put(work)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,6 +17,9 @@ _PAGE = """
 SELECT * FROM dead_letters WHERE id IN (
     SELECT id FROM dead_letters WHERE {} ORDER BY timestamp DESC, id LIMIT ? OFFSET ?
 ) ORDER BY timestamp DESC, id
+"""
+_HAS_GIVEN = """
+SELECT 1 FROM events WHERE run_id = ? AND node = ? AND kind IN ('node_succeeded', 'node_recovered') LIMIT 1
 """
 # beside one max() the bare columns are those of the row that has it (SQLite promises it), beside min() too they are not
 _GROUPS = """
@@ -125,8 +128,7 @@ class DeadLetters(Store):
     def change_dead_letters(self, ids: Sequence[str], after: LetterState, note: str = "") -> int:
         """Move letters to a state, those of them that may go there; how many went.
 
-        One transaction: two processes that claim a letter for a replay (``replaying``) cannot both get it. A replay
-        that failed (``new`` after ``replaying``) counts, and after three the letter is ``poison``.
+        A replay that failed (``new`` after ``replaying``) counts, and after three the letter is ``poison``.
 
         Raises:
             JournalError: It could not be written in time; then nothing was changed.
@@ -134,25 +136,72 @@ class DeadLetters(Store):
         said = plain(note)
 
         def work(connection: Any) -> int:
-            changed = 0
-            for letter_id in ids:
-                row = connection.execute(
-                    "SELECT state, replays FROM dead_letters WHERE id = ?", (letter_id,)
-                ).fetchone()
-                if row is None or after not in TRANSITIONS[row[0]]:
-                    continue
-                state, replays = after, row[1]
-                if row[0] == "replaying" and after == "new":
-                    replays += 1
-                    state = "poison" if replays >= POISON_AFTER else "new"
-                connection.execute(
-                    "UPDATE dead_letters SET state = ?, replays = ?, note = ? WHERE id = ?",
-                    (state, replays, said, letter_id),
-                )
-                changed += 1
-            return changed
+            return sum(_move(connection, letter_id, after, said, failed_replay=True) for letter_id in ids)
 
         return int(self._writer.call(work))
+
+    def give_back_dead_letters(self, ids: Sequence[str], note: str) -> int:
+        """Let letters wait again whose replay came to no end; it does not count as one that failed."""
+        said = plain(note)
+        return int(self._writer.call(lambda connection: sum(_move(connection, x, "new", said) for x in ids)))
+
+    def claim_dead_letters(self, runs: Mapping[str, str]) -> list[str]:
+        """Take letters for replays; the ids of those that were got: no other process has them, and none is dealt with.
+
+        Args:
+            runs: For each letter the id of the run that will replay it.
+
+        Raises:
+            JournalError: It could not be written in time; then nothing was taken.
+        """
+        mine = self._presence.begin()
+
+        def work(connection: Any) -> list[str]:
+            got = [letter_id for letter_id in runs if _move(connection, letter_id, "replaying", "")]
+            connection.executemany(
+                "UPDATE dead_letters SET claimed_by = ?, claim_run = ? WHERE id = ?",
+                [(mine, runs[letter_id], letter_id) for letter_id in got],
+            )
+            return got
+
+        return list(self._writer.call(work))
+
+    def release_abandoned(self) -> int:
+        """Settle letters whose replaying process has ended without a word; how many.
+
+        Where the replay's run had done the work, the letter is resolved. Else it waits again, and this replay does not
+        count as one that failed.
+        """
+        claimed = self._read("SELECT id, node, claimed_by, claim_run FROM dead_letters WHERE state = 'replaying'")
+        gone = {by for by in {row[2] for row in claimed} if not self._presence.is_there(by)}
+        moves: list[tuple[str, LetterState, str]] = []
+        for letter_id, node, by, run_id in claimed:
+            if by not in gone:
+                continue
+            done = bool(self._read(_HAS_GIVEN, run_id, node))
+            what: LetterState = "resolved" if done else "new"
+            moves.append((letter_id, what, f"by run {run_id}" if done else "its replay was killed"))
+
+        def work(connection: Any) -> int:
+            return sum(_move(connection, letter_id, after, note) for letter_id, after, note in moves)
+
+        return int(self._writer.call(work)) if moves else 0
+
+
+def _move(connection: Any, letter_id: str, after: LetterState, note: str, *, failed_replay: bool = False) -> bool:
+    """Change a letter's state if it may; whether it did. Inside a transaction."""
+    row = connection.execute("SELECT state, replays FROM dead_letters WHERE id = ?", (letter_id,)).fetchone()
+    if row is None or after not in TRANSITIONS[row[0]]:
+        return False
+    state, replays = after, row[1]
+    if failed_replay and row[0] == "replaying" and after == "new":
+        replays += 1
+        state = "poison" if replays >= POISON_AFTER else "new"
+    connection.execute(
+        "UPDATE dead_letters SET state = ?, replays = ?, note = ?, claimed_by = '', claim_run = '' WHERE id = ?",
+        (state, replays, note, letter_id),
+    )
+    return True
 
 
 def insert(connection: Any, letter: DeadLetter, inputs: str) -> None:
@@ -161,7 +210,7 @@ def insert(connection: Any, letter: DeadLetter, inputs: str) -> None:
         letter.id, letter.run_id, plain(letter.workflow), letter.document_hash, plain(letter.node), letter.node_type,
         letter.timestamp, plain(letter.error), letter.error_class, letter.code,
         json.dumps([asdict(attempt) for attempt in letter.attempts]), inputs, letter.fingerprint,
-        plain(letter.key), letter.state, letter.replays, plain(letter.note),
+        plain(letter.key), letter.state, letter.replays, plain(letter.note), "", "",
     )  # fmt: skip
     marks = ", ".join("?" * len(row))
     connection.execute(f"INSERT INTO dead_letters VALUES ({marks})", row)  # noqa: S608 - question marks alone
@@ -169,7 +218,7 @@ def insert(connection: Any, letter: DeadLetter, inputs: str) -> None:
 
 def _letter_of(row: tuple[Any, ...]) -> DeadLetter:
     attempts = tuple(FailedAttempt(**attempt) for attempt in json.loads(row[10]))
-    return DeadLetter(*(*row[:10], attempts, {}, *row[12:]))
+    return DeadLetter(*(*row[:10], attempts, {}, *row[12:17]))
 
 
 def _filter(

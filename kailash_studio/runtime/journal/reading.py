@@ -38,6 +38,7 @@ class RunRecord:
         started: Seconds since 1970.
         state: ``running`` until its end was written; a run that was killed stays so.
         seconds: How long it took.
+        root: The run at the beginning of the chain of those that go on from one another.
     """
 
     run_id: str
@@ -50,6 +51,7 @@ class RunRecord:
     started: float
     state: str
     seconds: float
+    root: str
 
 
 class Runs(Store):
@@ -110,6 +112,14 @@ class Runs(Store):
             if set(json.loads(details)["outputs"]) == named.keys():
                 whole[name] = named
         return whole
+
+    def finished_in_all(self, root: str) -> dict[str, Outputs]:
+        """What nodes have given in a run and in those that went on from it; what came later counts."""
+        runs = self._read("SELECT run_id FROM runs WHERE root = ? ORDER BY started, run_id", root)
+        found: dict[str, Outputs] = {}
+        for (run_id,) in runs:
+            found |= self.finished(run_id)
+        return found
 
 
 def _run_of(row: tuple[Any, ...]) -> RunRecord:

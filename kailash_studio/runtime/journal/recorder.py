@@ -18,7 +18,7 @@ from kailash_studio.workflow.workflow import Workflow
 
 if TYPE_CHECKING:
     from kailash_studio.runtime.engine import Run
-    from kailash_studio.runtime.journal.journal import Journal
+    from kailash_studio.runtime.journal.journal import Journal, RunRecord
     from kailash_studio.runtime.journal.writer import Ack
 
 _PATIENCE = 5.0
@@ -47,7 +47,13 @@ class Recorder:
         self._failed: Ack | None = None
 
     def start(
-        self, workflow: Workflow, wall: float, folder: Path, given: Mapping[str, Any], origin: str, resumed_from: str
+        self,
+        workflow: Workflow,
+        wall: float,
+        folder: Path,
+        given: Mapping[str, Any],
+        origin: str,
+        before: RunRecord | None,
     ) -> None:
         """Write that the run begins."""
         try:
@@ -63,7 +69,8 @@ class Recorder:
                 folder=str(folder),
                 given=given,
                 origin=origin,
-                resumed_from=resumed_from,
+                resumed_from=before.run_id if before else "",
+                root=before.root if before else "",
             )
         )
 

@@ -47,7 +47,23 @@ _SECOND = """
 DROP INDEX letters_by_state;
 CREATE INDEX letters_by_state ON dead_letters (state, timestamp, fingerprint, workflow, node, error);
 """
-_STEPS = (_FIRST, _SECOND)  # what makes version n + 1 out of version n; a step that was released is never changed
+# runs of one work know each other, and a letter says who replays it
+_THIRD = """
+ALTER TABLE runs ADD COLUMN root TEXT NOT NULL DEFAULT '';
+WITH RECURSIVE chain (run_id, root) AS (
+    SELECT run_id, run_id FROM runs WHERE resumed_from NOT IN (SELECT run_id FROM runs)
+    UNION ALL SELECT runs.run_id, chain.root FROM runs JOIN chain ON runs.resumed_from = chain.run_id
+)
+UPDATE runs SET root = (SELECT root FROM chain WHERE chain.run_id = runs.run_id);
+CREATE INDEX runs_by_root ON runs (root, started);
+ALTER TABLE dead_letters ADD COLUMN claimed_by TEXT NOT NULL DEFAULT '';
+ALTER TABLE dead_letters ADD COLUMN claim_run TEXT NOT NULL DEFAULT '';
+"""
+_STEPS = (
+    _FIRST,
+    _SECOND,
+    _THIRD,
+)  # what makes version n + 1 out of version n; a step that was released is never changed
 VERSION = len(_STEPS)
 
 

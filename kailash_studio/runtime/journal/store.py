@@ -10,6 +10,7 @@ from typing import Any
 from kailash_studio.errors import JournalError
 from kailash_studio.folders import user_data
 from kailash_studio.runtime.journal import contents
+from kailash_studio.runtime.journal.presence import Presence
 from kailash_studio.runtime.journal.schema import connect
 from kailash_studio.runtime.journal.writer import Writer
 
@@ -31,6 +32,7 @@ class Store:
         self._make_private()
         connect(self.path).close()
         self._writer = Writer(lambda: connect(self.path))
+        self._presence = Presence(self.path.with_name(self.path.stem + "_present"))
         self._local = threading.local()
         # a thread that ends lets go of its connection, and so of the file: programs start a thread for each run
         self._readers: weakref.WeakSet[Any] = weakref.WeakSet()
@@ -40,6 +42,7 @@ class Store:
     def close(self) -> None:
         """Write what is queued, and let go of the file."""
         self._writer.close()
+        self._presence.end()
         with self._readers_lock:
             self._closed = True
             for connection in list(self._readers):

@@ -17,7 +17,7 @@ from fakes.web_server import Reply, Request, serving
 from kailash_studio import WorkflowBuilder
 from kailash_studio.errors import HttpError, HttpTimeoutError, HttpUnreachableError, NodeError, ParameterError
 from kailash_studio.runtime.async_local import AsyncLocalRuntime
-from kailash_studio.runtime.engine import Outcome
+from kailash_studio.runtime.outcome import Outcome
 from kailash_studio.services import http
 from kailash_studio.services.http import HttpClient, is_public, retry_after
 from kailash_studio.spec.registry import installed_node_types

@@ -18,8 +18,8 @@ from kailash_studio import WorkflowBuilder
 from kailash_studio.errors import NodeOutputError, ParameterError, PythonCodeError
 from kailash_studio.nodes.code import PythonCodeNode
 from kailash_studio.runtime.async_local import AsyncLocalRuntime
-from kailash_studio.runtime.engine import Outcome
 from kailash_studio.runtime.events import Event
+from kailash_studio.runtime.outcome import Outcome
 from kailash_studio.services.python_code import LightPython
 
 BOTH = pytest.mark.parametrize("sandbox", ["light", "full"])

@@ -14,7 +14,7 @@ import pytest
 from kailash_studio import WorkflowBuilder
 from kailash_studio.errors import DatabaseError
 from kailash_studio.runtime.async_local import AsyncLocalRuntime
-from kailash_studio.runtime.engine import Outcome
+from kailash_studio.runtime.outcome import Outcome
 from kailash_studio.services.sql import query_sqlite, unique
 from kailash_studio.spec.registry import installed_node_types
 

@@ -14,8 +14,8 @@ from kailash_studio.errors import CircuitOpenError, NodeTimeoutError
 from kailash_studio.nodes.code import PythonCodeNode
 from kailash_studio.resilience.faults import Fault
 from kailash_studio.runtime.async_local import AsyncLocalRuntime
-from kailash_studio.runtime.engine import Outcome
 from kailash_studio.runtime.events import Event
+from kailash_studio.runtime.outcome import Outcome
 from kailash_studio.spec.registry import installed_node_types
 
 TYPES = [node_type.type_name() for node_type in installed_node_types()]

@@ -13,8 +13,8 @@ from fakes.virtual_time import VirtualClock, run_virtually
 from kailash_studio import WorkflowBuilder
 from kailash_studio.nodes.code import PythonCodeNode
 from kailash_studio.runtime.async_local import AsyncLocalRuntime
-from kailash_studio.runtime.engine import Outcome
 from kailash_studio.runtime.events import Event
+from kailash_studio.runtime.outcome import Outcome
 from kailash_studio.workflow.fallback import fallback_of
 
 ERRORS = (ConnectionError, TimeoutError, ValueError, OSError)

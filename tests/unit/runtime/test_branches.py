@@ -12,7 +12,7 @@ from kailash_studio import Node, WorkflowBuilder
 from kailash_studio.errors import NodeError, ParameterError
 from kailash_studio.nodes.code import PythonCodeNode
 from kailash_studio.runtime.async_local import AsyncLocalRuntime
-from kailash_studio.runtime.engine import Outcome
+from kailash_studio.runtime.outcome import Outcome
 
 
 def call(function: Any, **values: Any) -> Node:

@@ -13,8 +13,8 @@ from fakes.virtual_time import VirtualClock, run_virtually
 from kailash_studio import Node, WorkflowBuilder
 from kailash_studio.nodes.code import PythonCodeNode
 from kailash_studio.runtime.async_local import AsyncLocalRuntime
-from kailash_studio.runtime.engine import Outcome
 from kailash_studio.runtime.events import Event
+from kailash_studio.runtime.outcome import Outcome
 
 
 def call(function: Callable[..., Any], **values: Any) -> Node:
@@ -273,3 +273,26 @@ def test_a_random_graph_gives_what_a_plain_interpreter_gives(seed: int) -> None:
     assert outcome.state == ("failed" if failing else "succeeded")
     ended = [event.node for event in events if event.kind in {"node_succeeded", "node_failed", "node_skipped"}]
     assert sorted(ended) == sorted(builder.build().nodes)
+
+
+def test_a_caller_that_stops_waiting_cancels_what_runs() -> None:
+    ended: list[str] = []
+
+    async def endless() -> int:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append("endless")
+        return 1
+
+    async def work() -> None:
+        builder = WorkflowBuilder("w")
+        builder.add_node("endless", PythonCodeNode.from_function(endless))
+        task = asyncio.create_task(AsyncLocalRuntime().run(builder))
+        await asyncio.sleep(0.02)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(task, 10)
+
+    asyncio.run(work())
+    assert ended == ["endless"]

@@ -97,13 +97,14 @@ def test_resume_calls_only_what_has_not_finished(journal: Journal, tmp_path: Pat
     with pytest.raises(WorkflowExecutionError) as raised:
         runtime.execute(builder)
     broken = False
-    known = journal.finished(raised.value.run_id)
+    before = journal.run(raised.value.run_id)
+    known = journal.finished_in_all(before.root)
     outcome, run_id = asyncio.run(
-        AsyncLocalRuntime(journal=journal).run(builder, known=known, origin="resume", resumed_from=raised.value.run_id)
+        AsyncLocalRuntime(journal=journal).run(builder, known=known, origin="resume", before=before)
     )
     assert calls == ["first", "second", "second", "third"]
     assert outcome.results["third"] == {"result": 3}
-    assert journal.run(run_id).resumed_from == raised.value.run_id
+    assert journal.run(run_id).resumed_from == before.run_id
 
 
 # ------------------------------------------------------------------------------------------------- kills

@@ -14,8 +14,8 @@ from kailash_studio import LocalRuntime, Node, Output, RunContext, WorkflowBuild
 from kailash_studio.errors import ParameterError, RunCancelledError, WorkflowExecutionError
 from kailash_studio.nodes.code import PythonCodeNode
 from kailash_studio.runtime.async_local import AsyncLocalRuntime
-from kailash_studio.runtime.engine import Outcome
 from kailash_studio.runtime.events import Event
+from kailash_studio.runtime.outcome import Outcome
 from kailash_studio.spec.port import Anything
 
 

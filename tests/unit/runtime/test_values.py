@@ -10,7 +10,7 @@ from fakes.virtual_time import VirtualClock, run_virtually
 from kailash_studio import Input, Node, Output, Parameter, RunContext, WorkflowBuilder
 from kailash_studio.errors import CredentialError, ParameterError
 from kailash_studio.runtime.async_local import AsyncLocalRuntime
-from kailash_studio.runtime.engine import Outcome
+from kailash_studio.runtime.outcome import Outcome
 from kailash_studio.runtime.plan import InvalidWorkflowError
 from kailash_studio.spec.port import Anything
 from kailash_studio.spec.registry import Registry

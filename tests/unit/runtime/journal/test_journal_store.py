@@ -18,7 +18,6 @@ from kailash_studio.resilience.dead_letter import DeadLetter, FailedAttempt
 from kailash_studio.runtime.events import Event
 from kailash_studio.runtime.journal import schema
 from kailash_studio.runtime.journal.journal import Journal
-from kailash_studio.runtime.journal.letters import insert
 
 # waits for a line, so that all begin at once; then writes 60 batches, and claims the letters that it is told of
 _PROCESS = """
@@ -216,13 +215,18 @@ def test_a_store_of_the_first_version_is_taken_over_with_all_it_holds(tmp_path: 
     old.execute("PRAGMA user_version = 1")
     made = letter(7, "kept")
     old.execute("BEGIN")
-    insert(old, made, "")
-    old.execute("INSERT INTO runs VALUES ('r', 'w', '', '', '{}', 'api', '', 1.0, 'failed', 2.0)")
+    for run, before in (("r", ""), ("again", "r"), ("and again", "again"), ("other", "forgotten")):
+        old.execute("INSERT INTO runs VALUES (?, 'w', '', '', '{}', 'api', ?, 1.0, 'failed', 2.0)", (run, before))
     old.execute("COMMIT")
     old.close()
+    journal = Journal(path)
+    journal.take("r", [], lambda node: None, [made]).wait(10)
+    journal.close()
     for _ in range(2):  # the second time there is nothing to do
         journal = Journal(path)
         assert journal.dead_letters() == [made]
+        roots = {run.run_id: run.root for run in journal.runs()}
+        assert roots == {"r": "r", "again": "r", "and again": "r", "other": "other"}
         assert journal.run("r").state == "failed"
         assert journal._read("PRAGMA user_version") == [(schema.VERSION,)]
         journal.close()
