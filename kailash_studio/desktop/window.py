@@ -75,7 +75,9 @@ class MainWindow(QMainWindow):
         self.canvas_link = CanvasLink(self.session, self.canvas, self.say, self)
         self.inspector_link = InspectorLink(self.session, self.canvas, self.runs, self.inspector, self.say, self)
         self.rows_link = RowsLink(self.session, self.canvas, self.runs, self.rows, self)
-        self.operations_link = OperationsLink(self.engine, self.runs, self.dead_letters, self.breakers, self.say, self)
+        self.operations_link = OperationsLink(
+            self.engine, self.runs, self.session, self.dead_letters, self.breakers, self.say, self
+        )
         self.operations_link.counted.connect(self._show_operations)
         self.editing.fill_palette(self.palette_panel)
         self._connect()
