@@ -45,7 +45,7 @@ class Progress:
             elif event.kind == events.LOG_WRITTEN:
                 lines.append(f"    {event.node}: {event.details['text']}")
             elif told := around(event):
-                lines.append(f"    {event.node}: {told[1]}")
+                lines.append(f"    {event.node}: {told[1]}" if event.node else told[1])
             elif event.kind == events.RUN_FINISHED:
                 lines.append(self._last_line(event))
         self._write(lines)

@@ -74,6 +74,8 @@ class OperationsLink(QObject):
             self.refresh()
         elif update["run_id"] != self._run_id() and update["log"]:
             self._runs.logged.emit(update["log"])  # of the replay of a single letter
+        if update.get("breakers"):
+            self._spawn(self._list_breakers())
 
     def _run_id(self) -> str:
         return self._runs.current.run_id if self._runs.current is not None else ""

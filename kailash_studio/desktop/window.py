@@ -161,6 +161,7 @@ class MainWindow(QMainWindow):
             "commands": editing.choose_command,
             "add": editing.choose_node_type,
             "connect": editing.choose_connection,
+            "fallback": editing.choose_fallback,
             "arrange": self.arrange,
             "run": runs.start,
             "stop": runs.stop,

@@ -118,12 +118,14 @@ class Run:
             self._events.end(events.RUN_FINISHED, self._summary(outcome))
         return outcome
 
-    def pause(self, reason: str) -> None:
-        """Start no further node until ``go_on``; what runs goes on."""
-        if not self._paused and not self._done.done():
-            self._paused = reason
-            self._events.emit(events.RUN_PAUSED, "", -1, {"reason": reason})
-            self._events.flush()
+    def pause(self, reason: str) -> bool:
+        """Start no further node until ``go_on``; what runs goes on. False when it is paused already, or has ended."""
+        if self._paused or self._done.done():
+            return False
+        self._paused = reason
+        self._events.emit(events.RUN_PAUSED, "", -1, {"reason": reason})
+        self._events.flush()
+        return True
 
     def go_on(self) -> None:
         """Start nodes again after a pause."""

@@ -17,7 +17,7 @@ from typing import Any
 
 from kailash_studio import __version__
 from kailash_studio.errors import EngineError, StudioError, describe
-from kailash_studio.resilience.guard import ATTEMPT_FAILED
+from kailash_studio.resilience.guard import ATTEMPT_FAILED, BREAKER_CHANGED
 from kailash_studio.runtime import events, protocol
 from kailash_studio.runtime.async_local import AsyncLocalRuntime, new_run_id
 from kailash_studio.runtime.events import Event
@@ -44,6 +44,7 @@ class Updates:
         self._tries: dict[str, int] = {}
         self._log: list[list[Any]] = []
         self._run: dict[str, Any] | None = None
+        self._breakers = False
         self._last = 0.0
         self._handle: asyncio.TimerHandle | None = None
 
@@ -71,6 +72,7 @@ class Updates:
     def _follow(self, event: Event) -> None:
         """The newest state of a node; events around its call refine it."""
         told = event.details
+        self._breakers |= event.kind == BREAKER_CHANGED
         if event.kind in events.NODE_ENDED or event.kind == events.NODE_STARTED:
             tries = self._tries.get(event.node, 0)
             attempts = {"attempts": tries + 1} if tries and event.kind == events.NODE_SUCCEEDED else {}
@@ -90,8 +92,9 @@ class Updates:
         if self._states or self._log or self._run:
             self._last = time.monotonic()
             message = {"run_id": self._run_id, "states": self._states, "log": self._log, "run": self._run}
-            self._states, self._log, self._run = {}, [], None
-            self._send({"update": message})
+            breakers = {"breakers": True} if self._breakers else {}
+            self._states, self._log, self._run, self._breakers = {}, [], None, False
+            self._send({"update": message | breakers})
 
 
 def _log_line(event: Event) -> list[Any] | None:

@@ -181,11 +181,13 @@ class Operations:
         told = []
         for key in sorted(live.keys() | kept.keys()):
             snapshot = live[key].snapshot() if key in live else kept[key]
+            share = live[key].failure_share() if key in live else None
             told.append(
                 {
                     "key": key,
                     "state": snapshot.state,
                     "failures": snapshot.failures,
+                    "failure_rate": share,
                     "reason": snapshot.reason,
                     "updated": snapshot.updated_wall,
                     "changes": [

@@ -56,5 +56,11 @@ def around(event: Event) -> tuple[str, str] | None:
         case events.NODE_RECOVERED:
             given = f": {rows(event)}" if told["rows"] else ""
             return "warning", f"Recovered by {told['by']} in {duration(told['seconds'])}{given}."
+        case events.INPUTS_EDITED:
+            return "info", f"Given by hand: {', '.join(told['inputs'])}."
+        case events.RUN_PAUSED:
+            return "warning", f"The run is paused. {told['reason']}."
+        case events.RUN_CONTINUED:
+            return "info", "The run goes on."
         case _:
             return None

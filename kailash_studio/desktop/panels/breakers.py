@@ -83,7 +83,7 @@ class Breakers(QWidget):
         self.list.setAccessibleName("Circuit breakers")
         self.list.header().setSectionResizeMode(3, QHeaderView.ResizeMode.Stretch)
         self.list.header().setStretchLastSection(False)
-        for column, width in ((0, 170), (1, 84), (2, 62), (4, 150)):
+        for column, width in ((0, 170), (1, 84), (2, 78), (4, 150)):
             self.list.setColumnWidth(column, width)
         self._empty = EmptyState(
             icons, "zap", "No circuit breakers yet. Switch one on in a node's Resilience tab.", self
@@ -116,11 +116,14 @@ class Breakers(QWidget):
         now = time.time()
         for told in breakers:
             state = told["state"]
-            words = [told["key"], state.replace("_", " "), str(told["failures"]), told["reason"], ""]
+            rate = told["failure_rate"]
+            failures = f"{told['failures']} in a row" if rate is None else f"{rate:.0%}"
+            words = [told["key"], state.replace("_", " "), failures, told["reason"], ""]
             item = QTreeWidgetItem(self.list, words)
             item.setData(0, _KEY, told["key"])
             item.setForeground(1, self._theme.colour(STATE_TOKENS.get(state, "text2")))
             item.setForeground(3, self._theme.colour("text2"))
+            item.setToolTip(2, "of the calls in its window" if rate is not None else "since the last success")
             item.setToolTip(3, told["reason"])
             self.list.setItemWidget(item, 4, Band(self._theme, told["changes"], now, state))
             item.setSelected(told["key"] == chosen)

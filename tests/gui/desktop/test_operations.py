@@ -163,15 +163,18 @@ def test_breakers_show_their_day_and_are_set_by_hand(theme: Theme, icons: Icons,
     now = time.time()
     panel.show_breakers(
         [
-            {"key": "w/a", "state": "open", "failures": 5, "reason": "5 failures in a row", "updated": now,
-             "changes": [[now - 3600, "open"]]},
-            {"key": "w/b", "state": "closed", "failures": 0, "reason": "", "updated": now, "changes": []},
+            {"key": "w/a", "state": "open", "failures": 5, "failure_rate": None, "reason": "5 failures in a row"}
+            | {"updated": now, "changes": [[now - 3600, "open"]]},
+            {"key": "w/b", "state": "closed", "failures": 0, "failure_rate": 0.4, "reason": ""}
+            | {"updated": now, "changes": []},
         ]
-    )  # fmt: skip
+    )
     assert panel.caption.text() == "2 breakers, 1 open"
     assert not panel.force.isEnabled()
     item = panel.list.topLevelItem(0)
     assert item is not None
+    assert item.text(2) == "5 in a row"
+    assert panel.list.topLevelItem(1).text(2) == "40%"  # type: ignore[union-attr]
     band = panel.list.itemWidget(item, 4)
     assert isinstance(band, Band)
     assert "open" in band.toolTip()

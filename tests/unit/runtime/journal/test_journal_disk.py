@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -21,11 +21,13 @@ from kailash_studio import WorkflowBuilder
 from kailash_studio.errors import JournalError
 from kailash_studio.nodes.code import PythonCodeNode
 from kailash_studio.runtime.async_local import AsyncLocalRuntime
-from kailash_studio.runtime.events import Event
+from kailash_studio.runtime.events import RUN_CONTINUED, RUN_PAUSED, Event
 from kailash_studio.runtime.journal import schema, store
 from kailash_studio.runtime.journal.journal import Journal
 from kailash_studio.runtime.journal.recorder import Recorder
 from kailash_studio.runtime.journal.writer import Writer
+from kailash_studio.runtime.outcome import Outcome
+from kailash_studio.runtime.wording import around
 
 
 @pytest.fixture
@@ -137,6 +139,56 @@ def test_a_run_ends_on_a_full_disk_and_is_written_when_there_is_room(
     assert journal.finished(run_id) == {"n": {"result": large(1)}}
 
 
+def test_a_run_is_paused_while_the_disk_is_full_and_then_goes_on(
+    full: tuple[Journal, Callable[[], None]],
+) -> None:
+    journal, make_room = full
+    told: list[Event] = []
+    called: list[str] = []
+
+    async def work() -> Outcome:
+        paused = asyncio.Event()
+
+        def sink(batch: Sequence[Event]) -> None:
+            told.extend(batch)
+            if any(event.kind == RUN_PAUSED for event in batch):
+                paused.set()
+
+        async def first(x: str) -> str:
+            while not journal.problem:
+                await asyncio.sleep(0.01)
+            return "given"
+
+        async def second(x: str) -> str:
+            called.append(x)
+            await asyncio.sleep(0.01)  # by now it is paused
+            return x
+
+        builder = WorkflowBuilder("w")
+        builder.add_node("too_much", PythonCodeNode.from_function(lambda: large(1), name="too_much"))
+        builder.add_node("first", PythonCodeNode.from_function(first))
+        builder.add_connection("too_much", "result", "first", "x")
+        for name, before in (("second", "first"), ("third", "second"), ("fourth", "third")):
+            builder.add_node(name, PythonCodeNode.from_function(second))
+            builder.add_connection(before, "result", name, "x")
+        running = asyncio.create_task(AsyncLocalRuntime(journal=journal).run(builder, sink=sink))
+        await asyncio.wait_for(paused.wait(), 30)
+        await asyncio.sleep(0.05)
+        assert len(called) < 3, "nothing starts while it is paused"
+        assert not running.done()
+        make_room()
+        outcome, run_id = await asyncio.wait_for(running, 30)
+        assert [event.kind for event in journal.events(run_id)] == [event.kind for event in told]
+        return outcome
+
+    assert asyncio.run(work()).state == "succeeded"
+    assert len(called) == 3
+    around_pause = [event for event in told if event.kind in {RUN_PAUSED, RUN_CONTINUED}]
+    assert [event.kind for event in around_pause] == [RUN_PAUSED, RUN_CONTINUED]
+    assert "full" in around_pause[0].details["reason"]
+    assert around(around_pause[0]) == ("warning", f"The run is paused. {around_pause[0].details['reason']}.")
+
+
 def test_a_claim_that_a_full_disk_refused_is_not_made_later(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
     schema.connect(path).close()
@@ -210,7 +262,7 @@ _SPILLING = """
 import sys
 from pathlib import Path
 from random import Random
-from kailash_studio.runtime.events import Event
+from kailash_studio.runtime.events import RUN_CONTINUED, RUN_PAUSED, Event
 from kailash_studio.runtime.journal.journal import Journal
 
 journal, first = Journal(Path(sys.argv[1])), int(sys.argv[2])
