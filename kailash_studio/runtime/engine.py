@@ -346,8 +346,8 @@ class Run:
                 root = self._failed_root[source.step]
                 if root >= 0:
                     self._failed_root[i] = root
-                    why = self._history.failed(self.plan.steps[root].node_id)
-                    self._end_without_run(i, SKIPPED, events.NODE_SKIPPED, why)
+                    of = self.plan.steps[root].node_id
+                    self._end_without_run(i, SKIPPED, events.NODE_SKIPPED, self._history.failed(of), of=of)
                     return None
         inputs = {**step.constants, **edited}
         for name, sources in taken.items():
@@ -480,14 +480,14 @@ class Run:
                 inputs[name] = values if name in step.many else values[0]
         return inputs | self._edited.get(i, {})
 
-    def _end_without_run(self, i: int, state: int, kind: str, reason: str, cause: int = -1) -> None:
+    def _end_without_run(self, i: int, state: int, kind: str, reason: str, cause: int = -1, of: str = "") -> None:
         self._state[i] = state
         self._reasons[i] = reason
         if self.plan.steps[i].fallback >= 0 and state == SKIPPED:
             self._not_needed(self.plan.steps[i].fallback, f"{self.plan.steps[i].node_id} did not run", self._cause[i])
-        mark = self._events.emit(
-            kind, self.plan.steps[i].node_id, cause if cause >= 0 else self._cause[i], {"reason": reason}
-        )
+        details = {"reason": reason, "of": of} if of else {"reason": reason}
+        cause = cause if cause >= 0 else self._cause[i]
+        mark = self._events.emit(kind, self.plan.steps[i].node_id, cause, details)
         self._release(i, mark, special=True)
         origin = self.plan.steps[i].stands_in_for
         if state == CANCELLED and origin in self._covered:

@@ -35,8 +35,9 @@ class Event(NamedTuple):
         cause: Sequence of the event that led to this one, or -1.
         details: By kind. Succeeded: ``outputs`` given, ``rows`` by output, ``seconds``. Failed: ``error``, ``code``,
             ``seconds``. Recovered: as succeeded, with ``by`` (the fallback) and ``error``. Skipped, cancelled, run
-            paused: ``reason``. Inputs edited: ``inputs``, the names of those that were given by hand. Log: ``level``,
-            ``text``. Run finished: ``state``, ``seconds``, counts of nodes. The kinds that a guard tells of are in
+            paused: ``reason``; skipped because of a failure: ``of``, the node that failed. Inputs edited: ``inputs``,
+            the names of those that were given by hand. Log: ``level``, ``text``. Run finished: ``state``, ``seconds``,
+            counts of nodes. The kinds that a guard tells of are in
             ``resilience.guard``: attempts carry ``attempt`` and, failed, ``error``, ``code``, ``seconds``, ``wait``
             until the next one or None, ``why``.
     """

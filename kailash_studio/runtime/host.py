@@ -141,6 +141,7 @@ class Host:
     async def serve(self, requests: asyncio.Queue[bytes | None]) -> None:
         """Answer until the requests end."""
         async with self._runtime:
+            self._tasks["tidy"] = asyncio.create_task(self._tidy())
             while not self.ended.is_set():
                 line = await requests.get()
                 if line is None:
@@ -150,6 +151,14 @@ class Host:
                 task.cancel()
             await asyncio.gather(*self._tasks.values(), return_exceptions=True)
         self._journal.close()
+
+    async def _tidy(self) -> None:
+        try:
+            await asyncio.to_thread(self._journal.tidy)
+        except StudioError as error:
+            self._send({"update": {"run_id": "", "states": {}, "log": [_line(describe(error))], "run": None}})
+        finally:
+            self._tasks.pop("tidy", None)
 
     def _handle(self, line: bytes) -> None:
         number: Any = None
@@ -208,7 +217,7 @@ class Host:
             details: dict[str, Any] = {"state": "failed", "seconds": 0.0, "error": _error(error)}
             if isinstance(error, InvalidWorkflowError):
                 details["findings"] = [[f.severity, f.code, f.place, f.sentence] for f in error.findings]
-            log = [[time.time(), "error", "", describe(error)]]
+            log = [_line(describe(error))]
             self._send({"update": {"run_id": run_id, "states": {}, "log": log, "run": details}})
         finally:
             self._tasks.pop(run_id, None)
@@ -225,6 +234,10 @@ class Host:
 def _kept(run_id: str, *, letters: bool) -> dict[str, Any]:
     """The journal has all of a run now; ``letters``: dead letters came or changed."""
     return {"update": {"run_id": run_id, "states": {}, "log": [], "run": None, "kept": True, "letters": letters}}
+
+
+def _line(sentence: str) -> list[Any]:
+    return [time.time(), "error", "", sentence]
 
 
 def _error(error: BaseException) -> dict[str, str]:

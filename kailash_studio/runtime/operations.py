@@ -16,6 +16,7 @@ from kailash_studio.runtime.events import Sink
 from kailash_studio.runtime.happened import compare
 from kailash_studio.runtime.journal.journal import Journal
 from kailash_studio.runtime.journal.replay import Replayed, Replays, workflow_of
+from kailash_studio.runtime.why import Causes
 from kailash_studio.spec.values import to_plain
 from kailash_studio.workflow.reader import read
 
@@ -65,11 +66,16 @@ class Operations:
         }
 
     def _happened(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """How a run went: configured against happened for each node with policies, and why nodes did not run."""
         run = self._journal.run(request["run_id"])
-        nodes = workflow_of(self._journal, run).nodes
-        policies = {node_id: placed.resilience for node_id, placed in nodes.items()}
-        found = compare(policies, self._journal.events(run.run_id))
-        return {"nodes": {f.node: [f.configured, f.happened, list(f.differences)] for f in found}}
+        workflow = workflow_of(self._journal, run)
+        policies = {node_id: placed.resilience for node_id, placed in workflow.nodes.items()}
+        told = self._journal.events(run.run_id)
+        causes = Causes(told, workflow)
+        return {
+            "nodes": {f.node: [f.configured, f.happened, list(f.differences)] for f in compare(policies, told)},
+            "why": {node: causes.why(node) for node in causes.not_run()},
+        }
 
     def _discard(self, request: Mapping[str, Any]) -> dict[str, Any]:
         ids = [letter.id for letter in self._chosen(request)]

@@ -18,8 +18,9 @@ from typing import Any
 import pytest
 
 from kailash_studio import WorkflowBuilder
-from kailash_studio.errors import JournalError
+from kailash_studio.errors import JournalError, ParameterError
 from kailash_studio.nodes.code import PythonCodeNode
+from kailash_studio.resilience.dead_letter import DeadLetter
 from kailash_studio.runtime.async_local import AsyncLocalRuntime
 from kailash_studio.runtime.events import RUN_CONTINUED, RUN_PAUSED, Event
 from kailash_studio.runtime.journal import schema, store
@@ -324,3 +325,39 @@ def test_a_file_that_is_wanted_again_while_it_is_being_forgotten_stays(journal: 
     other.close()
     assert len(calls) == 2
     assert journal.finished("young") == {"n0": {"result": value}}
+
+
+def test_runs_whose_work_still_waits_in_a_dead_letter_are_kept(journal: Journal) -> None:
+    letter = DeadLetter.of(
+        run_id="again", root="first", workflow="w", document_hash="", node="n0", node_type="T", timestamp=1.0,
+        error="down", error_class="E", code="", attempts=(), inputs={},
+    )  # fmt: skip
+    for number, (name, before) in enumerate((("first", ""), ("again", "first"), ("other", ""), ("new", ""))):
+        journal.start_run(name, "w", "", float(number), resumed_from=before, root=before)
+        told = succeeded(name, 0)._replace(wall=float(number))
+        letters = [letter] if name == "again" else []
+        journal.take(name, [told, finished(name, 1)], lambda node: {"result": 1}, letters).wait(20)
+    assert journal.forget(100.0, keep=1) == 1
+    assert [run.run_id for run in journal.runs()] == ["new", "again", "first"]
+    assert journal.finished_in_all("first") == {"n0": {"result": 1}}
+    journal.change_dead_letters([letter.id], "discarded")
+    assert journal.forget(100.0, keep=1) == 2
+    assert journal.count_dead_letters(state="") == 0
+
+
+def test_the_journal_is_tidied_once_a_day_as_the_environment_says(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(25):
+        journal.start_run(f"r{number:02}", "w", "", float(number)).wait(10)
+    monkeypatch.setenv("KAILASH_STUDIO_KEEP_DAYS", "soon")
+    with pytest.raises(ParameterError, match="KAILASH_STUDIO_KEEP_DAYS is 'soon'"):
+        journal.tidy()
+    monkeypatch.setenv("KAILASH_STUDIO_KEEP_DAYS", "0")
+    assert journal.tidy() == 0
+    monkeypatch.delenv("KAILASH_STUDIO_KEEP_DAYS")
+    assert journal.tidy() == 5, "the newest twenty stay, however old"
+    journal.start_run("old", "w", "", 0.5).wait(10)
+    assert journal.tidy() == 0, "it was done today"
+    os.utime(journal.path.with_name("journal.tidied"), (0, 0))
+    assert journal.tidy() == 1
