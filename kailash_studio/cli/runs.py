@@ -14,7 +14,7 @@ from kailash_studio.runtime.events import Event
 from kailash_studio.runtime.happened import compare
 from kailash_studio.runtime.journal.journal import Journal, RunRecord
 from kailash_studio.runtime.why import Causes
-from kailash_studio.runtime.wording import around, duration, rows
+from kailash_studio.runtime.wording import around, duration, own_error, rows
 from kailash_studio.workflow.reader import read
 
 
@@ -81,7 +81,7 @@ def _line(event: Event) -> str:
             took = "reused" if event.details.get("reused") else f"succeeded in {duration(event.details['seconds'])}"
             return f"{took}  {rows(event)}".rstrip()
         case events.NODE_FAILED:
-            return f"failed: {event.details['error']}"
+            return f"failed: {own_error(event)}"
         case events.NODE_SKIPPED | events.NODE_CANCELLED:
             return f"{event.kind.removeprefix('node_')}: {event.details['reason']}"
         case _:

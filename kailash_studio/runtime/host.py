@@ -25,7 +25,7 @@ from kailash_studio.runtime.journal.journal import Journal
 from kailash_studio.runtime.operations import Operations
 from kailash_studio.runtime.pages import page_of
 from kailash_studio.runtime.plan import InvalidWorkflowError
-from kailash_studio.runtime.wording import around, counts, duration, rows
+from kailash_studio.runtime.wording import around, counts, duration, own_error, rows
 from kailash_studio.spec.context import Outputs
 from kailash_studio.workflow.reader import read
 
@@ -100,7 +100,7 @@ class Updates:
 def _log_line(event: Event) -> list[Any] | None:
     details = event.details
     if event.kind == events.NODE_FAILED:
-        return [event.wall, "error", event.node, details["error"]]
+        return [event.wall, "error", event.node, own_error(event)]
     if event.kind in {events.NODE_SKIPPED, events.NODE_CANCELLED}:
         word = event.kind.removeprefix("node_").capitalize()
         return [event.wall, "info", event.node, f"{word}: {details['reason']}."]

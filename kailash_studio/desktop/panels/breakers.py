@@ -60,6 +60,9 @@ class Band(QWidget):
 class Breakers(QWidget):
     """The list of breakers.
 
+    Attributes:
+        told: What is shown.
+
     Signals:
         set_wanted: A key, and whether it is to be forced open or reset.
     """
@@ -71,6 +74,7 @@ class Breakers(QWidget):
         self.setObjectName("panel")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._theme = theme
+        self.told: list[dict[str, Any]] = []
         self.caption = label("", "muted", self)
         self.force = QPushButton(icons.icon("ban"), "Force open", self)
         self.force.setToolTip("Refuse all calls of the selected breaker until it is reset.")
@@ -83,7 +87,7 @@ class Breakers(QWidget):
         self.list.setAccessibleName("Circuit breakers")
         self.list.header().setSectionResizeMode(3, QHeaderView.ResizeMode.Stretch)
         self.list.header().setStretchLastSection(False)
-        for column, width in ((0, 170), (1, 84), (2, 78), (4, 150)):
+        for column, width in ((0, 130), (1, 76), (2, 72), (4, 96)):
             self.list.setColumnWidth(column, width)
         self._empty = EmptyState(
             icons, "zap", "No circuit breakers yet. Switch one on in a node's Resilience tab.", self
@@ -111,6 +115,7 @@ class Breakers(QWidget):
 
     def show_breakers(self, breakers: list[dict[str, Any]]) -> None:
         """Show them; the selected one stays selected."""
+        self.told = breakers
         chosen = self.chosen()
         self.list.clear()
         now = time.time()
@@ -118,6 +123,7 @@ class Breakers(QWidget):
             state = told["state"]
             rate = told["failure_rate"]
             failures = f"{told['failures']} in a row" if rate is None else f"{rate:.0%}"
+            failures = failures if state == "closed" else ""  # it counts nothing while it refuses
             words = [told["key"], state.replace("_", " "), failures, told["reason"], ""]
             item = QTreeWidgetItem(self.list, words)
             item.setData(0, _KEY, told["key"])

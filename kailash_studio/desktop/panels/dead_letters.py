@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QPushButton,
     QSplitter,
     QStackedWidget,
+    QToolButton,
     QTreeWidget,
     QTreeWidgetItem,
     QVBoxLayout,
@@ -114,6 +115,7 @@ class DeadLetters(QWidget):
         self._limit = _PAGE
         self._details_of = ""
         self.filter = SearchField(icons, "Filter: node, error…", self)
+        self.filter.setMinimumWidth(90)
         self.filter.setMaximumWidth(180)
         self.state = QComboBox(self)
         self.state.setAccessibleName("State of the letters")
@@ -122,10 +124,12 @@ class DeadLetters(QWidget):
         self.caption = label("", "muted", self)
         self.rate = RatePlot(theme, self)
         self.replay = QPushButton(icons.icon("rotate-cw"), "Replay", self)
-        self.replay.setToolTip("Run the work of the selected letters again; what stood above them is taken over.")
-        self.discard = QPushButton(icons.icon("trash-2"), "Discard", self)
-        self.discard.setToolTip("Give the selected letters up; they stay listed as discarded, and can be restored.")
-        self.more_actions = QPushButton(icons.icon("ellipsis"), "", self)
+        self.replay.setToolTip(
+            "Run the work of the selected letters again; what stood above them is taken over (Ctrl+Enter)."
+        )
+        self.discard = QToolButton(self)
+        self.more_actions = QToolButton(self)
+        self.more_actions.setIcon(icons.icon("ellipsis"))
         self.more_actions.setAccessibleName("More that can be done with the selected letters")
         self.more_actions.setToolTip("More that can be done with the selected letters")
         self.progress = ElidedLabel("cap", self)
@@ -153,7 +157,7 @@ class DeadLetters(QWidget):
         header = made.header()
         header.setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
         header.setStretchLastSection(False)
-        for column, width in ((0, 150), (2, 62), (3, 74), (4, 80)):
+        for column, width in ((0, 110), (2, 56), (3, 66), (4, 72)):
             made.setColumnWidth(column, width)
         return made
 
@@ -188,7 +192,7 @@ class DeadLetters(QWidget):
     def _lay_out(self) -> None:
         bar = QHBoxLayout()
         bar.setContentsMargins(12, 8, 12, 6)
-        bar.setSpacing(8)
+        bar.setSpacing(6)
         bar.addWidget(self.filter)
         bar.addWidget(self.state)
         bar.addWidget(self.caption)
@@ -204,7 +208,9 @@ class DeadLetters(QWidget):
         split = QSplitter(Qt.Orientation.Horizontal, self)
         split.addWidget(self.list)
         split.addWidget(self.details)
-        split.setSizes([600, 260])
+        split.setSizes([400, 200])
+        split.setStretchFactor(0, 2)
+        split.setStretchFactor(1, 1)
         page = QWidget(self)
         column = QVBoxLayout(page)
         column.setContentsMargins(0, 0, 0, 0)
@@ -251,8 +257,10 @@ class DeadLetters(QWidget):
         chosen, opened = self._marked()
         self.list.blockSignals(True)
         self.list.clear()
+        self.list.setColumnHidden(4, bool(self.state.currentData()))  # they are all the same then
         for fingerprint, count, node, error, first, last, newest in groups:
-            item = QTreeWidgetItem(self.list, [node, error, f"{count:,}", _when(last), ""])
+            said = error.removeprefix(f"{node}: ")
+            item = QTreeWidgetItem(self.list, [node, said, f"{count:,}", _when(last), ""])
             item.setData(0, _LETTER, newest)
             item.setData(0, _COUNT, count)
             item.setTextAlignment(2, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
@@ -354,8 +362,13 @@ class DeadLetters(QWidget):
         self.replay.setEnabled(bool(self.chosen()) and not gone)
         self.discard.setEnabled(bool(self.chosen()))
         self.more_actions.setEnabled(bool(self.chosen()))
-        self.discard.setText("Restore" if gone else "Discard")
         self.discard.setIcon(self._icons.icon("undo-2" if gone else "trash-2"))
+        self.discard.setAccessibleName("Restore" if gone else "Discard")
+        self.discard.setToolTip(
+            "Let the selected letters wait again."
+            if gone
+            else "Give the selected letters up (Delete); they stay listed as discarded, and can be restored."
+        )
         newest = items[0].data(0, _LETTER) if len(items) == 1 else ""
         if newest and newest != _MORE:
             if newest != self._details_of:

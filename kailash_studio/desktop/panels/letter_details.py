@@ -7,12 +7,10 @@ import time
 from typing import Any
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 
 from kailash_studio.desktop.icons import Icons
-from kailash_studio.desktop.widgets.basics import label
-
-_TRIES_SHOWN = 4
+from kailash_studio.desktop.widgets.basics import ElidedLabel, label
 
 
 class LetterDetails(QWidget):
@@ -27,9 +25,7 @@ class LetterDetails(QWidget):
     def __init__(self, icons: Icons, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._given: dict[str, Any] = {}
-        self.said = QLabel(self)
-        self.said.setObjectName("cap")
-        self.said.setWordWrap(True)
+        self.said = ElidedLabel("muted", self)
         self.inputs = QPlainTextEdit(self)
         self.inputs.setAccessibleName("Inputs of the chosen letter, as JSON")
         self.inputs.setPlaceholderText("Select a letter to see what it was given and what was tried.")
@@ -62,18 +58,14 @@ class LetterDetails(QWidget):
 
     def show_letter(self, letter: dict[str, Any], alike: int) -> None:
         """Show a letter; ``alike``: how many failed like it and are chosen with it."""
-        head = [f"{alike:,} failed alike; this is the newest."] if alike > 1 else []
+        tried = [f"attempt {a['attempt']}: {a['error']}" for a in letter["attempt_log"]]
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(letter["timestamp"]))
-        head.append(f"{letter['node']} of {letter['workflow']}, run {letter['run_id']}, given up at {when}")
-        if letter["note"]:
-            head.append(
-                f"{letter['note']} ({letter['replays']} replays failed)" if letter["replays"] else letter["note"]
-            )
-        log = letter["attempt_log"]
-        head += [f"attempt {a['attempt']}: {a['error']}" for a in log[:_TRIES_SHOWN]]
-        if len(log) > _TRIES_SHOWN:
-            head.append(f"and {len(log) - _TRIES_SHOWN} more")
-        self.said.setText("\n".join(head))
+        head = f"newest of {alike:,} · " if alike > 1 else ""
+        head += f"{len(tried)} attempts · run {letter['run_id']}"
+        note = f"{letter['note']} ({letter['replays']} failed replays)" if letter["replays"] else letter["note"]
+        where = f"{letter['node']} of {letter['workflow']}, given up at {when}"
+        self.said.setText(head)
+        self.said.setToolTip("\n".join([head, where, *([note] if note else []), *tried]))
         inputs = letter["inputs"]
         if isinstance(inputs, dict):
             self._show(inputs, json.dumps(inputs, indent=2, ensure_ascii=False), readable=True)
