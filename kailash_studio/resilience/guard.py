@@ -113,6 +113,8 @@ class Guard:
                 context.scope.note(ATTEMPT_FAILED, context.node_id, details)
                 if wait is None:
                     raise
+                if context.scope.retrying is not None:
+                    await context.scope.retrying(context, describe(error))
                 if wait > 0:
                     await clock.sleep(wait)
             else:
