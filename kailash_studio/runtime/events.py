@@ -41,9 +41,9 @@ class Event(NamedTuple):
             ``seconds``. Recovered: as succeeded, with ``by`` (the fallback) and ``error``. Skipped, cancelled, run
             paused: ``reason``; skipped because of a failure: ``of``, the node that failed. Edited: the names of what
             was given by hand. Node stopped: ``stop`` (its number), ``when``, ``reason``; continued: ``stop``, ``do``.
-            Log: ``level``, ``text``. Run finished: ``state``, ``seconds``, counts of nodes. The kinds that a guard tells
-            of are in ``resilience.guard``: attempts carry ``attempt`` and, failed, ``error``, ``code``, ``seconds``,
-            ``wait`` until the next one or None, ``why``.
+            Log: ``level``, ``text``. Run finished: ``state``, ``seconds``, counts of nodes. The kinds that a guard
+            tells of are in ``resilience.guard``: attempts carry ``attempt`` and, failed, ``error``, ``code``,
+            ``seconds``, ``wait`` until the next one or None, ``why``.
     """
 
     sequence: int
