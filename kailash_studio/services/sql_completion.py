@@ -17,7 +17,7 @@ Offered = Literal["column", "alias", "table", "view", "schema", "function", "key
 _ORDER: dict[str, int] = {"column": 0, "alias": 1, "table": 2, "view": 2, "schema": 3, "function": 4, "keyword": 5}
 _BEFORE_TABLES = frozenset({"from", "join", "into", "update", "table", "only", "using"})
 _NO_TABLE = (_BEFORE_TABLES - {"using"}) | {"lateral", "select"}
-_ENDS_FROM = frozenset({"select", "where", "group", "order", "having", "set", "values", "returning", "on", "by"})
+_ENDS_FROM = frozenset({"select", "where", "group", "order", "having", "set", "values", "returning", "by"})
 _ENDS_ALIAS = KEYWORDS | RESERVED
 _MOST = 200
 

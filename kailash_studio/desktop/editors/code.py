@@ -22,31 +22,17 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QPlainTextEdit, QTextEdit, QWidget
 
+from kailash_studio.desktop.editors.sql_highlight import SqlHighlighter
 from kailash_studio.desktop.theme import Theme
 
 COMMIT_AFTER_MS = 400
 
-_SQL_WORDS = (
-    "select from where and or not in is null like ilike between exists as on using join left right full inner outer "
-    "cross group by order having limit offset distinct union all intersect except with recursive insert into values "
-    "update set delete create table index view drop alter case when then else end asc desc returning cast over "
-    "partition true false interval any lateral"
-)
 _PYTHON_WORDS = " ".join(keyword.kwlist)
 
 Rule = tuple[re.Pattern[str], str, bool]
 
 
-def _rules(language: str) -> list[Rule]:
-    if language == "sql":
-        words = "|".join(_SQL_WORDS.split())
-        return [
-            (re.compile(rf"\b({words})\b", re.IGNORECASE), "purple", True),
-            (re.compile(r"\b\d+(\.\d+)?\b"), "teal", False),
-            (re.compile(r"\$\d+|(?<!:):[A-Za-z_]\w*"), "amber", False),
-            (re.compile(r"'([^']|'')*'?"), "green", False),
-            (re.compile(r"--.*$"), "text3", False),
-        ]
+def _rules() -> list[Rule]:
     words = "|".join(_PYTHON_WORDS.split())
     return [
         (re.compile(rf"\b({words})\b"), "purple", True),
@@ -57,16 +43,14 @@ def _rules(language: str) -> list[Rule]:
     ]
 
 
-class Highlighter(QSyntaxHighlighter):
-    """Colours words, numbers, texts, comments and, over several lines, docstrings and SQL block comments."""
+class PythonHighlighter(QSyntaxHighlighter):
+    """Colours words, numbers, texts, comments and, over several lines, docstrings."""
 
-    def __init__(self, document: QTextDocument, theme: Theme, language: str) -> None:
+    def __init__(self, document: QTextDocument, theme: Theme) -> None:
         super().__init__(document)
         self._theme = theme
-        self._rules = _rules(language)
-        self._blocks = (
-            (("/*", "*/", "text3"),) if language == "sql" else (('"""', '"""', "green"), ("'''", "'''", "green"))
-        )
+        self._rules = _rules()
+        self._blocks = (('"""', '"""', "green"), ("'''", "'''", "green"))
 
     def _format(self, token: str, bold: bool = False) -> QTextCharFormat:
         made = QTextCharFormat()
@@ -135,7 +119,8 @@ class CodeEditor(QPlainTextEdit):
         self.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
         self.setTabStopDistance(self.fontMetrics().horizontalAdvance(" ") * 4)
         self.setTabChangesFocus(False)
-        self._highlighter = Highlighter(self.document(), theme, language)
+        made = SqlHighlighter if language == "sql" else PythonHighlighter
+        self._highlighter: QSyntaxHighlighter = made(self.document(), theme)
         self._gutter = _Gutter(self)
         self._rest = QTimer(self, singleShot=True, interval=COMMIT_AFTER_MS)
         self._rest.timeout.connect(self.commit)
@@ -175,6 +160,7 @@ class CodeEditor(QPlainTextEdit):
         if line != self._error_line:
             self._error_line = line
             self._mark_lines()
+            self._gutter.update()
 
     def focusOutEvent(self, event: QFocusEvent) -> None:
         """Leaving commits."""
@@ -246,7 +232,11 @@ class CodeEditor(QPlainTextEdit):
                     mark.format.setProperty(QTextFormat.Property.FullWidthSelection, True)
                     mark.cursor = QTextCursor(block)
                     marks.append(mark)
-        self.setExtraSelections(marks)
+        self.setExtraSelections([*marks, *self._more_marks()])
+
+    def _more_marks(self) -> list[QTextEdit.ExtraSelection]:
+        """Marks of an editor that knows more of its language."""
+        return []
 
     def gutter_width(self) -> int:
         """Room for the line numbers."""
