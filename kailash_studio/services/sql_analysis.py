@@ -173,11 +173,14 @@ def _check_spare(asked: Sequence[Placeholder], values: Collection[str], findings
     names = {p.name for p in asked}
     highest = max((p.number for p in asked), default=0)
     spare = [v for v in values if v not in names and not (v.startswith("$") and int(v[1:]) < highest)]
+    spare.sort(key=lambda v: (int(v[1:]) if v.startswith("$") else 0, v))
     gaps = [f"${n}" for n in range(1, highest) if f"${n}" not in names]
     if spare:
         words = ", ".join(spare)
-        sentence = f"{words} {'has' if len(spare) == 1 else 'have'} a value and the statement does not use it: "
-        findings.add("error", "value_unused", 0, 0, sentence + "use it, or take the value away.")
+        one = len(spare) == 1
+        sentence = f"{words} {'has a value' if one else 'have values'} and the statement does not ask for "
+        sentence += "it: use it, or take the value away." if one else "them: use them, or take the values away."
+        findings.add("error", "value_unused", 0, 0, sentence)
     if gaps:
         sentence = f"{', '.join(gaps)} is left out: a server cannot tell the type of a value that is not used."
         start, end = next(p for p in asked if p.number == highest).spans[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHeaderView, QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
 
 from kailash_studio.desktop.icons import Icons
 from kailash_studio.desktop.theme import Theme
@@ -37,7 +37,9 @@ class CatalogueTree(QWidget):
         self.tree.setColumnCount(2)
         self.tree.setUniformRowHeights(True)
         self.tree.setIndentation(16)
-        self.tree.header().setStretchLastSection(True)
+        self.tree.header().setStretchLastSection(False)
+        self.tree.header().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        self.tree.header().setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
         self.tree.itemExpanded.connect(self._fill_columns)
         self.tree.itemDoubleClicked.connect(self._take)
         self.tree.setExpandsOnDoubleClick(False)
@@ -72,7 +74,6 @@ class CatalogueTree(QWidget):
         if len(found) > _MOST_SHOWN:
             more = QTreeWidgetItem(self.tree, [f"{len(found) - _MOST_SHOWN:,} more: filter them"])
             more.setFlags(Qt.ItemFlag.NoItemFlags)
-        self.tree.setColumnWidth(0, 168)
 
     def _name(self, relation: Relation) -> str:
         assert self._catalogue is not None  # it is filled from one

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from PySide6.QtCore import QRect, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import (
@@ -115,6 +115,7 @@ class CodeEditor(QPlainTextEdit):
         self._theme = theme
         self._committed = ""
         self._error_line = 0
+        self._line_tokens: dict[int, str] = {}
         self.setFont(theme.font(12, mono=True))
         self.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
         self.setTabStopDistance(self.fontMetrics().horizontalAdvance(" ") * 4)
@@ -160,6 +161,12 @@ class CodeEditor(QPlainTextEdit):
         if line != self._error_line:
             self._error_line = line
             self._mark_lines()
+            self._gutter.update()
+
+    def colour_numbers(self, tokens: Mapping[int, str]) -> None:
+        """Give line numbers, counted from 0, colours of their own."""
+        if tokens != self._line_tokens:
+            self._line_tokens = dict(tokens)
             self._gutter.update()
 
     def focusOutEvent(self, event: QFocusEvent) -> None:
@@ -268,8 +275,9 @@ class CodeEditor(QPlainTextEdit):
         while block.isValid() and top <= event.rect().bottom():
             height = self.blockBoundingRect(block).height()
             if block.isVisible():
-                wrong = block.blockNumber() == self._error_line - 1
-                token = "red" if wrong else "text2" if block.blockNumber() == current else "text3"
+                number = block.blockNumber()
+                token = "red" if number == self._error_line - 1 else "text2" if number == current else "text3"
+                token = self._line_tokens.get(number, token)
                 painter.setPen(self._theme.colour(token))
                 place = QRect(0, round(top), gutter.width() - 7, round(height))
                 painter.drawText(place, Qt.AlignmentFlag.AlignRight, str(block.blockNumber() + 1))

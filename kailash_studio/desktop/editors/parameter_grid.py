@@ -59,6 +59,10 @@ def show_value(value: Any, kind: str = "") -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
+def _number(name: str) -> int:
+    return int(name[1:]) if name.startswith("$") else 0
+
+
 def _is_text(kind: str) -> bool:
     return kind.startswith(_TEXTS) and not kind.endswith("[]")
 
@@ -114,7 +118,8 @@ class ParameterGrid(QTableWidget):
         self._asked, self._values, self._declared = list(asked), values, declared
         kinds = dict(asked)
         given = self.given()
-        self._names = [name for name, _ in asked] + [name for name in given if name not in kinds]
+        spare = [(name, "") for name in given if name not in kinds]
+        self._names = sorted((name for name, _ in [*asked, *spare]), key=_number)
         self._filling = True
         self.setRowCount(len(self._names))
         for row, name in enumerate(self._names):
@@ -189,7 +194,9 @@ class ParameterGrid(QTableWidget):
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Delete takes the value of the row away; Enter edits it."""
         row = self.currentRow()
-        if event.key() == Qt.Key.Key_Delete and row >= 0:
+        if self.state() == QAbstractItemView.State.EditingState:
+            event.ignore()  # Enter of the cell's own editor comes through here as well
+        elif event.key() == Qt.Key.Key_Delete and row >= 0:
             self.take_away(row)
         elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and row >= 0:
             item = self.item(row, 2)

@@ -51,8 +51,8 @@ class SqlEditor(CodeEditor):
         """Underline what is found; ``SqlFinding.to_plain`` has the form."""
         text = self.toPlainText()
         self._findings = [f | {"start": units(text, f["start"]), "end": units(text, f["end"])} for f in findings]
-        errors = [f["line"] for f in self._findings if f["severity"] == "error"]
-        self.mark_error(min(errors, default=0))
+        placed = sorted((f for f in findings if f["end"] > f["start"]), key=lambda f: f["severity"] == "error")
+        self.colour_numbers({f["line"] - 1: _colour_of(f) for f in placed})
         self._mark_lines()
 
     def finding_at(self, position: int) -> dict[str, Any] | None:
@@ -87,7 +87,7 @@ class SqlEditor(CodeEditor):
     def _underline(self, finding: dict[str, Any]) -> QTextEdit.ExtraSelection:
         mark = QTextEdit.ExtraSelection()
         mark.format.setUnderlineStyle(QTextCharFormat.UnderlineStyle.WaveUnderline)
-        mark.format.setUnderlineColor(self._theme.colour("red" if finding["severity"] == "error" else "amber"))
+        mark.format.setUnderlineColor(self._theme.colour(_colour_of(finding)))
         mark.cursor = self._part(finding["start"], finding["end"])
         return mark
 
@@ -244,7 +244,8 @@ class SqlEditor(CodeEditor):
 
     def _text_changed(self) -> None:
         self._findings = []  # their places hold no more; new ones are on the way
-        self.mark_error(0)
+        self.colour_numbers({})
+        self._mark_lines()
         self.edited.emit()
 
     def _cursor_moved(self) -> None:
@@ -260,3 +261,7 @@ class SqlEditor(CodeEditor):
         """Scrolling hides the completions: they stand at a place of the window."""
         self.hide_completions()
         super().wheelEvent(event)
+
+
+def _colour_of(finding: dict[str, Any]) -> str:
+    return "red" if finding["severity"] == "error" else "amber"

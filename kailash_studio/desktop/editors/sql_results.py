@@ -160,7 +160,7 @@ class PlanTree(QTreeWidget):
         self.setItemDelegateForColumn(1, _Bar(theme, self))
         self.setItemDelegateForColumn(5, _Bar(theme, self))
         self.setUniformRowHeights(True)
-        for column, width in enumerate((300, 92, 84, 76, 84, 92, 320)):
+        for column, width in enumerate((300, 84, 76, 70, 78, 84, 320)):
             self.setColumnWidth(column, width)
         for column in range(1, 6):
             self.headerItem().setTextAlignment(column, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)

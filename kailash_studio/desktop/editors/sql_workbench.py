@@ -103,7 +103,7 @@ class SqlWorkbench(QDialog):
         icon = self._icons.icon
         self._title = label(title, "h2", self)
         self._field = label(field, "muted", self)
-        self.where = ElidedLabel("muted", self)
+        self.where = ElidedLabel("where", self)
         self.run_button = QPushButton(icon("play", "on_accent"), " Test run", self)
         self.run_button.setObjectName("primary")
         self.run_button.setToolTip("Show the first rows; nothing stays (Ctrl+Enter)")
@@ -131,7 +131,7 @@ class SqlWorkbench(QDialog):
             button.setAutoDefault(False)
         self.note = label("", "muted", self)
         self.note.setWordWrap(True)
-        self.verdict = QLabel(self)
+        self.verdict = label("", "verdict", self)
         self.place = label("", "muted", self)
         self.caption = ElidedLabel("muted", self)
         self.failure = label("", "error_text", self)
@@ -228,6 +228,7 @@ class SqlWorkbench(QDialog):
         corner = QWidget(self)
         layout = QHBoxLayout(corner)
         layout.setContentsMargins(8, 0, 12, 0)
+        corner.setFixedHeight(34)  # as the tabs are, so that it stands in their line
         self.caption.setFixedWidth(320)
         self.caption.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         layout.addWidget(self.caption)
@@ -312,7 +313,6 @@ class SqlWorkbench(QDialog):
 
     def _say_verdict(self, token: str, text: str) -> None:
         self.verdict.setText(f'<span style="color:{self._theme.colour(token).name()}">●</span>&nbsp; {text}')
-        self.verdict.setObjectName("muted")
 
     def show_catalogue(self, catalogue: Catalogue) -> None:
         """Complete from a database's tables, and list them."""
@@ -322,7 +322,8 @@ class SqlWorkbench(QDialog):
     def show_where(self, token: str, text: str) -> None:
         """Say which database it is, and how it is."""
         self.where.setText(text)
-        self.where.setStyleSheet(f"color: {self._theme.colour(token).name()};")
+        self.where.setProperty("state", token)
+        self.where.style().polish(self.where)
 
     def show_result(self, found: Mapping[str, Any]) -> None:
         """Show the first rows, ``sql_try``."""
