@@ -244,7 +244,11 @@ class SqlLink(QObject):
             self._read_catalogue(opened)
 
     def _cancel(self, opened: _Open) -> None:
-        """The answer to what is under way says that it was called off; nobody waits for the database."""
+        """Nobody waits for the database, nor for the engine: it is over here at once."""
+        task = opened.tasks.pop("work", None)
+        if task is not None:
+            task.cancel()  # one that has not begun yet is never sent
+        opened.bench.show_cancelled()
         for what in ("sql_try", "sql_explain"):
             self._engine.tell("sql_cancel", editor=opened.key, what=what)
 

@@ -141,8 +141,11 @@ class SqlEditor(CodeEditor):
         else:
             super().keyPressEvent(event)
             typed = event.text()
-            if typed and not control and (typed.isalnum() or typed in "_."):
+            goes_on = bool(typed) and not control and (typed.isalnum() or typed in "_.")
+            if goes_on or (event.key() == Qt.Key.Key_Backspace and self.completions()):
                 self.complete()
+            elif typed:
+                self.hide_completions()
 
     def toggle_comment(self) -> None:
         """Make comments of the chosen lines, or take the comment marks away where all have one."""
