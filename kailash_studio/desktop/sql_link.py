@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from PySide6.QtCore import QObject
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QMessageBox, QWidget
 
 from kailash_studio.desktop.editors.sql_workbench import SqlWorkbench
 from kailash_studio.desktop.engine import Engine
@@ -48,7 +48,7 @@ class SqlLink(QObject):
         super().__init__(window)
         self._session, self._engine, self._theme, self._icons, self._window = session, engine, theme, icons, window
         self._open: dict[tuple[str, str], _Open] = {}
-        self._catalogues: dict[str, Catalogue] = {}
+        self._may_ask = False
         self._number = 0
         session.changed.connect(lambda _: self._show_all())
         session.opened.connect(self._another_document)
@@ -69,15 +69,48 @@ class SqlLink(QObject):
         bench.committed.connect(lambda text: self._set(opened, name, text))
         bench.values_changed.connect(lambda values: self._values_changed(opened, values))
         bench.check_wanted.connect(lambda: self._check(opened))
-        bench.run_wanted.connect(lambda limit: self._try(opened, limit))
-        bench.explain_wanted.connect(lambda analyze: self._explain(opened, analyze))
+        bench.run_wanted.connect(lambda limit: self._allowed(opened, lambda: self._try(opened, limit)))
+        bench.explain_wanted.connect(lambda analyze: self._allowed(opened, lambda: self._explain(opened, analyze)))
         bench.cancel_wanted.connect(lambda: self._cancel(opened))
-        bench.catalogue_wanted.connect(lambda: self._read_catalogue(opened, refresh=True))
+        bench.catalogue_wanted.connect(
+            lambda: self._allowed(opened, lambda: self._read_catalogue(opened, refresh=True))
+        )
         bench.closed.connect(lambda: self._closed(opened))
         self._show(opened)
         bench.show()
         self._read_catalogue(opened)
         return bench
+
+    @property
+    def _trusted(self) -> bool:
+        return self._session.trusted or self._may_ask
+
+    def _allowed(self, opened: _Open, then: Callable[[], None]) -> None:
+        """Go on at once; for a workflow from elsewhere, once the person allows to ask the database that it names."""
+        if self._trusted:
+            then()
+            return
+        placed = self._session.workflow.nodes[opened.node]
+        node_type = self._session.registry.find(placed.type)
+        effects = node_type.effects_of(placed.parameters) if node_type is not None else []
+        box = QMessageBox(opened.bench)
+        box.setIcon(QMessageBox.Icon.Warning)
+        box.setObjectName("trust_database")
+        box.setWindowTitle("A workflow from elsewhere")
+        box.setText("This workflow was not made here. Looking into its database connects to where it says, as it says:")
+        box.setInformativeText("\n".join(f"•  {opened.node} {phrase}" for phrase in effects))
+        allow = box.addButton("Connect", QMessageBox.ButtonRole.AcceptRole)
+        box.addButton(QMessageBox.StandardButton.Cancel)
+
+        def answered(_: object) -> None:
+            if box.clickedButton() is allow:
+                self._may_ask = True
+                then()
+                self._read_catalogue(opened)
+
+        box.buttonClicked.connect(answered)
+        box.finished.connect(box.deleteLater)
+        box.open()
 
     def benches(self) -> list[SqlWorkbench]:
         """The editors that are open."""
@@ -92,6 +125,7 @@ class SqlLink(QObject):
         for opened in self._open.values():
             opened.live = False  # what is typed belongs to the document that is gone
         self.close()
+        self._may_ask = False
 
     def _closed(self, opened: _Open) -> None:
         self._open.pop((opened.node, opened.name), None)
@@ -187,7 +221,7 @@ class SqlLink(QObject):
         if self._source(opened):
             words["values"] = words["values"] or None  # what a connection will give is not known
         try:
-            for ask in (False, True) if opened.reads else (False,):
+            for ask in (False, True) if opened.reads and self._trusted else (False,):
                 found = await self._engine.request("sql_check", **words, ask=ask)
                 if found.get("called_off"):
                     return
@@ -198,6 +232,10 @@ class SqlLink(QObject):
             opened.bench.show_where("red", str(error))
 
     def _read_catalogue(self, opened: _Open, *, refresh: bool = False) -> None:
+        if not self._trusted:
+            opened.bench.show_where("amber", "Not asked: this workflow was not made here. Test run asks you first.")
+            self._check(opened)
+            return
         opened.bench.show_where("text3", "Looking at the database …")
         self._spawn(opened, "catalogue", self._catalogue_read(opened, refresh))
 

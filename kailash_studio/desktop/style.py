@@ -131,6 +131,8 @@ QSplitter::handle { background: $border; }
 #completion { background: $raised; border: 1px solid $border2; border-radius: 8px; padding: 4px; }
 #completion::item { min-height: 0; padding: 0; }
 #verdict { color: $text2; font-size: 12px; background: transparent; }
+#plan_details { color: $text2; font-family: 'JetBrains Mono'; font-size: 11px; background: $raised;
+    border-top: 1px solid $border; }
 #where[state="red"] { color: $red; }
 #where[state="amber"] { color: $amber; }
 #where { color: $text3; font-size: 12px; background: transparent; }

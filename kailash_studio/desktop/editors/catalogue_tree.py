@@ -54,6 +54,11 @@ class CatalogueTree(QWidget):
         self._catalogue = catalogue
         self._fill()
 
+    def repaint_icons(self) -> None:
+        """Take the icons and colours of the present theme."""
+        self.search.repaint_icon()
+        self._fill()
+
     def _fill(self) -> None:
         if self._catalogue is None:
             return

@@ -113,9 +113,9 @@ class ParameterGrid(QTableWidget):
             values: What is given.
             declared: The workflow's parameters, for references.
         """
+        self._asked, self._values, self._declared = list(asked), values, declared
         if self.state() == QAbstractItemView.State.EditingState:
             return  # what is being typed is left alone; the end of it shows everything anew
-        self._asked, self._values, self._declared = list(asked), values, declared
         kinds = dict(asked)
         given = self.given()
         spare = [(name, "") for name in given if name not in kinds]

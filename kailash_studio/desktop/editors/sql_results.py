@@ -12,6 +12,7 @@ from PySide6.QtCore import (
     QPersistentModelIndex,
     QRect,
     Qt,
+    Signal,
 )
 from PySide6.QtGui import QGuiApplication, QKeyEvent, QKeySequence, QPainter
 from PySide6.QtWidgets import (
@@ -148,26 +149,39 @@ class _Bar(QStyledItemDelegate):
 
 
 class PlanTree(QTreeWidget):
-    """A plan as a tree; what costs most stands out."""
+    """A plan as a tree; what costs most stands out, and is chosen.
 
-    _COLUMNS = ("Step", "Own cost", "Cost", "Rows", "Real rows", "Own time", "Details")
+    Signals:
+        details_chosen: The conditions and keys of the step that was chosen, a list of lines.
+    """
+
+    details_chosen = Signal(object)
+    _COLUMNS = ("Step", "Own cost", "Cost", "Rows", "Real rows", "Own time")
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme
+        self._items: list[QTreeWidgetItem] = []
         self.setAccessibleName("Plan")
         self.setHeaderLabels(list(self._COLUMNS))
         self.setItemDelegateForColumn(1, _Bar(theme, self))
         self.setItemDelegateForColumn(5, _Bar(theme, self))
         self.setUniformRowHeights(True)
-        for column, width in enumerate((300, 84, 76, 70, 78, 84, 320)):
+        for column, width in enumerate((300, 96, 84, 84, 92, 104)):
             self.setColumnWidth(column, width)
+        self.header().setStretchLastSection(False)
+        self.header().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        self.currentItemChanged.connect(self._choose)
         for column in range(1, 6):
             self.headerItem().setTextAlignment(column, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+
+    def _choose(self, item: QTreeWidgetItem | None) -> None:
+        self.details_chosen.emit(item.data(0, _SHARE) if item is not None else [])
 
     def show_plan(self, plan: Mapping[str, Any]) -> None:
         """Show a plan, ``PlanStep.to_plain``."""
         self.clear()
+        self._items = []
         total = plan["cost"] or 0.0
         seconds = plan["seconds"] or 0.0
         self._add(self.invisibleRootItem(), plan, total, seconds)
@@ -178,12 +192,11 @@ class PlanTree(QTreeWidget):
             self.setColumnHidden(column, not costed)
         for column in (4, 5):
             self.setColumnHidden(column, not measured)
-        self.setColumnHidden(6, not costed)
-        self.setColumnWidth(0, max(300, min(460, self.sizeHintForColumn(0) + 16)))
+        top = max(self._items, key=lambda item: item.data(5 if measured else 1, _SHARE) or 0.0)
+        self.setCurrentItem(top)
 
     def _add(self, parent: QTreeWidgetItem, step: Mapping[str, Any], total: float, seconds: float) -> None:
         rows, real = step["rows"], step["actual_rows"]
-        details = "   ".join(step["details"])
         own_seconds = step["own_seconds"]
         cells = (
             step["title"],
@@ -192,15 +205,13 @@ class PlanTree(QTreeWidget):
             _number(rows),
             _number(real),
             f"{own_seconds * 1000:,.2f} ms" if own_seconds is not None else "",
-            details,
         )
         item = QTreeWidgetItem(parent, list(cells))
         for column in range(1, 6):
             item.setTextAlignment(column, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
             item.setFont(column, self._theme.font(12, mono=True))
-        item.setFont(6, self._theme.font(11, mono=True))
-        item.setForeground(6, self._theme.colour("text3"))
-        item.setToolTip(6, "\n".join(step["details"]))
+        item.setData(0, _SHARE, list(step["details"]))
+        self._items.append(item)
         item.setToolTip(0, "\n".join([step["title"], *step["details"]]))
         item.setData(1, _SHARE, step["own_cost"] / total if total and step["own_cost"] is not None else 0.0)
         item.setData(5, _SHARE, own_seconds / seconds if seconds and own_seconds is not None else 0.0)

@@ -9,6 +9,7 @@ from typing import Any
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QKeyEvent
 from PySide6.QtWidgets import (
+    QAbstractButton,
     QCheckBox,
     QComboBox,
     QDialog,
@@ -16,8 +17,6 @@ from PySide6.QtWidgets import (
     QLabel,
     QPushButton,
     QSplitter,
-    QStackedWidget,
-    QTabWidget,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -26,18 +25,15 @@ from PySide6.QtWidgets import (
 from kailash_studio.desktop.editors.catalogue_tree import CatalogueTree
 from kailash_studio.desktop.editors.parameter_grid import ParameterGrid
 from kailash_studio.desktop.editors.sql import SqlEditor
-from kailash_studio.desktop.editors.sql_problems import SqlProblems
-from kailash_studio.desktop.editors.sql_results import PlanTree, ResultTable
+from kailash_studio.desktop.editors.sql_outcome import SqlOutcome
 from kailash_studio.desktop.icons import Icons
 from kailash_studio.desktop.theme import Theme
-from kailash_studio.desktop.widgets.basics import ElidedLabel, EmptyState, label
+from kailash_studio.desktop.widgets.basics import ElidedLabel, label
 from kailash_studio.services.sql_catalogue import Catalogue
 
 LIMITS = (50, 200, 1000)
 _CHECK_AFTER_MS = 250
 _TICK_MS = 100
-_NO_RESULT = "Test run shows the first rows (Ctrl+Enter). It only reads, and nothing that it does stays."
-_NO_PLAN = "Explain shows how the database would find the rows, and what each step costs."
 
 
 class SqlWorkbench(QDialog):
@@ -76,6 +72,7 @@ class SqlWorkbench(QDialog):
         self._asked: list[str] = []
         self._values: list[Any] | dict[str, Any] = []
         self._declared: Mapping[str, Any] = {}
+        self._check: Mapping[str, Any] | None = None
         self.editor = SqlEditor(theme, self)
         self.editor.committed.connect(self.committed)
         self.editor.run_asked.connect(self.run)
@@ -85,26 +82,27 @@ class SqlWorkbench(QDialog):
         self.grid.changed.connect(self._values_changed)
         self.catalogue = CatalogueTree(theme, icons, self)
         self.catalogue.taken.connect(self.editor.insert_name)
-        self.rows, self.plan = ResultTable(theme, self), PlanTree(theme, self)
-        self.problems = SqlProblems(theme, icons, self)
-        self.problems.jump.connect(self.editor.go_to)
+        self.outcome = SqlOutcome(theme, icons, self)
+        self.outcome.problems.jump.connect(self.editor.go_to)
         self._check_timer = QTimer(self, singleShot=True, interval=_CHECK_AFTER_MS)
         self._check_timer.timeout.connect(self.check_wanted)
         self._tick = QTimer(self, interval=_TICK_MS)
         self._tick.timeout.connect(self._show_seconds)
         self._make_parts(title, field)
         self._lay_out()
+        self._repaint()
+        theme.changed.connect(self._repaint)
         self.resize(1240, 800)
         self.setMinimumSize(760, 480)
         self.editor.setFocus()
 
     # ------------------------------------------------------------------ putting together
     def _make_parts(self, title: str, field: str) -> None:
-        icon = self._icons.icon
+        self._mark = QLabel(self)
         self._title = label(title, "h2", self)
         self._field = label(field, "muted", self)
         self.where = ElidedLabel("where", self)
-        self.run_button = QPushButton(icon("play", "on_accent"), " Test run", self)
+        self.run_button = QPushButton(" Test run", self)
         self.run_button.setObjectName("primary")
         self.run_button.setToolTip("Show the first rows; nothing stays (Ctrl+Enter)")
         self.run_button.clicked.connect(self.run)
@@ -113,17 +111,16 @@ class SqlWorkbench(QDialog):
         for rows in LIMITS:
             self.limit.addItem(f"{rows:,} rows", rows)
         self.limit.setCurrentIndex(1)
-        self.explain_button = QPushButton(icon("list-tree"), " Explain", self)
+        self.explain_button = QPushButton(" Explain", self)
         self.explain_button.setToolTip("Show the plan (Ctrl+Shift+E)")
         self.explain_button.setShortcut("Ctrl+Shift+E")
         self.explain_button.clicked.connect(self.explain)
         self.measure = QCheckBox("Measure", self)
         self.measure.setToolTip("Run the statement for real times and rows (ANALYZE); what it writes is rolled back.")
-        self.cancel_button = QPushButton(icon("square", "red"), " Cancel", self)
+        self.cancel_button = QPushButton(" Cancel", self)
         self.cancel_button.setToolTip("Stop what the database is doing for this editor (Esc)")
         self.cancel_button.clicked.connect(self.cancel_wanted)
         self.refresh = QToolButton(self)
-        self.refresh.setIcon(icon("refresh-cw"))
         self.refresh.setToolTip("Read the tables anew")
         self.refresh.setAccessibleName("Read the tables anew")
         self.refresh.clicked.connect(self.catalogue_wanted)
@@ -133,32 +130,11 @@ class SqlWorkbench(QDialog):
         self.note.setWordWrap(True)
         self.verdict = label("", "verdict", self)
         self.place = label("", "muted", self)
-        self.caption = ElidedLabel("muted", self)
-        self.failure = label("", "error_text", self)
-        self.failure.setWordWrap(True)
-        self.failure.setAlignment(Qt.AlignmentFlag.AlignTop)
-        self.failure.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.failure.setContentsMargins(12, 8, 12, 8)
-        self._empty_result = EmptyState(self._icons, "table-2", _NO_RESULT, self)
-        self._empty_plan = EmptyState(self._icons, "list-tree", _NO_PLAN, self)
 
     def _lay_out(self) -> None:
-        self.result_stack, self.plan_stack = QStackedWidget(self), QStackedWidget(self)
-        for stack, widgets in (
-            (self.result_stack, [self._empty_result, self.rows, self.failure]),
-            (self.plan_stack, [self._empty_plan, self.plan]),
-        ):
-            for widget in widgets:
-                stack.addWidget(widget)
-        self.tabs = QTabWidget(self)
-        self.tabs.setDocumentMode(True)
-        self.tabs.addTab(self.result_stack, self._icons.icon("table-2"), "Result")
-        self.tabs.addTab(self.plan_stack, self._icons.icon("list-tree"), "Plan")
-        self.tabs.addTab(self.problems, self._icons.icon("triangle-alert"), "Problems")
-        self.tabs.setCornerWidget(self._corner())
         left = QSplitter(Qt.Orientation.Vertical, self)
         left.addWidget(self._panel(self.editor, self._strip(), margins=(12, 10, 12, 6)))
-        left.addWidget(self._panel(self.tabs, margins=(0, 0, 0, 0)))
+        left.addWidget(self._panel(self.outcome, margins=(0, 0, 0, 0)))
         left.setSizes([420, 320])
         left.setChildrenCollapsible(False)
         right = QSplitter(Qt.Orientation.Vertical, self)
@@ -198,9 +174,7 @@ class SqlWorkbench(QDialog):
         layout = QHBoxLayout(head)
         layout.setContentsMargins(12, 8, 12, 8)
         layout.setSpacing(8)
-        mark = QLabel(head)
-        mark.setPixmap(self._icons.pixmap("database", "accent", 18, self.devicePixelRatioF()))
-        for widget in (mark, self._title, self._field):
+        for widget in (self._mark, self._title, self._field):
             layout.addWidget(widget)
         layout.addSpacing(8)
         layout.addWidget(self.where, 1)
@@ -223,16 +197,6 @@ class SqlWorkbench(QDialog):
         layout.addStretch(1)
         layout.addWidget(self.place)
         return strip
-
-    def _corner(self) -> QWidget:
-        corner = QWidget(self)
-        layout = QHBoxLayout(corner)
-        layout.setContentsMargins(8, 0, 12, 0)
-        corner.setFixedHeight(34)  # as the tabs are, so that it stands in their line
-        self.caption.setFixedWidth(320)
-        self.caption.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        layout.addWidget(self.caption)
-        return corner
 
     def _tables_head(self) -> QWidget:
         head = QWidget(self)
@@ -293,14 +257,14 @@ class SqlWorkbench(QDialog):
     # ------------------------------------------------------------------ what the engine says
     def show_check(self, found: Mapping[str, Any]) -> None:
         """Show findings and the types of the values, ``sql_check``."""
+        self._check = found
         findings: Sequence[dict[str, Any]] = found["findings"]
         self.editor.show_findings(findings)
         self._asked = [name for name, _ in found["parameters"]]
         self._types |= {name: kind for name, kind in found["parameters"] if kind}
         self._show_values()
-        self.problems.show_findings(findings)
+        self.outcome.show_findings(findings)
         count = len(findings)
-        self.tabs.setTabText(2, f"Problems  {count}" if count else "Problems")
         errors = sum(finding["severity"] == "error" for finding in findings)
         if errors:
             self._say_verdict("red", findings[0]["sentence"] if count == 1 else f"{count} problems")
@@ -310,6 +274,24 @@ class SqlWorkbench(QDialog):
             self._say_verdict("green", "The database takes this statement")
         else:
             self._say_verdict("text3", "Nothing wrong in sight; the database has not been asked")
+
+    def _repaint(self) -> None:
+        """Another theme holds: what was coloured by hand is coloured anew."""
+        for button, icon, token in self._buttons():
+            button.setIcon(self._icons.icon(icon, token))
+        self._mark.setPixmap(self._icons.pixmap("database", "accent", 18, self.devicePixelRatioF()))
+        self.outcome.repaint_icons()
+        self.catalogue.repaint_icons()
+        if self._check is not None:
+            self.show_check(self._check)
+
+    def _buttons(self) -> tuple[tuple[QAbstractButton, str, str], ...]:
+        return (
+            (self.run_button, "play", "on_accent"),
+            (self.explain_button, "list-tree", "text2"),
+            (self.cancel_button, "square", "red"),
+            (self.refresh, "refresh-cw", "text2"),
+        )
 
     def _say_verdict(self, token: str, text: str) -> None:
         self.verdict.setText(f'<span style="color:{self._theme.colour(token).name()}">●</span>&nbsp; {text}')
@@ -328,29 +310,17 @@ class SqlWorkbench(QDialog):
     def show_result(self, found: Mapping[str, Any]) -> None:
         """Show the first rows, ``sql_try``."""
         self._show_idle()
-        rows = len(found["rows"])
-        more = f"the first {rows:,} rows" if found["more"] else f"{rows:,} row{'s' * (rows != 1)}"
-        self.caption.setText(f"{more} · {found['seconds'] * 1000:,.0f} ms")
-        self.rows.show_rows(found)
-        self.result_stack.setCurrentWidget(self.rows)
-        self.tabs.setCurrentWidget(self.result_stack)
+        self.outcome.show_rows(found)
 
     def show_plan(self, found: Mapping[str, Any]) -> None:
         """Show a plan, ``sql_explain``."""
         self._show_idle()
-        seconds = found["plan"]["seconds"]
-        self.caption.setText(f"measured: {seconds * 1000:,.2f} ms" if seconds is not None else "estimated")
-        self.plan.show_plan(found["plan"])
-        self.plan_stack.setCurrentWidget(self.plan)
-        self.tabs.setCurrentWidget(self.plan_stack)
+        self.outcome.show_plan(found)
 
     def show_failure(self, sentence: str) -> None:
         """Say why there is no result."""
         self._show_idle()
-        self.failure.setText(sentence)
-        self.result_stack.setCurrentWidget(self.failure)
-        self.tabs.setCurrentWidget(self.result_stack)
-        self.caption.setText("")
+        self.outcome.show_failure(sentence)
 
     def show_busy(self, word: str) -> None:
         """Something is under way; its seconds are counted, and it can be cancelled."""
@@ -358,13 +328,14 @@ class SqlWorkbench(QDialog):
         self.run_button.hide()
         self.cancel_button.show()
         self.explain_button.setEnabled(False)
+        self.outcome.show_page(0 if word == "Running" else 1)
         self._tick.start()
         self._show_seconds()
 
     def show_cancelled(self) -> None:
         """What was under way was called off."""
         self._show_idle()
-        self.caption.setText("Cancelled")
+        self.outcome.say("Cancelled")
 
     @property
     def busy(self) -> bool:
@@ -380,7 +351,7 @@ class SqlWorkbench(QDialog):
 
     def _show_seconds(self) -> None:
         if self._busy_since is not None:
-            self.caption.setText(f"{self._busy_word} … {time.monotonic() - self._busy_since:.1f} s")
+            self.outcome.say(f"{self._busy_word} … {time.monotonic() - self._busy_since:.1f} s")
 
     def _show_place(self) -> None:
         cursor = self.editor.textCursor()

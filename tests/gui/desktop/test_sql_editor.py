@@ -276,10 +276,14 @@ def test_a_plan_shows_what_costs_most(theme: Theme, shown: Show) -> None:
     found = {"Plan": {"Node Type": "Sort", "Sort Key": ["t.a"], "Total Cost": 100.0, "Plan Rows": 5, "Plans": [scan]}}
     tree = PlanTree(theme)
     shown(tree)
+    heard: list[Any] = []
+    tree.details_chosen.connect(heard.append)
     tree.show_plan(from_postgresql(found).to_plain())
     top = tree.topLevelItem(0)
     assert top is not None and top.text(0) == "Sort"
     child = top.child(0)
-    assert (child.text(0), child.text(1), child.text(6)) == ("Seq Scan on t", "90", "Filter: (a > 1)")
+    assert (child.text(0), child.text(1)) == ("Seq Scan on t", "90")
+    assert tree.currentItem() is child
+    assert heard == [["Filter: (a > 1)"]]
     assert child.data(1, Qt.ItemDataRole.UserRole) == pytest.approx(0.9)
     assert tree.isColumnHidden(4)

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from fakes.black_hole import silent_listener
 from fakes.stalls import StallMeter
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QCoreApplication, QEvent, Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QMessageBox
 from qasync import QEventLoop
 
 from kailash_studio.desktop.editors.sql_workbench import SqlWorkbench
@@ -25,11 +26,13 @@ QUERY = "SELECT client_name, total_value FROM portfolios WHERE risk_profile = $1
 
 
 @pytest.fixture
-def sit(loop: QEventLoop) -> Sit:
-    """Runs a sitting to its end; a first start of the database is in it."""
+def sit(loop: QEventLoop, window: MainWindow) -> Sit:
+    """Runs a sitting to its end; a first start of the database is in it. What is under way then is given up."""
 
     def to_its_end(work: Coroutine[Any, Any, None]) -> None:
         loop.run_until_complete(asyncio.wait_for(work, 60))
+        window.sql_link.close()
+        loop.run_until_complete(asyncio.sleep(0.01))
 
     return to_its_end
 
@@ -84,12 +87,12 @@ def test_an_analyst_writes_a_statement(window: MainWindow, sit: Sit, with_databa
         await until(lambda: "takes this statement" in bench.verdict.text())
         assert parameters(window, node) == {"query": QUERY, "params": ["Growth"]}
         QTest.keyClick(bench.editor, Qt.Key.Key_Return, _CONTROL)
-        await until(lambda: bench.result_stack.currentWidget() is bench.rows)
-        assert bench.rows.model() is not None and bench.rows.model().rowCount() > 50
-        assert bench.caption.toolTip().endswith(" ms")
+        await until(lambda: bench.outcome.result_page.currentWidget() is bench.outcome.rows)
+        assert bench.outcome.rows.model() is not None and bench.outcome.rows.model().rowCount() > 50
+        assert bench.outcome.caption.toolTip().endswith(" ms")
         QTest.mouseClick(bench.explain_button, Qt.MouseButton.LeftButton)
-        await until(lambda: bench.plan_stack.currentWidget() is bench.plan)
-        assert bench.plan.topLevelItem(0) is not None
+        await until(lambda: bench.outcome.plan_page.currentWidget() is bench.outcome.plan)
+        assert bench.outcome.plan.topLevelItem(0) is not None
         window.session.undo()
         assert parameters(window, node) == {"query": QUERY}
         assert bench.values == []
@@ -103,7 +106,7 @@ def test_an_analyst_writes_a_statement(window: MainWindow, sit: Sit, with_databa
 
 
 def _problems(bench: SqlWorkbench) -> list[str]:
-    items = (bench.problems.topLevelItem(row) for row in range(bench.problems.topLevelItemCount()))
+    items = (bench.outcome.problems.topLevelItem(row) for row in range(bench.outcome.problems.topLevelItemCount()))
     return [item.text(1) for item in items if item is not None]
 
 
@@ -113,14 +116,14 @@ def test_a_test_run_that_writes_is_refused_and_a_long_one_cancelled(
     async def sitting() -> None:
         _, bench = await opened(window, {"query": "DELETE FROM positions"})
         QTest.keyClick(bench.editor, Qt.Key.Key_Return, _CONTROL)
-        await until(lambda: "only reads" in bench.failure.text())
+        await until(lambda: "only reads" in bench.outcome.failure.text())
         await until(lambda: any("changes every row" in sentence for sentence in _problems(bench)))
         rewrite(bench, "SELECT pg_sleep(60)")
         QTest.mouseClick(bench.run_button, Qt.MouseButton.LeftButton)
         assert bench.busy and bench.cancel_button.isVisible()
         QTest.keyClick(bench, Qt.Key.Key_Escape)
         await until(lambda: not bench.busy)
-        assert bench.caption.toolTip() == "Cancelled"
+        assert bench.outcome.caption.toolTip() == "Cancelled"
         assert bench.isVisible()
 
     sit(sitting())
@@ -135,8 +138,8 @@ def test_values_that_a_connection_gives_are_for_tests_alone(window: MainWindow, 
         await until(lambda: "takes this statement" in bench.verdict.text())
         bench.grid._set("$1", 41)
         bench.run()
-        await until(lambda: bench.result_stack.currentWidget() is bench.rows)
-        assert bench.rows.model().index(0, 0).data() == "42"
+        await until(lambda: bench.outcome.result_page.currentWidget() is bench.outcome.rows)
+        assert bench.outcome.rows.model().index(0, 0).data() == "42"
         assert "params" not in parameters(window, node)
 
     sit(sitting())
@@ -178,15 +181,54 @@ def test_another_document_or_a_removed_node_closes_it_and_changes_nothing(window
     sit(sitting())
 
 
+def test_a_workflow_from_elsewhere_asks_before_its_database_is_asked(
+    window: MainWindow, sit: Sit, tmp_path: Path
+) -> None:
+    async def sitting() -> None:
+        with silent_listener() as port:
+            window.session.trusted = False
+            given = {"connection": "details", "host": "127.0.0.1", "port": port, "query": "SELECT (1"}
+            _, bench = await opened(window, given)
+            await until(lambda: _problems(bench) == ["This ( is not closed."])
+            assert "not made here" in bench.where.toolTip()
+            for button in ("Cancel", "Connect"):
+                QTest.keyClick(bench.editor, Qt.Key.Key_Return, _CONTROL)
+                box = bench.findChild(QMessageBox, "trust_database")
+                assert box is not None and "127.0.0.1/" in box.informativeText()
+                assert not bench.busy
+                chosen = next(b for b in box.buttons() if b.text().replace("&", "") == button)
+                QTest.mouseClick(chosen, Qt.MouseButton.LeftButton)
+                QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+            assert bench.busy
+            assert not window.session.trusted
+            QTest.mouseClick(bench.cancel_button, Qt.MouseButton.LeftButton)
+            assert not bench.busy
+            bench.close()
+            await asyncio.sleep(0.05)
+
+    sit(sitting())
+
+
+def test_the_other_theme_reaches_it(window: MainWindow, sit: Sit, with_database: Path) -> None:
+    async def sitting() -> None:
+        _, bench = await opened(window, {"query": "SELECT (1"})
+        await until(lambda: _problems(bench))
+        before = bench.verdict.text()
+        window.change_theme()
+        assert bench.verdict.text() != before
+
+    sit(sitting())
+
+
 def test_an_engine_that_ends_is_told(window: MainWindow, sit: Sit) -> None:
     async def sitting() -> None:
         _, bench = await opened(window, {"query": "SELECT pg_sleep(60)", "connection": "details", "port": 1})
         bench.run()
         window.engine.kill()
         await until(lambda: not bench.busy)
-        assert bench.failure.text()
+        assert bench.outcome.failure.text()
         bench.run()
-        assert "engine is not ready" in bench.failure.text()
+        assert "engine is not ready" in bench.outcome.failure.text()
 
     sit(sitting())
 
@@ -204,7 +246,7 @@ def test_a_server_that_never_answers_holds_nothing_up(window: MainWindow, sit: S
                 for text in ("SELECT 1 FROM", "SELECT a, b FROM c WHERE d = $1"):
                     rewrite(bench, text)
                     await asyncio.sleep(0.05)
-                await until(lambda: bench.problems is not None and bench.verdict.text())
+                await until(lambda: bench.outcome.problems is not None and bench.verdict.text())
                 (bench.run if action == "run" else bench.explain)()
                 for _ in range(10):
                     await asyncio.sleep(0.02)
@@ -212,7 +254,7 @@ def test_a_server_that_never_answers_holds_nothing_up(window: MainWindow, sit: S
                 assert bench.busy
                 QTest.mouseClick(bench.cancel_button, Qt.MouseButton.LeftButton)
                 await until(lambda: not bench.busy)
-                assert bench.caption.toolTip() == "Cancelled"
+                assert bench.outcome.caption.toolTip() == "Cancelled"
                 bench.close()
                 await asyncio.sleep(0.05)
             assert meter.beats > 20
