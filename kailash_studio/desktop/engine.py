@@ -90,6 +90,11 @@ class Engine(QObject):
         self._waiting[self._send(do, words)] = future
         return await future
 
+    def tell(self, do: str, **words: Any) -> None:
+        """Tell the engine something whose answer nobody waits for; one that is gone hears nothing."""
+        if self._process is not None:
+            self._send(do, words)
+
     def _send(self, do: str, words: dict[str, Any]) -> int:
         assert self._process is not None  # callers look first
         self._number += 1

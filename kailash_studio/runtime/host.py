@@ -25,13 +25,15 @@ from kailash_studio.runtime.journal.journal import Journal
 from kailash_studio.runtime.operations import Operations
 from kailash_studio.runtime.pages import page_of
 from kailash_studio.runtime.plan import InvalidWorkflowError
+from kailash_studio.runtime.sql_requests import SqlRequests
 from kailash_studio.runtime.wording import around, counts, duration, own_error, rows
 from kailash_studio.spec.context import Outputs
 from kailash_studio.workflow.reader import read
 
 KEPT_RUNS = 4
 
-Send = Callable[[dict[str, Any]], None]
+Answer = dict[str, Any]
+Send = Callable[[Answer], None]
 
 
 class Updates:
@@ -126,7 +128,8 @@ class Host:
         self._results: dict[str, Mapping[str, Outputs]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self.ended = asyncio.Event()
-        self._handlers: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
+        self._sql = SqlRequests(self._runtime.secret)
+        self._handlers: dict[str, Callable[[Mapping[str, Any]], Answer | asyncio.Future[Answer]]] = {
             "hello": self._hello,
             "run": self._start,
             "cancel": self._cancel,
@@ -136,6 +139,7 @@ class Host:
             **Operations(
                 self._journal, self._runtime, self._tasks, lambda run_id: Updates(run_id, send).take, send
             ).handlers(),
+            **self._sql.handlers(),
         }
 
     async def serve(self, requests: asyncio.Queue[bytes | None]) -> None:
@@ -150,6 +154,7 @@ class Host:
             for task in self._tasks.values():
                 task.cancel()
             await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+            await self._sql.aclose()
         self._journal.close()
 
     async def _tidy(self) -> None:
@@ -166,15 +171,27 @@ class Host:
             request = protocol.decode(line)
             number = request.get("id")
             answer = self._answer(request)
-        except StudioError as error:
-            self._send({"id": number, "error": _error(error)})
         except Exception as error:  # noqa: BLE001 - a request that trips over a bug must not end the engine
-            wrong = EngineError(f"The engine could not answer a request: {type(error).__name__}: {error}.")
-            self._send({"id": number, "error": _error(wrong)})
+            self._refuse(number, error)
         else:
-            self._send({"id": number, "ok": answer})
+            if isinstance(answer, asyncio.Future):
+                answer.add_done_callback(lambda done: self._answer_later(number, done))
+            else:
+                self._send({"id": number, "ok": answer})
 
-    def _answer(self, request: Mapping[str, Any]) -> dict[str, Any]:
+    def _answer_later(self, number: Any, done: asyncio.Future[Answer]) -> None:
+        error = done.exception()
+        if error is not None:
+            self._refuse(number, error)
+        else:
+            self._send({"id": number, "ok": done.result()})
+
+    def _refuse(self, number: Any, error: BaseException) -> None:
+        if not isinstance(error, StudioError):
+            error = EngineError(f"The engine could not answer a request: {type(error).__name__}: {error}.")
+        self._send({"id": number, "error": _error(error)})
+
+    def _answer(self, request: Mapping[str, Any]) -> Answer | asyncio.Future[Answer]:
         what = request.get("do")
         handler = self._handlers.get(what) if isinstance(what, str) else None
         if handler is None:
