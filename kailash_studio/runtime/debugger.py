@@ -140,14 +140,15 @@ class Debugger:
         stop.decided.set_result(decision)
 
     def step(self, number: int, decision: Decision | None = None) -> None:
-        """Let a stopped node go on, and stop at what comes after it."""
+        """Let a stopped node go on, and stop at what comes next: the end of its call, or what it feeds."""
         stop = self._stop(number)
-        here = stop.when != "before" or (decision is not None and decision.do in {"give", "skip"})
         plan = self._attached().plan
-        for following in plan.steps[plan.positions[stop.node]].following:
-            self._once[plan.steps[following].node_id] = "step"
-        if not here:
-            self._once[stop.node] = "step"  # its end is the next thing to look at
+        called = stop.when in {"after", "error"} or (decision is not None and decision.do in {"give", "skip"})
+        if called:
+            following = plan.steps[plan.positions[stop.node]].following
+            self._once |= dict.fromkeys((plan.steps[i].node_id for i in following), "step")
+        else:
+            self._once[stop.node] = "step"
         self._watch()
         self.go_on(number, decision)
 

@@ -31,6 +31,16 @@ def counts(event: Event) -> str:
     return ", ".join(f"{details[kind]} {kind}" for kind in kinds if details[kind]) or "no nodes"
 
 
+_STANDS = {
+    "before": "before its call",
+    "after": "after its call",
+    "error": "over its failure",
+    "retry": "before another attempt",
+    "fallback": "before its fallback",
+}
+_DOES = {"give": "its outputs are given by hand", "skip": "it is skipped", "again": "it is called again"}
+
+
 def own_error(event: Event) -> str:
     """The error that an event tells of, without its node's name where the line says that already."""
     error = str(event.details["error"])
@@ -62,8 +72,21 @@ def around(event: Event) -> tuple[str, str] | None:
         case events.NODE_RECOVERED:
             given = f": {rows(event)}" if told["rows"] else ""
             return "warning", f"Recovered by {told['by']} in {duration(told['seconds'])}{given}."
-        case events.INPUTS_EDITED:
-            return "info", f"Given by hand: {', '.join(told['inputs'])}."
+        case _:
+            return _by_hand(event)
+
+
+def _by_hand(event: Event) -> tuple[str, str] | None:
+    """What somebody did to a run, or a full disk."""
+    told = event.details
+    match event.kind:
+        case events.INPUTS_EDITED | events.OUTPUTS_EDITED | events.PARAMETERS_EDITED:
+            ((what, names),) = told.items()
+            return "info", f"Given by hand, {what}: {', '.join(names)}."
+        case events.NODE_STOPPED:
+            return "info", f"Stopped {_STANDS[told['when']]} ({told['reason']})."
+        case events.NODE_CONTINUED:
+            return "info", "Goes on." if told["do"] == "go_on" else f"Goes on: {_DOES[told['do']]}."
         case events.RUN_PAUSED:
             return "warning", f"The run is paused. {told['reason']}."
         case events.RUN_CONTINUED:

@@ -147,3 +147,48 @@ def test_letters_are_discarded(document: str, tmp_path: Path) -> None:
         assert "does not know" in (await ask("nonsense"))["error"]["sentence"]
 
     talk(conversation)
+
+
+def test_a_run_is_debugged(tmp_path: Path) -> None:
+    builder = WorkflowBuilder("w")
+    builder.add_node("PythonCodeNode", "start", code="def start(): return [{'a': 1}, {'a': 2}]")
+    builder.add_node("PythonCodeNode", "sum", code="def total(rows): return sum(r['a'] for r in rows)")
+    builder.add_node("PythonCodeNode", "last", code="def last(x): return x")
+    builder.add_connection("start", "result", "sum", "rows")
+    builder.add_connection("sum", "result", "last", "x")
+    document = builder.build().to_json()
+
+    async def conversation(ask: Ask, until: Any) -> None:
+        wrong = await ask("run", workflow=document, folder=str(tmp_path), breakpoints=[{"node": "sum", "at": 1}])
+        assert "breakpoint cannot be read" in wrong["error"]["sentence"]
+        points = [{"node": "sum"}]
+        run = (await ask("run", workflow=document, folder=str(tmp_path), breakpoints=points))["run_id"]
+
+        def stopped(node: str, number: int) -> Callable[[dict[str, Any]], bool]:
+            def fits(message: dict[str, Any]) -> bool:
+                state = message.get("update", {}).get("states", {}).get(node, {})
+                return state.get("state") == "stopped" and state["stop"] == number
+
+            return fits
+
+        await until(stopped("sum", 1))
+        seen = await ask("stop_values", run_id=run, stop=1)
+        assert (seen["node"], seen["when"], seen["outputs"]) == ("sum", "before", None)
+        assert seen["inputs"]["rows"]["page"]["rows"] == [["1"], ["2"]]
+        assert json.loads(seen["inputs"]["rows"]["plain"]) == [{"a": 1}, {"a": 2}]
+        found = await ask("evaluate", run_id=run, stop=1, expression="len(inputs['rows'])")
+        assert found["page"]["tree"]["text"] == "2"
+        wrong = await ask("evaluate", run_id=run, stop=1, expression="nonsense")
+        assert "nonsense" in wrong["error"]["sentence"]
+        await ask("step", run_id=run, stop=1, inputs={"rows": [{"a": 40}]})
+        await until(stopped("sum", 2))
+        assert (await ask("stop_values", run_id=run, stop=2))["outputs"]["result"]["plain"] == "40"
+        await ask("breakpoints", run_id=run, breakpoints=[])
+        await ask("go_on", run_id=run, stop=2, go="give", outputs={"result": 7})
+        ended = await until(lambda m: m.get("update", {}).get("run_id") == run and m["update"]["run"])
+        assert ended["update"]["run"]["state"] == "succeeded"
+        page = await ask("page", run_id=run, node="last", output="result")
+        assert page["tree"]["text"] == "7"
+        assert "over" in (await ask("pause", run_id=run))["error"]["sentence"]
+
+    talk(conversation)
