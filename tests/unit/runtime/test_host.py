@@ -189,6 +189,7 @@ def test_a_run_is_debugged(tmp_path: Path) -> None:
         assert ended["update"]["run"]["state"] == "succeeded"
         page = await ask("page", run_id=run, node="last", output="result")
         assert page["tree"]["text"] == "7"
-        assert "over" in (await ask("pause", run_id=run))["error"]["sentence"]
+        await until(lambda m: m.get("update", {}).get("run_id") == run and m["update"].get("kept"))
+        assert "over" in (await ask("go_on", run_id="another", stop=1))["error"]["sentence"]
 
     talk(conversation)
