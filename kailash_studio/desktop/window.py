@@ -44,7 +44,7 @@ from kailash_studio.spec.policy import Resilience
 from kailash_studio.spec.registry import Registry
 
 _SAY_MS = 8000
-_DEBUGGER_WIDTH, _LOG_WIDTH = 560, 300
+_DEBUGGER_WIDTH, _DEBUGGER_HEIGHT, _LOG_WIDTH = 560, 340, 300
 
 
 class MainWindow(QMainWindow):
@@ -273,6 +273,9 @@ class MainWindow(QMainWindow):
         self.data_tabs.setCurrentWidget(self.debugger)
         self.debugger.setFocus(Qt.FocusReason.ShortcutFocusReason)
         left, right = self.bottom.sizes()
+        dock = self.findChild(QDockWidget, "dock_bottom")
+        if dock is not None and dock.height() < _DEBUGGER_HEIGHT < self.height() // 2:
+            self.resizeDocks([dock], [_DEBUGGER_HEIGHT], Qt.Orientation.Vertical)
         if left < _DEBUGGER_WIDTH and left + right > _DEBUGGER_WIDTH + _LOG_WIDTH:
             self.bottom.setSizes([_DEBUGGER_WIDTH, left + right - _DEBUGGER_WIDTH])
 

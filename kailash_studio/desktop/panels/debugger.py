@@ -12,8 +12,9 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QHeaderView,
     QLineEdit,
-    QPushButton,
     QSplitter,
+    QTabWidget,
+    QToolButton,
     QTreeWidget,
     QTreeWidgetItem,
     QVBoxLayout,
@@ -25,6 +26,7 @@ from kailash_studio.desktop.panels.stop_values import StopValues
 from kailash_studio.desktop.theme import Theme
 from kailash_studio.desktop.widgets.basics import ElidedLabel
 from kailash_studio.runtime.debugger import WHENS, Breakpoint
+from kailash_studio.runtime.wording import STANDS
 
 _STOP = Qt.ItemDataRole.UserRole
 _BUTTONS = (
@@ -63,13 +65,15 @@ class Debugger(QWidget):
         self._points: list[Breakpoint] = []
         self._when = ""
         self.caption = ElidedLabel("muted", self)
-        self.buttons: dict[str, QPushButton] = {}
+        self.buttons: dict[str, QToolButton] = {}
         for name, text, icon, tip in _BUTTONS:
-            button = QPushButton(icons.icon(icon), text, self)
-            button.setToolTip(tip)
+            button = QToolButton(self)
+            button.setIcon(icons.icon(icon))
+            button.setAccessibleName(text)
+            button.setToolTip(f"{text}: {tip[0].lower()}{tip[1:]}")
             button.clicked.connect(lambda _=False, do=name: self.decide(do))
             self.buttons[name] = button
-        self.stops = self._tree(["Stands still", "Where", "Why"], "Nodes that stand still", (0, 110), (1, 60))
+        self.stops = self._tree(["Stands still", "Where", "Why"], "Nodes that stand still", (0, 100), (1, 56))
         self.points = self._tree(
             ["Breakpoint", "When", "Condition", "Hit", "Log"], "Breakpoints", (0, 110), (1, 80), (3, 36), (4, 70)
         )
@@ -106,22 +110,23 @@ class Debugger(QWidget):
         bar.addWidget(self.caption, 1)
         for button in self.buttons.values():
             bar.addWidget(button)
-        left = QSplitter(Qt.Orientation.Vertical, self)
-        left.addWidget(self.stops)
-        left.addWidget(self.points)
+        left = QTabWidget(self)
+        left.setDocumentMode(True)
+        left.addTab(self.stops, "Stops")
+        left.addTab(self.points, "Breakpoints")
         right = QWidget(self)
         column = QVBoxLayout(right)
         column.setContentsMargins(8, 0, 8, 6)
         column.setSpacing(6)
         column.addWidget(self.values, 1)
         row = QHBoxLayout()
-        row.addWidget(self.expression, 1)
-        row.addWidget(self.result, 1)
+        row.addWidget(self.expression, 3)
+        row.addWidget(self.result, 2)
         column.addLayout(row)
         split = QSplitter(Qt.Orientation.Horizontal, self)
         split.addWidget(left)
         split.addWidget(right)
-        split.setSizes([260, 320])
+        split.setSizes([250, 330])
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
@@ -158,7 +163,8 @@ class Debugger(QWidget):
         if number != self.chosen():
             return  # another one is selected meanwhile
         self._when = told["when"]
-        self.caption.setText(f"{told['node']} stands {told['when']}" + (f": {told['error']}" if told["error"] else ""))
+        error = told["error"].removeprefix(f"{told['node']}: ")
+        self.caption.setText(f"{told['node']} stands {STANDS[self._when]}" + (f": {error}" if error else ""))
         self.values.show_values(told["inputs"], told["outputs"], give=self._when in {"before", "error"})
         self._enable()
 
@@ -258,4 +264,14 @@ def described(page: Mapping[str, Any]) -> str:
     """A page of a value in one line."""
     if page["kind"] == "table":
         return f"{page['total']:,} rows of {', '.join(page['columns'][:6])}"
-    return str(page["tree"]["text"])
+    return _line(page["tree"])
+
+
+def _line(tree: Mapping[str, Any]) -> str:
+    """A tree of values in one line, cut where it gets long."""
+    if not tree["children"]:
+        return str(tree["text"])
+    named = tree["type"] == "record"
+    parts = [f"{name}: {_line(child)}" if named else _line(child) for name, child in tree["children"][:20]]
+    more = ["…"] if tree["count"] > 20 else []
+    return ("{%s}" if named else "[%s]") % ", ".join(parts + more)

@@ -46,6 +46,8 @@ class StopValues(QWidget):
         self._pages: dict[Key, Mapping[str, Any]] = {}
         self.port = QComboBox(self)
         self.port.setAccessibleName("Input or output that is shown")
+        self.port.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        self.port.setMinimumWidth(130)
         self.note = ElidedLabel("error_text", self)
         self.undo = QPushButton("Undo changes", self)
         self.undo.setObjectName("link")
