@@ -16,7 +16,7 @@ from kailash_studio.desktop.icons import Icons
 from kailash_studio.desktop.session import Session
 from kailash_studio.desktop.theme import Theme
 from kailash_studio.errors import EngineError
-from kailash_studio.services.sql_catalogue import Catalogue
+from kailash_studio.services.sql_catalogue import Catalogue, Relation, relations_of
 from kailash_studio.spec.form import form_rows
 
 _VALUE_FIELDS = ("params", "parameters")
@@ -240,16 +240,23 @@ class SqlLink(QObject):
         self._spawn(opened, "catalogue", self._catalogue_read(opened, refresh))
 
     async def _catalogue_read(self, opened: _Open, refresh: bool) -> None:
-        try:
-            found = await self._engine.request("sql_catalogue", **self._words(opened), refresh=refresh)
-        except EngineError as error:
-            self._unreached(opened, str(error))
-            self._check(opened)
-            return
-        if found.get("called_off"):
-            return
+        relations: list[Relation] = []
+        words, offset = self._words(opened), 0
+        while True:  # piece by piece: the window goes on between them
+            try:
+                found = await self._engine.request("sql_catalogue", **words, refresh=refresh, offset=offset)
+            except EngineError as error:
+                self._unreached(opened, str(error))
+                self._check(opened)
+                return
+            if found.get("called_off"):
+                return
+            if found["catalogue"]["next"] is None:
+                break
+            relations += relations_of(found["catalogue"])
+            offset, refresh = found["catalogue"]["next"], False
         opened.reads = True
-        catalogue = Catalogue.from_plain(found["catalogue"])
+        catalogue = Catalogue.from_plain(found["catalogue"], relations)
         count = len(catalogue.relations)
         name = {"postgresql": "PostgreSQL", "sqlite": "SQLite"}.get(catalogue.dialect, catalogue.dialect)
         opened.bench.show_where("text3", f"{name} at {found['where']} · {count:,} table{'s' * (count != 1)}")

@@ -8,7 +8,7 @@ name, which is answered with ``{"called_off": true}``; ``sql_cancel`` does so wi
 =============  =============================  ======================================================================
 do             with                           ok
 =============  =============================  ======================================================================
-sql_catalogue  ``refresh``                    ``catalogue`` (``Catalogue.to_plain``), ``where``, ``read`` (wall time)
+sql_catalogue  ``refresh``, ``offset``        ``catalogue`` (``Catalogue.to_plain``), ``where``, ``read`` (wall time)
 sql_check      ``ask``: the database, too     ``findings``, ``parameters`` (name, type), ``columns`` (name, type),
                                               ``asked``: the database was asked, ``unreached``: why it could not be
 sql_try        ``limit``                      ``columns``, ``types``, ``numeric``, ``rows`` of texts, ``more``,
@@ -44,6 +44,7 @@ from kailash_studio.workflow.workflow import Workflow
 
 _SECONDS = 30.0  # for a test run or a plan, unless the request says otherwise
 _LOOK_SECONDS = 10.0  # for what is asked while typing
+_MOST_CHARACTERS = 1_000_000  # of the rows of a test run
 _KEPT_CATALOGUES = 8
 _CATALOGUE_AGE = 300.0  # seconds after which one is read anew
 
@@ -139,7 +140,11 @@ class SqlRequests:
     async def _catalogue(self, request: Mapping[str, Any]) -> Answer:
         kept = await self._kept(request, refresh=bool(request.get("refresh")))
         session = await self._session(request, _LOOK_SECONDS)
-        return {"catalogue": kept.catalogue.to_plain(), "where": session.where, "read": kept.read}
+        return {
+            "catalogue": kept.catalogue.to_plain(int(request.get("offset") or 0)),
+            "where": session.where,
+            "read": kept.read,
+        }
 
     async def _check(self, request: Mapping[str, Any]) -> Answer:
         text, values = str(request["text"]), request.get("values")
@@ -172,12 +177,13 @@ class SqlRequests:
         numeric = [
             any(isinstance(row[i], int | float | Decimal) for row in found.rows) for i in range(len(found.columns))
         ]
+        rows = _bounded([[text_of(value) for value in row] for row in found.rows])
         return {
             "columns": [name for name, _ in found.columns],
             "types": [kind for _, kind in found.columns],
             "numeric": numeric,
-            "rows": [[text_of(value) for value in row] for row in found.rows],
-            "more": found.more,
+            "rows": rows,
+            "more": found.more or len(rows) < len(found.rows),
             "seconds": time.monotonic() - began,
         }
 
@@ -243,6 +249,16 @@ class SqlRequests:
         inner = dict(enumerate(values)) if isinstance(values, list) else values
         found = await asyncio.to_thread(self._resolved, {str(k): v for k, v in inner.items()}, request)
         return list(found.values()) if isinstance(values, list) else found
+
+
+def _bounded(rows: list[list[str | None]]) -> list[list[str | None]]:
+    """As many of the rows as a window takes in without being held up."""
+    room = _MOST_CHARACTERS
+    for index, row in enumerate(rows):
+        room -= sum(len(text or "") + 4 for text in row)
+        if room < 0:
+            return rows[: max(index, 1)]
+    return rows
 
 
 def _is_embedded(given: Mapping[str, Any]) -> bool:

@@ -320,6 +320,7 @@ class SqlWorkbench(QDialog):
     def show_failure(self, sentence: str) -> None:
         """Say why there is no result."""
         self._show_idle()
+        self.outcome.show_nothing()
         self.outcome.show_failure(sentence)
 
     def show_busy(self, word: str) -> None:
@@ -328,13 +329,14 @@ class SqlWorkbench(QDialog):
         self.run_button.hide()
         self.cancel_button.show()
         self.explain_button.setEnabled(False)
-        self.outcome.show_page(0 if word == "Running" else 1)
+        self.outcome.show_waiting(0 if word == "Running" else 1)
         self._tick.start()
         self._show_seconds()
 
     def show_cancelled(self) -> None:
         """What was under way was called off."""
         self._show_idle()
+        self.outcome.show_nothing()
         self.outcome.say("Cancelled")
 
     @property

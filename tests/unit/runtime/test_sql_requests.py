@@ -44,6 +44,8 @@ def test_catalogue_check_test_run_and_plan(with_database: Path) -> None:
         assert (len(tried["rows"]), tried["more"], tried["numeric"]) == (3, True, [False, True])
         plan = (await ask("sql_explain", **words, text=text, values=[{"$parameter": "risk"}], analyze=True))["plan"]
         assert plan["seconds"] is not None and plan["children"]
+        wide = await ask("sql_try", **EMBEDDED, text="SELECT repeat('x', 5000) FROM generate_series(1, 900)", limit=900)
+        assert 100 < len(wide["rows"]) < 900 and wide["more"]
         refused = await ask("sql_try", **EMBEDDED, text=text, values=[{"$parameter": "other"}])
         assert refused["error"]["sentence"] == "There is no workflow parameter 'other'."
 

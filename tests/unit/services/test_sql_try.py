@@ -15,7 +15,7 @@ from fakes.black_hole import black_hole
 
 from kailash_studio.errors import DatabaseError, DatabaseTimeoutError, DatabaseUnreachableError
 from kailash_studio.services.embedded_database import EmbeddedDatabase
-from kailash_studio.services.sql_catalogue import Catalogue, read_catalogue
+from kailash_studio.services.sql_catalogue import Catalogue, Column, Relation, read_catalogue, relations_of
 from kailash_studio.services.sql_session import PostgresSession, SqliteSession
 from kailash_studio.services.sql_try import describe_statement, explain, first_rows
 
@@ -68,6 +68,20 @@ def test_the_catalogue_of_postgresql(on_server: Callable[..., None]) -> None:
         assert plain.find("pg_class") is None
 
     on_server(work)
+
+
+def test_a_large_catalogue_is_handed_over_in_pieces() -> None:
+    columns = tuple(Column(f"c{n}", "text") for n in range(100))
+    relations = tuple(Relation("s", f"t{n}", "table", columns) for n in range(120))
+    catalogue = Catalogue("postgresql", relations, ("s",))
+    found: list[Relation] = []
+    piece = catalogue.to_plain()
+    while piece["next"] is not None:
+        assert sum(len(r[3]) for r in piece["relations"]) <= 2_600
+        found += relations_of(piece)
+        piece = catalogue.to_plain(piece["next"])
+    assert Catalogue.from_plain(piece, found) == catalogue
+    assert len(found) > 50
 
 
 def test_a_description_has_types_and_places(on_server: Callable[..., None]) -> None:
