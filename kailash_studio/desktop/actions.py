@@ -63,6 +63,7 @@ ACTIONS = (
     ActionDeclaration("add", "Graph", "Add node…", "plus", ("Ctrl+Shift+N",), "Choose a node type and place a node."),
     ActionDeclaration("connect", "Graph", "Connect…", "cable", ("Ctrl+L",), "Connect the selected node to another."),
     ActionDeclaration("arrange", "Graph", "Arrange", "workflow", ("Ctrl+Shift+A",), "Lay the graph out afresh."),
+    ActionDeclaration("sql", "Graph", "Edit SQL…", "database", ("F4",), "Edit the selected node's SQL in a window."),
     ActionDeclaration("run", "Run", "Run", "play", ("F5", "Ctrl+R"), "Run the workflow."),
     ActionDeclaration("stop", "Run", "Stop", "square", ("Shift+F5",), "Stop the run."),
     ActionDeclaration("data", "Run", "Show data", "table-2", ("F7",), "Show the rows of the selected node.", True),

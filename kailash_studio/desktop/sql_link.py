@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,11 +13,13 @@ from PySide6.QtWidgets import QMessageBox, QWidget
 from kailash_studio.desktop.editors.sql_workbench import SqlWorkbench
 from kailash_studio.desktop.engine import Engine
 from kailash_studio.desktop.icons import Icons
+from kailash_studio.desktop.inspector import Inspector
 from kailash_studio.desktop.session import Session
 from kailash_studio.desktop.theme import Theme
 from kailash_studio.errors import EngineError
 from kailash_studio.services.sql_catalogue import Catalogue, Relation, relations_of
 from kailash_studio.spec.form import form_rows
+from kailash_studio.spec.parameter import reference
 
 _VALUE_FIELDS = ("params", "parameters")
 _NO_VALUES = "This node has no place for values: write them into the statement, or use another node type."
@@ -44,15 +46,26 @@ class SqlLink(QObject):
     calls its older one off.
     """
 
-    def __init__(self, session: Session, engine: Engine, theme: Theme, icons: Icons, window: QWidget) -> None:
+    def __init__(
+        self,
+        session: Session,
+        engine: Engine,
+        inspector: Inspector,
+        theme: Theme,
+        icons: Icons,
+        say: Callable[[str], None],
+        window: QWidget,
+    ) -> None:
         super().__init__(window)
-        self._session, self._engine, self._theme, self._icons, self._window = session, engine, theme, icons, window
+        self._session, self._engine, self._inspector, self._say = session, engine, inspector, say
+        self._theme, self._icons, self._window = theme, icons, window
         self._open: dict[tuple[str, str], _Open] = {}
         self._may_ask = False
         self._number = 0
         session.changed.connect(lambda _: self._show_all())
         session.opened.connect(self._another_document)
         engine.state_changed.connect(self._engine_changed)
+        inspector.large_asked.connect(self.open)
 
     # ------------------------------------------------------------------ opening and closing
     def open(self, node_id: str, name: str) -> SqlWorkbench:
@@ -80,6 +93,19 @@ class SqlLink(QObject):
         bench.show()
         self._read_catalogue(opened)
         return bench
+
+    def open_chosen(self, node_ids: Sequence[str]) -> None:
+        """Open the editor of the selected node's statement, or say why there is none."""
+        placed = self._session.workflow.nodes.get(node_ids[0]) if len(node_ids) == 1 else None
+        node_type = self._session.registry.find(placed.type) if placed is not None else None
+        rows = form_rows(node_type) if node_type is not None else []
+        name = next((row.name for row in rows if row.kind == "sql"), "")
+        if placed is None or not name:
+            self._say("Select one node that has an SQL statement, then edit it.")
+        elif reference(placed.parameters.get(name)) is not None:
+            self._say(f"{node_ids[0]}: {name} is a reference; reset it in the inspector to write a statement.")
+        else:
+            self.open(node_ids[0], name)
 
     @property
     def _trusted(self) -> bool:
@@ -155,13 +181,17 @@ class SqlLink(QObject):
         else:
             note = "A text, a number, null, JSON, or @name for a workflow parameter. Delete takes a value away."
             values = placed.parameters.get(values_of) or []
+        referred = reference(values)
+        if referred is not None:
+            note = f"They are the workflow parameter {referred[1]}; here its default is shown."
+            values = self._session.workflow.parameters.get(referred[1], {}).get("default", [])
         text = placed.parameters.get(opened.name)
         opened.bench.show_document(
             text if isinstance(text, str) else "",
             values if isinstance(values, list | dict) else [],
             self._session.workflow.parameters,
             note,
-            own=not values_of,
+            fixed=not values_of or referred is not None,
         )
 
     def _values_field(self, opened: _Open) -> str:
@@ -261,6 +291,7 @@ class SqlLink(QObject):
         name = {"postgresql": "PostgreSQL", "sqlite": "SQLite"}.get(catalogue.dialect, catalogue.dialect)
         opened.bench.show_where("text3", f"{name} at {found['where']} · {count:,} table{'s' * (count != 1)}")
         opened.bench.show_catalogue(catalogue)
+        self._inspector.set_catalogue(opened.node, opened.name, catalogue)
         self._check(opened)
 
     def _unreached(self, opened: _Open, sentence: str) -> None:

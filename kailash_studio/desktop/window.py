@@ -78,8 +78,7 @@ class MainWindow(QMainWindow):
         self.rows_link = RowsLink(self.session, self.canvas, self.runs, self.rows, self)
         self.operations_link = OperationsLink(self.engine, self.runs, self.dead_letters, self.breakers, self.say, self)
         self.operations_link.counted.connect(self._show_operations)
-        self.sql_link = SqlLink(self.session, self.engine, theme, self.icons, self)
-        self.inspector.large_asked.connect(self.sql_link.open)
+        self.sql_link = SqlLink(self.session, self.engine, self.inspector, theme, self.icons, self.say, self)
         self.editing.fill_palette(self.palette_panel)
         self._connect()
         self._show_recent()
@@ -163,6 +162,7 @@ class MainWindow(QMainWindow):
             "add": editing.choose_node_type,
             "connect": editing.choose_connection,
             "arrange": self.arrange,
+            "sql": lambda: self.sql_link.open_chosen(canvas.selection()),
             "run": runs.start,
             "stop": runs.stop,
             "data": self.show_data,

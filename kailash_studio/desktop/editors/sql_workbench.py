@@ -209,7 +209,7 @@ class SqlWorkbench(QDialog):
 
     # ------------------------------------------------------------------ the document
     def show_document(
-        self, text: str, values: list[Any] | dict[str, Any], declared: Mapping[str, Any], note: str, *, own: bool
+        self, text: str, values: list[Any] | dict[str, Any], declared: Mapping[str, Any], note: str, *, fixed: bool
     ) -> None:
         """Show what the document holds.
 
@@ -218,7 +218,7 @@ class SqlWorkbench(QDialog):
             values: Its values.
             declared: The workflow's parameters.
             note: A sentence about the values.
-            own: The node has no place for values.
+            fixed: They cannot be changed here.
         """
         if not (self.editor.hasFocus() and self.editor.has_more()):
             before = self.editor.toPlainText()
@@ -229,7 +229,7 @@ class SqlWorkbench(QDialog):
             self._values, self._declared = values, declared
             self._check_timer.start()
         self.note.setText(note)
-        self.grid.setEnabled(not own)
+        self.grid.setEnabled(not fixed)
         self._show_values()
 
     def text(self) -> str:

@@ -17,7 +17,9 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QMessageBox
 from qasync import QEventLoop
 
+from kailash_studio.desktop.editors.sql import SqlEditor
 from kailash_studio.desktop.editors.sql_workbench import SqlWorkbench
+from kailash_studio.desktop.inspector.fields import CodeField
 from kailash_studio.desktop.window import MainWindow
 
 _CONTROL = Qt.KeyboardModifier.ControlModifier
@@ -205,6 +207,44 @@ def test_a_workflow_from_elsewhere_asks_before_its_database_is_asked(
             assert not bench.busy
             bench.close()
             await asyncio.sleep(0.05)
+
+    sit(sitting())
+
+
+def test_it_opens_with_a_key_and_only_for_sql(window: MainWindow, sit: Sit) -> None:
+    async def sitting() -> None:
+        node = window.session.add_node(
+            "AsyncSQLDatabaseNode", (0, 0), {"query": "SELECT $1", "params": {"$parameter": "p"}}
+        )
+        window.session.workflow.parameters["p"] = {"type": "list", "default": [7]}
+        other = window.session.add_node("CSVReaderNode", (0, 200))
+        window.canvas.select([other])
+        window.actions_by_name["sql"].trigger()
+        assert window.line.currentMessage() == "Select one node that has an SQL statement, then edit it."
+        window.canvas.select([node])
+        window.actions_by_name["sql"].trigger()
+        window.actions_by_name["sql"].trigger()
+        (bench,) = window.sql_link.benches()
+        assert "workflow parameter p" in bench.note.text()
+        assert bench.values == [7] and not bench.grid.isEnabled()
+        bench.close()
+
+    sit(sitting())
+
+
+def test_the_inspector_completes_from_the_same_tables(window: MainWindow, sit: Sit, with_database: Path) -> None:
+    async def sitting() -> None:
+        _, bench = await opened(window, {"query": "SELECT 1"})
+        await until(lambda: "tables" in bench.where.toolTip())
+        bench.close()
+        field = window.inspector.form.row("query").field
+        assert isinstance(field, CodeField) and isinstance(field.edit, SqlEditor)
+        window.activateWindow()
+        field.edit.setFocus()
+        QTest.keyClick(field.edit, Qt.Key.Key_A, _CONTROL)
+        QTest.keyClicks(field.edit, "SELECT * FROM portf")
+        assert field.edit.completions() == ["portfolios"]
+        field.edit.hide_completions()
 
     sit(sitting())
 
