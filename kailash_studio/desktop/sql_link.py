@@ -18,7 +18,7 @@ from kailash_studio.desktop.session import Session
 from kailash_studio.desktop.theme import Theme
 from kailash_studio.errors import EngineError
 from kailash_studio.services.sql_catalogue import Catalogue, Relation, relations_of
-from kailash_studio.spec.form import form_rows
+from kailash_studio.spec.form import FormRow, form_rows
 from kailash_studio.spec.parameter import reference
 
 _VALUE_FIELDS = ("params", "parameters")
@@ -36,6 +36,7 @@ class _Open:
     tests: list[Any] | dict[str, Any] = field(default_factory=list)
     reads: bool = True
     live: bool = True
+    given: dict[str, Any] | None = None
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
 
@@ -185,6 +186,10 @@ class SqlLink(QObject):
         if referred is not None:
             note = f"They are the workflow parameter {referred[1]}; here its default is shown."
             values = self._session.workflow.parameters.get(referred[1], {}).get("default", [])
+        given = self._given(opened)
+        if opened.given is not None and opened.given != given:
+            self._read_catalogue(opened)  # another database
+        opened.given = given
         text = placed.parameters.get(opened.name)
         opened.bench.show_document(
             text if isinstance(text, str) else "",
@@ -194,11 +199,19 @@ class SqlLink(QObject):
             fixed=not values_of or referred is not None,
         )
 
-    def _values_field(self, opened: _Open) -> str:
+    def _values_row(self, opened: _Open) -> FormRow | None:
         """The parameter of the node that holds the values of its statement."""
         node_type = self._session.registry.find(self._session.workflow.nodes[opened.node].type)
-        names = {row.name for row in form_rows(node_type)} if node_type is not None else set()
-        return next((name for name in _VALUE_FIELDS if name in names), "")
+        rows = {row.name: row for row in form_rows(node_type)} if node_type is not None else {}
+        return next((rows[name] for name in _VALUE_FIELDS if name in rows), None)
+
+    def _values_field(self, opened: _Open) -> str:
+        row = self._values_row(opened)
+        return row.name if row is not None else ""
+
+    def _takes_names(self, opened: _Open) -> bool:
+        row = self._values_row(opened)
+        return row is None or row.kind != "list"
 
     def _source(self, opened: _Open) -> str:
         """What the values are connected to; empty when the document holds them."""
@@ -213,20 +226,26 @@ class SqlLink(QObject):
     def _values_changed(self, opened: _Open, values: Any) -> None:
         if self._source(opened):
             opened.tests = values
+        elif isinstance(values, dict) and not self._takes_names(opened):
+            self._show(opened)  # lint says what to write instead
         else:
             self._set(opened, self._values_field(opened), values)
 
     # ------------------------------------------------------------------ the engine
-    def _words(self, opened: _Open) -> dict[str, Any]:
+    def _given(self, opened: _Open) -> dict[str, Any]:
+        """The node's parameters without statement and values: what says which database it is."""
         placed = self._session.workflow.nodes[opened.node]
-        given = {name: v for name, v in placed.parameters.items() if name not in {opened.name, *_VALUE_FIELDS}}
+        return {name: v for name, v in placed.parameters.items() if name not in {opened.name, *_VALUE_FIELDS}}
+
+    def _words(self, opened: _Open) -> dict[str, Any]:
         return {
             "editor": opened.key,
-            "given": given,
+            "given": self._given(opened),
             "declared": self._session.workflow.parameters,
             "folder": str(self._session.folder),
             "text": opened.bench.text(),
             "values": opened.bench.values,
+            "named": self._takes_names(opened),
         }
 
     def _spawn(self, opened: _Open, name: str, work: Coroutine[Any, Any, None]) -> None:

@@ -9,8 +9,8 @@ name, which is answered with ``{"called_off": true}``; ``sql_cancel`` does so wi
 do             with                           ok
 =============  =============================  ======================================================================
 sql_catalogue  ``refresh``, ``offset``        ``catalogue`` (``Catalogue.to_plain``), ``where``, ``read`` (wall time)
-sql_check      ``ask``: the database, too     ``findings``, ``parameters`` (name, type), ``columns`` (name, type),
-                                              ``asked``: the database was asked, ``unreached``: why it could not be
+sql_check      ``ask``: the database, too;    ``findings``, ``parameters`` (name, type), ``columns`` (name, type),
+               ``named``: names are taken     ``asked``: the database was asked, ``unreached``: why it could not be
 sql_try        ``limit``                      ``columns``, ``types``, ``numeric``, ``rows`` of texts, ``more``,
                                               ``seconds``
 sql_explain    ``analyze``                    ``plan`` (``PlanStep.to_plain``), ``seconds``
@@ -151,7 +151,12 @@ class SqlRequests:
         known = self._catalogues.get(_key(request))
         dialect = known.catalogue.dialect if known is not None else _dialect(request["given"])
         found = await asyncio.to_thread(
-            lint, text, dialect, catalogue=known.catalogue if known else None, values=_names(values)
+            lint,
+            text,
+            dialect,
+            catalogue=known.catalogue if known else None,
+            values=_names(values),
+            named=bool(request.get("named", True)),
         )
         description, unreached = Description({}, []), ""
         if request.get("ask") and not any(f.code == "empty" for f in found):

@@ -74,6 +74,7 @@ def lint(
     *,
     catalogue: Catalogue | None = None,
     values: Collection[str] | None = None,
+    named: bool = True,
 ) -> list[SqlFinding]:
     """What is wrong with a text.
 
@@ -81,6 +82,7 @@ def lint(
         text: One statement, as a node has it.
         dialect: "postgresql" or "sqlite".
         catalogue: What the database holds; without it names are not looked up.
+        named: The node takes values by name; else by number alone.
         values: The placeholders that have a value (``$1``, ``:name``); None: not known, a connection gives them.
     """
     findings = Findings(text)
@@ -89,7 +91,7 @@ def lint(
         return findings.found
     whole = _check_pairs(text, findings)
     _check_count(text, findings)
-    _check_values(text, values, findings)
+    _check_values(text, values, named, findings)
     if whole and len(text) <= _LONGEST:
         for start, end in statements(text):
             _check_statement(text, start, end, dialect, catalogue, findings)
@@ -151,13 +153,19 @@ def _check_count(text: str, findings: Findings) -> None:
         findings.add("error", "several_statements", start, end, sentence)
 
 
-def _check_values(text: str, values: Collection[str] | None, findings: Findings) -> None:
+def _check_values(text: str, values: Collection[str] | None, named: bool, findings: Findings) -> None:
     asked = placeholders(text)
-    numbered, named = [p for p in asked if p.number], [p for p in asked if not p.number]
-    if numbered and named:
-        start, end = named[0].spans[0]
-        sentence = f"{named[0].name} and {numbered[0].name} cannot stand in one statement: write all of one kind."
+    numbers, names = [p for p in asked if p.number], [p for p in asked if not p.number]
+    if numbers and names:
+        start, end = names[0].spans[0]
+        sentence = f"{names[0].name} and {numbers[0].name} cannot stand in one statement: write all of one kind."
         findings.add("error", "mixed_values", start, end, sentence)
+        return
+    if names and not named:
+        for number, placeholder in enumerate(names, 1):
+            start, end = placeholder.spans[0]
+            sentence = f"This node takes a list of values, which have numbers and no names: write ${number}."
+            findings.add("error", "mixed_values", start, end, sentence)
         return
     if values is None:
         return

@@ -156,10 +156,14 @@ def test_a_sqlite_file_is_looked_into(window: MainWindow, sit: Sit, tmp_path: Pa
     own = {"connection": "details", "database_type": "sqlite", "database": str(path)}
 
     async def sitting() -> None:
-        _, bench = await opened(window, {"query": "SELECT prise FROM trades", **own})
+        node, bench = await opened(window, {"query": "SELECT prise FROM trades", **own})
         await until(lambda: _problems(bench) == ["No table here has a column prise; did you mean price?"])
         tree = bench.catalogue.tree
         await until(lambda: tree.topLevelItemCount() == 1)
+        window.session.set_parameter(node, "database", str(tmp_path / "none.db"))
+        await until(lambda: "There is no SQLite file" in bench.where.toolTip())
+        window.session.undo()
+        await until(lambda: "SQLite at shop.db" in bench.where.toolTip())
         assert tree.topLevelItem(0).child(1).text(0) == "price"  # type: ignore[union-attr]
         bench.editor.selectAll()
         bench.catalogue.taken.emit("trades")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kailash_studio.services.sql_analysis import agreed, lint
 from kailash_studio.services.sql_catalogue import Catalogue, Column, Relation
@@ -132,6 +134,28 @@ def test_values_are_counted() -> None:
     assert found("SELECT $2::int", values={"$1", "$2"}) == [("value_unused", "$2")]
     assert found("SELECT :a, :b, 'x'::text, ':c'", values={":a"}) == [("value_missing", ":b")]
     assert found("SELECT :a, $1", values=None) == [("mixed_values", ":a")]
+
+
+def test_a_node_without_names_is_told_to_take_numbers() -> None:
+    text = "SELECT :a, :b"
+    findings = lint(text, values=set(), named=False)
+    assert [(text[f.start : f.end], f.sentence[-3:]) for f in findings] == [(":a", "$1."), (":b", "$2.")]
+
+
+@given(st.lists(st.sampled_from(sorted({word for line in GOOD for word in line.split()})), max_size=14))
+def test_lint_takes_any_words(words: list[str]) -> None:
+    text = " ".join(words)
+    for finding in lint(text, catalogue=CATALOGUE, values={"$1"}):
+        assert 0 <= finding.start <= finding.end <= len(text)
+        assert finding.sentence.endswith((".", "?"))
+
+
+@pytest.mark.parametrize("line", GOOD)
+def test_lint_takes_statements_with_a_hole(line: str) -> None:
+    words = line.split()
+    for hole in range(len(words)):
+        lint(" ".join(words[:hole] + words[hole + 1 :]), catalogue=CATALOGUE)
+        lint(" ".join(words[: hole + 1]), catalogue=CATALOGUE)
 
 
 def test_without_a_catalogue_no_name_is_wrong() -> None:

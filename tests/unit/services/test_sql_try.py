@@ -104,7 +104,8 @@ def test_a_description_has_types_and_places(on_server: Callable[..., None]) -> N
 
 def test_first_rows_are_limited_and_the_statement_is_untouched(on_server: Callable[..., None]) -> None:
     async def work(session: PostgresSession, target: dict[str, Any]) -> None:
-        found = await first_rows(session, "SELECT n, n AS n FROM generate_series(1, 100000000) n -- all", [], limit=5)
+        many = "SELECT n, n AS n FROM generate_series(1, 10000) n, generate_series(1, 10000) m -- all"
+        found = await first_rows(session, many, [], limit=5)
         assert [name for name, _ in found.columns] == ["n", "n_2"]
         assert (len(found.rows), found.more) == (5, True)
         found = await first_rows(session, "SELECT client_name FROM portfolios WHERE risk_profile = $1", ["Growth"])
@@ -217,6 +218,25 @@ def test_a_server_that_is_not_there_is_named_without_its_password() -> None:
     with pytest.raises(DatabaseUnreachableError, match=r"127\.0\.0\.1:1/shop cannot be reached") as caught:
         asyncio.run(read_catalogue(session))
     assert "hidden" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "address", ["postgresql://me:hid/den@127.0.0.1:1/shop", "me hidden", "postgresql://me:hid@den@127.0.0.1:1/shop?x=1"]
+)
+def test_no_address_gives_its_password_away(address: str) -> None:
+    session = PostgresSession({"dsn": address}, seconds=5)
+    with pytest.raises(DatabaseError) as caught:
+        asyncio.run(read_catalogue(session))
+    assert "hid" not in f"{caught.value} {session.where}"
+    assert "den@" not in f"{caught.value} {session.where}"
+
+
+def test_a_value_that_does_not_fit_is_named(on_server: Callable[..., None]) -> None:
+    async def work(session: PostgresSession, target: dict[str, Any]) -> None:
+        with pytest.raises(DatabaseError, match=r"\$1 does not take the value '2020-01-01'.*\$1::text::date"):
+            await first_rows(session, "SELECT 1 WHERE now() > $1::date", ["2020-01-01"])
+
+    on_server(work)
 
 
 # ---------------------------------------------------------------------- SQLite
