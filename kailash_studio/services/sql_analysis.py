@@ -19,6 +19,7 @@ Severity = Literal["error", "warning"]
 # findings that the database can prove wrong, by taking the statement
 GUESSES = frozenset({"syntax", "unknown_table", "unknown_column", "ambiguous_column"})
 _PAIRS = {")": "(", "]": "["}
+_QUALIFIER = re.compile(r'(?:(?:\w+|"[^"]*")\s*\.\s*)+')
 _LONGEST = 200_000  # characters; sqlglot needs some 10 us for each
 
 
@@ -109,7 +110,7 @@ def agreed(text: str, findings: Sequence[SqlFinding], fault: Fault | None) -> li
     if fault is None:
         return [f for f in findings if f.code not in GUESSES]
     known = [f for f in findings if f.severity == "error" and f.code != "value_missing"]
-    same = [f for f in known if f.start <= fault.position < max(f.end, f.start + 1)]
+    same = [f for f in known if _same_place(text, f, fault.position)]
     if same or (fault.position < 0 and known):
         return list(findings)  # ours says it with a suggestion, or with a place
     at = max(fault.position, 0)
@@ -118,6 +119,12 @@ def agreed(text: str, findings: Sequence[SqlFinding], fault: Fault | None) -> li
     collected.found = [f for f in findings if f.code != "syntax"]
     collected.add("error", "refused", at, end, fault.sentence)
     return collected.in_order()
+
+
+def _same_place(text: str, finding: SqlFinding, position: int) -> bool:
+    """Whether a database means the words of a finding: of ``a.b`` it names the beginning, where ours names ``b``."""
+    before = text[position : finding.start] if 0 <= position < finding.start else ""
+    return finding.start <= position < max(finding.end, finding.start + 1) or bool(_QUALIFIER.fullmatch(before))
 
 
 def _check_pairs(text: str, findings: Findings) -> bool:

@@ -88,6 +88,7 @@ def test_an_analyst_writes_a_statement(window: MainWindow, sit: Sit, with_databa
         QTest.keyClick(field, Qt.Key.Key_Return)
         await until(lambda: "takes this statement" in bench.verdict.text())
         assert parameters(window, node) == {"query": QUERY, "params": ["Growth"]}
+        assert bench.place.text() == f"Line 1, column {len(QUERY) + 1}"
         QTest.keyClick(bench.editor, Qt.Key.Key_Return, _CONTROL)
         await until(lambda: bench.outcome.result_page.currentWidget() is bench.outcome.rows)
         assert bench.outcome.rows.model() is not None and bench.outcome.rows.model().rowCount() > 50

@@ -174,6 +174,12 @@ def test_the_database_is_the_better_judge() -> None:
     assert "did you mean" in one.sentence
 
 
+def test_the_database_names_the_beginning_of_a_dotted_name() -> None:
+    text = 'SELECT "c" . cuntry FROM clients "c"'
+    (one,) = agreed(text, lint(text, catalogue=CATALOGUE), Fault("Column c.cuntry does not exist.", 7, "42703"))
+    assert text[one.start : one.end] == "cuntry"
+
+
 def test_sqlite_has_its_own_rules() -> None:
     catalogue = Catalogue("sqlite", (_relation("main", "Trades", "Id price"),), ("main",))
     good = 'SELECT ID, PRICE, rowid, "no column is a text" FROM trades WHERE id = $1 AND price > :p OR `Id` IS NULL'
