@@ -20,10 +20,12 @@ class Engine(QObject):
     Signals:
         state_changed: "starting", "ready" or "gone", and a sentence that says why.
         updated: An update object of the protocol.
+        replayed: How a replay of dead letters goes.
     """
 
     state_changed = Signal(str, str)
     updated = Signal(dict)
+    replayed = Signal(dict)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -105,6 +107,8 @@ class Engine(QObject):
             message = protocol.decode(bytes(process.readLine().data()))
             if "update" in message:
                 self.updated.emit(message["update"])
+            elif "replay" in message:
+                self.replayed.emit(message["replay"])
             else:
                 self._answered(message)
 

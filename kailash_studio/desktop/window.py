@@ -76,7 +76,9 @@ class MainWindow(QMainWindow):
         self.canvas_link = CanvasLink(self.session, self.canvas, self.say, self)
         self.inspector_link = InspectorLink(self.session, self.canvas, self.runs, self.inspector, self.say, self)
         self.rows_link = RowsLink(self.session, self.canvas, self.runs, self.rows, self)
-        self.operations_link = OperationsLink(self.engine, self.runs, self.dead_letters, self.breakers, self.say, self)
+        self.operations_link = OperationsLink(
+            self.engine, self.runs, self.session, self.dead_letters, self.breakers, self.say, self
+        )
         self.operations_link.counted.connect(self._show_operations)
         self.sql_link = SqlLink(self.session, self.engine, self.inspector, theme, self.icons, self.say, self)
         self.editing.fill_palette(self.palette_panel)
@@ -161,6 +163,7 @@ class MainWindow(QMainWindow):
             "commands": editing.choose_command,
             "add": editing.choose_node_type,
             "connect": editing.choose_connection,
+            "fallback": editing.choose_fallback,
             "arrange": self.arrange,
             "sql": lambda: self.sql_link.open_chosen(canvas.selection()),
             "run": runs.start,
