@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import sqlite3
 import time
 from collections.abc import Callable, Coroutine
@@ -313,6 +315,23 @@ def test_a_server_that_never_answers_holds_nothing_up(window: MainWindow, sit: S
             while len(longest) < 3 and not any(seconds < 0.1 for seconds in longest):
                 longest.append(await session(bench))
             assert min(longest) < 0.1, f"the loop stood still for {min(longest) * 1000:.0f} ms"
+
+    sit(sitting())
+
+
+def test_an_engine_that_hangs_holds_nothing_up_either(window: MainWindow, sit: Sit) -> None:
+    async def sitting() -> None:
+        _, bench = await opened(window, {"query": "SELECT 1", "connection": "details", "port": 1})
+        os.kill(window.engine.pid, signal.SIGSTOP)
+        try:
+            rewrite(bench, "SELECT 2")
+            bench.run()
+            await asyncio.sleep(0.05)
+            assert bench.busy
+            QTest.mouseClick(bench.cancel_button, Qt.MouseButton.LeftButton)
+            assert not bench.busy
+        finally:
+            os.kill(window.engine.pid, signal.SIGCONT)
 
     sit(sitting())
 
