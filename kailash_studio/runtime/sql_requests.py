@@ -48,6 +48,8 @@ _MOST_CHARACTERS = 1_000_000  # of the rows of a test run
 _KEPT_CATALOGUES = 8
 _CATALOGUE_AGE = 300.0  # seconds after which one is read anew
 
+_OWN = frozenset({"host", "database", "connection_string", "user"})
+
 Answer = dict[str, Any]
 Work = Callable[[Mapping[str, Any]], Coroutine[Any, Any, Answer]]
 
@@ -216,9 +218,14 @@ class SqlRequests:
         """The database that the node's parameters mean; the same rules as the node's own."""
         given = request["given"]
         kind = given.get("database_type", "postgresql")
-        if _is_embedded(given):
+        connection = _connection(given)
+        if connection == "embedded":
             embedded = await self._resources.get(EmbeddedDatabase, EmbeddedDatabase.open)
             return PostgresSession(await embedded.target(), seconds=seconds)
+        if connection != "details":
+            raise DatabaseError(
+                f"The editor cannot look into {connection!r}: it knows the embedded database and details."
+            )
         resolved = await asyncio.to_thread(self._resolved, given, request)
         if kind == "sqlite":
             if not resolved.get("database"):
@@ -266,8 +273,9 @@ def _bounded(rows: list[list[str | None]]) -> list[list[str | None]]:
     return rows
 
 
-def _is_embedded(given: Mapping[str, Any]) -> bool:
-    return bool(given.get("connection", "embedded") == "embedded")
+def _connection(given: Mapping[str, Any]) -> str:
+    """Which connection the parameters mean; as for the node itself, an address alone means that address."""
+    return str(given.get("connection") or ("details" if _OWN & given.keys() else "embedded"))
 
 
 def _file(folder: str, name: str) -> Path:
@@ -275,13 +283,13 @@ def _file(folder: str, name: str) -> Path:
 
 
 def _dialect(given: Mapping[str, Any]) -> str:
-    return "sqlite" if not _is_embedded(given) and given.get("database_type") == "sqlite" else "postgresql"
+    return "sqlite" if _connection(given) == "details" and given.get("database_type") == "sqlite" else "postgresql"
 
 
 def _key(request: Mapping[str, Any]) -> str:
     """What tells one database from another; secrets stand in it by name."""
     given = request["given"]
-    if _is_embedded(given):
+    if _connection(given) == "embedded":
         return "embedded"
     names = ("connection", "database_type", "host", "port", "database", "user", "connection_string")
     parts = {name: given[name] for name in names if name in given}

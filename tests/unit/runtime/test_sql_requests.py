@@ -105,6 +105,10 @@ def test_lint_answers_though_the_database_does_not(tmp_path: Path) -> None:
         assert [f["code"] for f in found["findings"]] == ["syntax"]
         assert "There is no SQLite file" in found["unreached"]
         assert not found["asked"]
+        short = EMBEDDED | {"given": {"host": "127.0.0.1", "port": 1}}
+        assert "127.0.0.1:1/ cannot" in (await ask("sql_try", **short, text="SELECT 1"))["error"]["sentence"]
+        strange = EMBEDDED | {"given": {"connection": "warehouse"}}
+        assert "'warehouse'" in (await ask("sql_try", **strange, text="SELECT 1"))["error"]["sentence"]
         other = await ask("sql_try", **(EMBEDDED | {"given": given | {"database_type": "duckdb"}}), text="SELECT 1")
         assert "duckdb" in other["error"]["sentence"]
 
