@@ -66,6 +66,7 @@ ACTIONS = (
         "fallback", "Graph", "Fallback…", "shield-check", ("Ctrl+B",), "Choose what takes over when the node fails."
     ),
     ActionDeclaration("arrange", "Graph", "Arrange", "workflow", ("Ctrl+Shift+A",), "Lay the graph out afresh."),
+    ActionDeclaration("sql", "Graph", "Edit SQL…", "database", ("F4",), "Edit the selected node's SQL in a window."),
     ActionDeclaration("run", "Run", "Run", "play", ("F5", "Ctrl+R"), "Run the workflow."),
     ActionDeclaration("stop", "Run", "Stop", "square", ("Shift+F5",), "Stop the run."),
     ActionDeclaration(

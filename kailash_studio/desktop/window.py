@@ -89,8 +89,7 @@ class MainWindow(QMainWindow):
             self.engine, self.runs, self.session, self.dead_letters, self.breakers, self.say, self
         )
         self.operations_link.counted.connect(self._show_operations)
-        self.sql_link = SqlLink(self.session, self.engine, theme, self.icons, self)
-        self.inspector.large_asked.connect(self.sql_link.open)
+        self.sql_link = SqlLink(self.session, self.engine, self.inspector, theme, self.icons, self.say, self)
         self.editing.fill_palette(self.palette_panel)
         self._connect()
         self._show_recent()
@@ -176,6 +175,7 @@ class MainWindow(QMainWindow):
             "connect": editing.choose_connection,
             "fallback": editing.choose_fallback,
             "arrange": self.arrange,
+            "sql": lambda: self.sql_link.open_chosen(canvas.selection()),
             "run": self.run_or_go_on,
             "step": self.debug_link.step,
             "pause": self.debug_link.pause,
