@@ -43,6 +43,7 @@ def read_object(given: Mapping[str, Any]) -> Term | None:
         ParameterError: It is not understood.
     """
     try:
+        json.dumps(dict(given), default=str, allow_nan=False)  # infinity would become null
         plain = to_plain(dict(given))
         if len(json.dumps(plain)) > MAX_LENGTH:
             raise ParameterError(f"The filter is longer than {MAX_LENGTH:,} characters: shorten it.")
