@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 import math
 import struct
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
-from kailash_studio.errors import ParameterError
+from kailash_studio.errors import ParameterError, StudioError
 from kailash_studio.services.vectors.shape import VectorType
+from kailash_studio.spec.values import to_plain
 
 MAX_DIMENSIONS = 16_000  # of pgvector's two types
 _CHUNK_ROWS = 250
@@ -23,14 +23,13 @@ _SIGNATURE = b"PGCOPY\n\xff\r\n\0" + struct.pack(">ii", 0, 0)
 _to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One row to store; ``metadata`` is plain JSON."""
+class Entry(NamedTuple):
+    """One row to store."""
 
     id: str
     vector: Sequence[float]
     content: str | None
-    metadata: Any
+    metadata: str  # as JSON
 
 
 def checked(vector: Any, dimensions: int, where: str) -> Sequence[float]:
@@ -44,6 +43,8 @@ def checked(vector: Any, dimensions: int, where: str) -> Sequence[float]:
     Raises:
         ParameterError: It is not.
     """
+    if vector is None:
+        raise ParameterError(f"{where} is not there: put it under vector, for example by an EmbeddingNode.")
     if isinstance(vector, str | bytes) or not hasattr(vector, "__len__"):
         raise ParameterError(f"{where} is not a list of numbers.")
     if not 0 < len(vector) <= MAX_DIMENSIONS:
@@ -66,49 +67,75 @@ def as_text(vector: Sequence[float], where: str) -> str:
 
 
 def metadata_text(value: Any, where: str) -> str:
-    """Plain JSON as its text.
+    """Metadata as JSON text; dates and decimals become what JSON has for them.
 
     Raises:
-        ParameterError: It holds what JSON has no place for.
+        ParameterError: They hold what JSON has no place for.
     """
     try:
-        text = _to_json(value)
-    except (TypeError, ValueError, RecursionError) as error:
+        try:
+            text = _to_json(value)
+        except (TypeError, ValueError):
+            text = _to_json(to_plain(value))
+    except (TypeError, ValueError, RecursionError, StudioError) as error:
         raise ParameterError(f"{where} has metadata that are no plain values: {error}.") from None
     if "\\u0000" in text:
         raise ParameterError(f"{where} has a NUL character in its metadata, which PostgreSQL has no place for.")
+    if not text.isascii() and not _is_unicode(text):
+        raise ParameterError(f"{where} has a character that is no valid Unicode in its metadata.")
     return text
 
 
-def copy_stream(entries: Sequence[Entry], kind: VectorType, dimensions: int) -> Iterator[bytes]:
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def check_text(text: str, name: str, where: str) -> None:
+    """A text that PostgreSQL can hold.
+
+    Raises:
+        ParameterError: It has a NUL character, or half a surrogate pair.
+    """
+    if "\0" in text:
+        raise ParameterError(f"{where} has a NUL character in its {name}, which PostgreSQL has no place for.")
+    if not text.isascii() and not _is_unicode(text):
+        raise ParameterError(f"{where} has a character that is no valid Unicode in its {name}.")
+
+
+def copy_stream(entries: Iterable[Entry], kind: VectorType, dimensions: int) -> Iterator[bytes]:
     """The rows as COPY's binary format, in pieces: id, vector, content, metadata, as text, vector, text, jsonb.
+
+    Rows are taken and encoded while the server stores those before them.
 
     Raises:
         ParameterError: A vector holds something that is no finite number that fits its type.
     """
-    number = "f" if kind == "vector" else "e"
-    pack = struct.Struct(f">{dimensions}{number}").pack
+    pack = struct.Struct(f">{dimensions}{'f' if kind == 'vector' else 'e'}").pack
     size = dimensions * (4 if kind == "vector" else 2)
     head = struct.Struct(">hi").pack
     length = struct.Struct(">i").pack
     before = struct.pack(">ihh", size + 4, dimensions, 0)
     null = length(-1)
     parts = [_SIGNATURE]
-    for number_of, entry in enumerate(entries, 1):
+    full = _CHUNK_ROWS * 10
+    for entry in entries:
         id_ = entry.id.encode()
         try:
             vector = pack(*entry.vector)
         except (struct.error, OverflowError) as error:
             raise ParameterError(f"The vector of {entry.id!r} cannot be stored as {kind}: {error}.") from None
-        metadata = metadata_text(entry.metadata, f"The row {entry.id!r}").encode()
-        parts += (head(4, len(id_)), id_, before, vector)
+        metadata = entry.metadata.encode()
         if entry.content is None:
-            parts.append(null)
+            parts += (head(4, len(id_)), id_, before, vector, null)
         else:
             content = entry.content.encode()
-            parts += (length(len(content)), content)
+            parts += (head(4, len(id_)), id_, before, vector, length(len(content)), content)
         parts += (length(len(metadata) + 1), b"\1", metadata)  # 1: the version of jsonb's format
-        if number_of % _CHUNK_ROWS == 0:
+        if len(parts) > full:
             yield b"".join(parts)
             parts.clear()
     parts.append(b"\xff\xff")

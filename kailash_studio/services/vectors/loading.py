@@ -8,16 +8,15 @@ temporary table and ``ON CONFLICT``.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from kailash_studio.errors import DatabaseError, ParameterError
 from kailash_studio.services.vectors.connection import VectorConnection
-from kailash_studio.services.vectors.encoding import Entry, as_text, checked, copy_stream, metadata_text
+from kailash_studio.services.vectors.encoding import Entry, as_text, check_text, checked, copy_stream, metadata_text
 from kailash_studio.services.vectors.names import quoted
 from kailash_studio.services.vectors.shape import Shape
-from kailash_studio.spec.values import to_plain
 
 _BULK = 200  # rows from which COPY is worth its round trips
 _STAGED = "kailash_vectors_staged"
@@ -33,52 +32,88 @@ class Upserted:
     repeated: int
 
 
-def entries(rows: Iterable[Mapping[str, Any]], dimensions: int) -> tuple[list[Entry], int]:
-    """Rows made ready for storing, and how many were left out because a later row has the same id.
+class Rows:
+    """Rows to store, of which only the ids are looked at before they are sent.
 
     A row has ``vector`` (or ``embedding``) and may have ``id``, ``content`` and ``metadata``. Without an id it gets one
-    from its content, so that storing it twice stores it once.
-
-    Raises:
-        ParameterError: A row has no vector, or one that does not fit; the sentence has its number.
+    from its content, so that storing it twice stores it once. Of rows with the same id the last one counts.
     """
-    found: dict[str, Entry] = {}
-    total = 0
-    for total, row in enumerate(rows, 1):
-        if not isinstance(row, Mapping):
-            raise ParameterError(f"Row {total} is {type(row).__name__} and not a record with a vector.")
-        vector = row.get("vector")
-        vector = row.get("embedding") if vector is None else vector
-        if vector is None:
-            raise ParameterError(
-                f"Row {total} has no vector: it needs one under vector, for example of an EmbeddingNode."
-            )
-        numbers = checked(vector, dimensions, f"The vector of row {total}")
-        dimensions = dimensions or len(numbers)
-        content, id_ = row.get("content"), row.get("id")
-        if content is not None and not isinstance(content, str):
-            raise ParameterError(f"Row {total} has a content of type {type(content).__name__}: it must be text.")
-        if id_ is None:
-            if not content:
-                raise ParameterError(f"Row {total} has neither an id nor a content to make one from.")
-            id_ = hashlib.blake2b(content.encode("utf-8", "replace"), digest_size=16).hexdigest()
-        metadata = row.get("metadata")
-        entry = Entry(str(id_), numbers, content, {} if metadata is None else to_plain(metadata))
-        _check_texts(entry, total)
-        found.pop(entry.id, None)
-        found[entry.id] = entry
-    return list(found.values()), total - len(found)
+
+    def __init__(self, given: Iterable[Mapping[str, Any]], dimensions: int) -> None:
+        """Take the rows; ``dimensions`` is 0 where the table takes any.
+
+        Raises:
+            ParameterError: A row is no record, or has neither id nor content; the sentence has its number.
+        """
+        self._rows = given if isinstance(given, list) else list(given)
+        self._numbers: dict[str, int] = {}
+        for number, row in enumerate(self._rows, 1):
+            self._numbers[_id_of(row, number)] = number
+        self._dimensions = dimensions
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids, each once."""
+        return list(self._numbers)
+
+    @property
+    def repeated(self) -> int:
+        """Rows that a later row of the same id replaces."""
+        return len(self._rows) - len(self._numbers)
+
+    @property
+    def dimensions(self) -> int:
+        """Numbers in each vector."""
+        if self._dimensions or not self._rows:
+            return self._dimensions
+        return len(next(iter(self.entries())).vector)
+
+    def entries(self, chosen: Container[str] | None = None, *, but: Container[str] = ()) -> Iterator[Entry]:
+        """The rows made ready and checked, one after the other.
+
+        Args:
+            chosen: Only these ids; None for all.
+            but: Not these ids.
+
+        Raises:
+            ParameterError: A row does not fit; the sentence has its number.
+        """
+        dimensions = self._dimensions
+        for id_, number in self._numbers.items():
+            if id_ in but or (chosen is not None and id_ not in chosen):
+                continue
+            row = self._rows[number - 1]
+            vector = row.get("vector")
+            vector = row.get("embedding") if vector is None else vector
+            if type(vector) is not list or len(vector) != dimensions or not dimensions:
+                vector = checked(vector, dimensions, f"The vector of row {number}")
+                dimensions = len(vector)
+            content = row.get("content")
+            if content is not None:
+                if not isinstance(content, str):
+                    kind = type(content).__name__
+                    raise ParameterError(f"Row {number} has a content of type {kind}: it must be text.")
+                check_text(content, "content", f"Row {number}")
+            metadata = row.get("metadata")
+            text = "{}" if metadata is None else metadata_text(metadata, f"Row {number}")
+            yield Entry(id_, vector, content, text)
 
 
-def _check_texts(entry: Entry, number: int) -> None:
-    for name, text in (("id", entry.id), ("content", entry.content or "")):
-        if "\0" in text:
-            raise ParameterError(f"Row {number} has a NUL character in its {name}, which PostgreSQL has no place for.")
-        if not text.isascii():
-            try:
-                text.encode()
-            except UnicodeEncodeError:
-                raise ParameterError(f"Row {number} has a character that is no valid Unicode in its {name}.") from None
+def _id_of(row: Any, number: int) -> str:
+    if not isinstance(row, Mapping):
+        raise ParameterError(f"Row {number} is {type(row).__name__} and not a record with a vector.")
+    id_ = row.get("id")
+    if id_ is None:
+        content = row.get("content")
+        if not content:
+            raise ParameterError(f"Row {number} has neither an id nor a content to make one from.")
+        return hashlib.blake2b(str(content).encode("utf-8", "replace"), digest_size=16).hexdigest()
+    text = str(id_)
+    check_text(text, "id", f"Row {number}")
+    return text
 
 
 async def upsert(connection: VectorConnection, shape: Shape, rows: Iterable[Mapping[str, Any]]) -> Upserted:
@@ -89,14 +124,14 @@ async def upsert(connection: VectorConnection, shape: Shape, rows: Iterable[Mapp
         DatabaseError: The table is not one to store into, or the database refuses.
     """
     await _check_table(connection, shape)
-    ready, repeated = entries(rows, shape.dimensions)
-    if not ready:
-        return Upserted(0, 0, repeated)
+    ready = Rows(rows, shape.dimensions)
+    if not len(ready):
+        return Upserted(0, 0, 0)
     if len(ready) < _BULK:
-        inserted = await _by_statement(connection, shape, ready)
+        inserted = await _by_statement(connection, shape, list(ready.entries()))
     else:
         inserted = await _by_copy(connection, shape, ready)
-    return Upserted(inserted, len(ready) - inserted, repeated)
+    return Upserted(inserted, len(ready) - inserted, ready.repeated)
 
 
 async def _check_table(connection: VectorConnection, shape: Shape) -> None:
@@ -138,40 +173,48 @@ async def _by_statement(connection: VectorConnection, shape: Shape, ready: Seque
         [entry.id for entry in ready],
         [as_text(entry.vector, f"The vector of {entry.id!r}") for entry in ready],
         [entry.content for entry in ready],
-        [metadata_text(entry.metadata, f"The row {entry.id!r}") for entry in ready],
+        [entry.metadata for entry in ready],
     )
     return sum(row["inserted"] for row in done)
 
 
-async def _by_copy(connection: VectorConnection, shape: Shape, ready: Sequence[Entry]) -> int:
+async def _by_copy(connection: VectorConnection, shape: Shape, ready: Rows) -> int:
     import asyncpg
 
     async with connection.transaction():
-        found = await connection.fetch(
-            f"SELECT id FROM {shape.name} WHERE id = ANY($1::text[])",  # noqa: S608 - the name is quoted
-            [entry.id for entry in ready],
-        )
-        known = {row["id"] for row in found}
-        fresh = [entry for entry in ready if entry.id not in known] if known else ready
-        inserted = len(fresh)
-        again: Sequence[Entry] = [entry for entry in ready if entry.id in known] if known else []
-        if fresh:
+        known = await _known(connection, shape, ready)
+        inserted = len(ready) - len(known)
+        again: Container[str] | None = known
+        if inserted:
             try:
                 async with connection.transaction():
-                    await _copy(connection, shape, fresh, shape.table, shape.schema)
+                    await _copy(connection, shape, ready, ready.entries(but=known), into=(shape.schema, shape.table))
             except asyncpg.UniqueViolationError:
-                again, inserted = ready, 0  # somebody else inserted one of them meanwhile
-        if again:
-            inserted += await _through_staging(connection, shape, again)
+                again, inserted = None, 0  # somebody else inserted one of them meanwhile: all take the longer way
+        if known or again is None:
+            inserted += await _through_staging(connection, shape, ready, again)
     return inserted
 
 
-async def _through_staging(connection: VectorConnection, shape: Shape, ready: Sequence[Entry]) -> int:
+async def _known(connection: VectorConnection, shape: Shape, ready: Rows) -> set[str]:
+    """The ids that are in the table already."""
+    if not await connection.fetch(f"SELECT 1 FROM {shape.name} LIMIT 1"):  # noqa: S608 - the name is quoted
+        return set()
+    found = await connection.fetch(
+        f"SELECT id FROM {shape.name} WHERE id = ANY($1::text[])",  # noqa: S608 - the name is quoted
+        ready.ids,
+    )
+    return {row["id"] for row in found}
+
+
+async def _through_staging(
+    connection: VectorConnection, shape: Shape, ready: Rows, chosen: Container[str] | None
+) -> int:
     names = ", ".join(quoted(name) for name in _columns(shape))
     await connection.execute(
         f"CREATE TEMP TABLE {_STAGED} ON COMMIT DROP AS SELECT {names} FROM {shape.name} WITH NO DATA"  # noqa: S608
     )
-    await _copy(connection, shape, ready, _STAGED, None)
+    await _copy(connection, shape, ready, ready.entries(chosen), into=(None, _STAGED))
     done = await connection.fetch(
         f"WITH stored AS (INSERT INTO {shape.name} ({names}) SELECT {names} FROM {_STAGED} {_conflict(shape)}) "  # noqa: S608
         "SELECT count(*) FILTER (WHERE inserted) AS inserted FROM stored"
@@ -181,10 +224,11 @@ async def _through_staging(connection: VectorConnection, shape: Shape, ready: Se
 
 
 async def _copy(
-    connection: VectorConnection, shape: Shape, ready: Sequence[Entry], table: str, schema: str | None
+    connection: VectorConnection, shape: Shape, ready: Rows, entries: Iterable[Entry], *, into: tuple[str | None, str]
 ) -> None:
     async def pieces() -> AsyncIterator[bytes]:
-        for piece in copy_stream(ready, shape.vector_type, shape.dimensions or len(ready[0].vector)):
+        for piece in copy_stream(entries, shape.vector_type, ready.dimensions):
             yield piece
 
+    schema, table = into
     await connection.copy_to_table(table, source=pieces(), columns=_columns(shape), schema_name=schema, format="binary")
