@@ -238,7 +238,10 @@ def test_a_table_in_another_schema_with_an_odd_name(bench: Any) -> None:
     ("rows", "said"),
     [
         ([{"id": "a", "content": "x"}], "The vector of row 1 is not there"),
-        ([ROWS[0], {"id": "z", "vector": [1, 2]}], "The vector of row 2 has 2 numbers, and the table takes vectors of 3"),
+        (
+            [ROWS[0], {"id": "z", "vector": [1, 2]}],
+            "The vector of row 2 has 2 numbers, and the table takes vectors of 3",
+        ),
         ([{"vector": [1, 2, 3]}], "Row 1 has neither an id nor a content"),
         ([{"id": "a", "vector": "[1,2,3]"}], "The vector of row 1 is not a list of numbers"),
         ([{"id": "a", "vector": [1, None, 3]}], "'a' holds something that is no finite number"),
