@@ -35,7 +35,7 @@ class VectorConnection(Protocol):
 
 
 @asynccontextmanager
-async def connected(target: Mapping[str, Any], *, seconds: float = 600.0) -> AsyncIterator[VectorConnection]:
+async def connected(target: Mapping[str, Any], *, seconds: float = 3600.0) -> AsyncIterator[VectorConnection]:
     """A connection of one's own, closed at the end.
 
     Args:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
+import json
 import math
 import random
+from decimal import Decimal
 from typing import Any
 
 import asyncpg
@@ -321,3 +324,20 @@ def test_a_server_that_is_not_there_is_named() -> None:
     with pytest.raises(DatabaseUnreachableError, match=r"127\.0\.0\.1:9/db cannot be reached") as raised:
         asyncio.run(look())
     assert "geheim" not in str(raised.value)
+
+
+def test_a_connection_with_codecs_of_its_own_will_do(bench: Any) -> None:
+    """As connections of a pool have them."""
+    for kind in ("json", "jsonb"):
+        bench.do(bench.connection.set_type_codec(kind, schema="pg_catalog", encoder=json.dumps, decoder=json.loads))
+    store = bench.filled(ROWS)
+    bench.do(store.upsert(cloud(300, 3)))
+    found = bench.do(store.search([1, 0, 0], limit=1, where={"category": "x", "deep": {"k": ["zwei"]}}))
+    assert found.matches[0]["metadata"] == ROWS[2]["metadata"]
+
+
+def test_metadata_of_dates_and_decimals_are_stored_as_json_has_them(bench: Any) -> None:
+    day, price = dt.date(2024, 5, 1), Decimal("1.5")
+    store = bench.filled([{"id": "a", "vector": [1], "metadata": {"day": day, "price": price, "mark": "ü ☃"}}])
+    found = bench.do(store.search([1], where={"price": {"$lt": 2}, "mark": "ü ☃"}))
+    assert found.matches[0]["metadata"] == {"day": "2024-05-01", "price": 1.5, "mark": "ü ☃"}
