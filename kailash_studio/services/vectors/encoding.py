@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from kailash_studio.errors import ParameterError, StudioError
@@ -24,16 +24,16 @@ _to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan
 
 
 class Entry(NamedTuple):
-    """One row to store."""
+    """One row to store; the vector is a sequence of numbers or an array of them."""
 
     id: str
-    vector: Sequence[float]
+    vector: Any
     content: str | None
     metadata: str  # as JSON
 
 
-def checked(vector: Any, dimensions: int, where: str) -> Sequence[float]:
-    """The vector as a sequence of numbers, if it is one of the right length.
+def checked(vector: Any, dimensions: int, where: str) -> Any:
+    """The vector, if it is one of the right length.
 
     Args:
         vector: Anything with a length and numbers: list, tuple, array.
@@ -51,19 +51,24 @@ def checked(vector: Any, dimensions: int, where: str) -> Sequence[float]:
         raise ParameterError(f"{where} has {len(vector):,} numbers: pgvector takes 1 to {MAX_DIMENSIONS:,}.")
     if dimensions and len(vector) != dimensions:
         raise ParameterError(f"{where} has {len(vector):,} numbers, and the table takes vectors of {dimensions:,}.")
-    found: Sequence[float] = vector.tolist() if hasattr(vector, "tolist") else vector
-    return found
+    return vector
 
 
-def as_text(vector: Sequence[float], where: str) -> str:
-    """The vector as pgvector writes it.
+def numbers_of(vector: Any, where: str) -> list[float]:
+    """The numbers of a vector.
 
     Raises:
         ParameterError: Something in it is no finite number.
     """
-    if not all(isinstance(x, int | float) and math.isfinite(x) for x in vector):
+    plain = vector.tolist() if hasattr(vector, "tolist") else vector
+    if not all(isinstance(x, int | float) and math.isfinite(x) for x in plain):
         raise ParameterError(f"{where} holds something that is no finite number.")
-    return "[" + ",".join(repr(float(x)) for x in vector) + "]"
+    return [float(x) for x in plain]
+
+
+def as_text(numbers: Iterable[float]) -> str:
+    """A vector as pgvector writes it."""
+    return "[" + ",".join(map(repr, numbers)) + "]"
 
 
 def metadata_text(value: Any, where: str) -> str:
@@ -120,13 +125,19 @@ def copy_stream(entries: Iterable[Entry], kind: VectorType, dimensions: int) -> 
     length = struct.Struct(">i").pack
     before = struct.pack(">ihh", size + 4, dimensions, 0)
     null = length(-1)
+    numpy_type = ">f4" if kind == "vector" else ">f2"
     parts = [_SIGNATURE]
     full = _CHUNK_ROWS * 10
     for entry in entries:
         id_ = entry.id.encode()
         try:
-            vector = pack(*entry.vector)
-        except (struct.error, OverflowError) as error:
+            if hasattr(entry.vector, "astype"):  # numpy's arrays are turned as a whole
+                vector = entry.vector.astype(numpy_type).tobytes()
+                if len(vector) != size:
+                    raise ValueError("it has more than one dimension")
+            else:
+                vector = pack(*entry.vector)
+        except (struct.error, OverflowError, TypeError, ValueError) as error:
             raise ParameterError(f"The vector of {entry.id!r} cannot be stored as {kind}: {error}.") from None
         metadata = entry.metadata.encode()
         if entry.content is None:

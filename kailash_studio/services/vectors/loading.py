@@ -14,7 +14,15 @@ from typing import Any
 
 from kailash_studio.errors import DatabaseError, ParameterError
 from kailash_studio.services.vectors.connection import VectorConnection
-from kailash_studio.services.vectors.encoding import Entry, as_text, check_text, checked, copy_stream, metadata_text
+from kailash_studio.services.vectors.encoding import (
+    Entry,
+    as_text,
+    check_text,
+    checked,
+    copy_stream,
+    metadata_text,
+    numbers_of,
+)
 from kailash_studio.services.vectors.names import quoted
 from kailash_studio.services.vectors.shape import Shape
 
@@ -171,7 +179,7 @@ async def _by_statement(connection: VectorConnection, shape: Shape, ready: Seque
     done = await connection.fetch(
         statement,
         [entry.id for entry in ready],
-        [as_text(entry.vector, f"The vector of {entry.id!r}") for entry in ready],
+        [as_text(numbers_of(entry.vector, f"The vector of {entry.id!r}")) for entry in ready],
         [entry.content for entry in ready],
         [entry.metadata for entry in ready],
     )

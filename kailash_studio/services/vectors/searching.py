@@ -18,7 +18,7 @@ from typing import Any, Literal
 from kailash_studio.errors import ParameterError
 from kailash_studio.services.vectors.conditions import Term
 from kailash_studio.services.vectors.connection import VectorConnection
-from kailash_studio.services.vectors.encoding import as_text, checked
+from kailash_studio.services.vectors.encoding import as_text, checked, numbers_of
 from kailash_studio.services.vectors.filters import Condition, condition
 from kailash_studio.services.vectors.names import quoted
 from kailash_studio.services.vectors.shape import Index, Metric, Shape
@@ -76,8 +76,9 @@ async def search(
     """
     if not 1 <= limit <= MAX_LIMIT:
         raise ParameterError(f"A search gives 1 to {MAX_LIMIT:,} rows, not {limit:,}.")
-    numbers = checked(vector, shape.dimensions, "The vector to search for")
-    asked = as_text(numbers, "The vector to search for")
+    what = "The vector to search for"
+    numbers = numbers_of(checked(vector, shape.dimensions, what), what)
+    asked = as_text(numbers)
     if metric == "cosine" and not any(numbers):
         raise ParameterError("The vector to search for is all zeros: it has no direction, so no cosine distance.")
     where = condition(term, shape.columns, _FIRST)

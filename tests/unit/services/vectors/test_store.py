@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import asyncio
 import datetime as dt
 import json
@@ -334,6 +335,24 @@ def test_a_connection_with_codecs_of_its_own_will_do(bench: Any) -> None:
     bench.do(store.upsert(cloud(300, 3)))
     found = bench.do(store.search([1, 0, 0], limit=1, where={"category": "x", "deep": {"k": ["zwei"]}}))
     assert found.matches[0]["metadata"] == ROWS[2]["metadata"]
+
+
+@pytest.mark.parametrize("many", [3, 250])
+@pytest.mark.parametrize("precision", ["full", "half"])
+def test_arrays_are_vectors_like_lists(bench: Any, many: int, precision: str) -> None:
+    numpy = pytest.importorskip("numpy")
+    rows = [
+        {"id": str(n), "vector": kind([n, 1.5, -2])}
+        for n in range(many)
+        for kind in ((numpy.array, tuple, lambda numbers: array.array("d", numbers))[n % 3],)
+    ]
+    store = bench.filled(rows, precision=precision)
+    found = bench.do(store.search(numpy.array([1, 1.5, -2], "f4"), metric="l2", limit=2))
+    assert (found.matches[0]["id"], found.matches[0]["distance"]) == ("1", 0.0)
+    for wrong in (numpy.array(["x", "y", "z"]), numpy.array([[1, 2]] * 3)):
+        rows[-1]["vector"] = wrong
+        with pytest.raises(ParameterError, match=f"{many - 1}"):
+            bench.do(store.upsert(rows))
 
 
 def test_metadata_of_dates_and_decimals_are_stored_as_json_has_them(bench: Any) -> None:
