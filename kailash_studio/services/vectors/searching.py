@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -87,13 +87,15 @@ async def search(
         raise ParameterError(f"The table {shape.table} has no index for the distance {metric}: make it first.")
     used = ""
     async with connection.transaction():
+        # a statement that was prepared for any values would read the vector's text again for each row
+        await _set(connection, {"plan_cache_mode": "force_custom_plan"})
         rows: list[dict[str, Any]] = []
         if (
             index is not None
             and plan != "exact"
             and (plan == "index" or not await _few(connection, shape, where, limit))
         ):
-            await _tune(connection, shape, index, limit, effort, filtered=bool(where.sql))
+            await _set(connection, _of_index(shape, index, limit, effort, filtered=bool(where.sql)))
             rows = await _fetched(connection, _by_index(shape, where, metric, limit), asked, where)
             used = index.method
         if not used or (len(rows) < limit and plan == "auto"):
@@ -131,18 +133,23 @@ def _shifted(sql: str) -> str:
     return re.sub(r"\$([0-9]+)", lambda found: f"${int(found[1]) - _FIRST + 1}", sql)
 
 
-async def _tune(
-    connection: VectorConnection, shape: Shape, index: Index, limit: int, effort: int, *, filtered: bool
-) -> None:
+async def _set(connection: VectorConnection, settings: Mapping[str, object]) -> None:
+    """Settings that end with the transaction, in one round trip."""
+    calls = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in settings.items())
+    await connection.fetch(f"SELECT {calls}")
+
+
+def _of_index(shape: Shape, index: Index, limit: int, effort: int, *, filtered: bool) -> dict[str, object]:
+    """The settings with which an index is searched."""
     if index.method == "hnsw":
         candidates = effort or max(100, limit * (1 if filtered else 2))
-        await connection.execute(f"SET LOCAL hnsw.ef_search = {max(1, min(1000, candidates))}")
+        settings: dict[str, object] = {"hnsw.ef_search": max(1, min(1000, candidates))}
     else:
         lists = next((int(option[6:]) for option in index.options if option.startswith("lists=")), 100)
-        probes = effort or max(10, 2 * math.isqrt(lists))
-        await connection.execute(f"SET LOCAL ivfflat.probes = {max(1, min(lists, probes))}")
+        settings = {"ivfflat.probes": max(1, min(lists, effort or max(10, 2 * math.isqrt(lists))))}
     if shape.iterative:
-        await connection.execute(f"SET LOCAL {index.method}.iterative_scan = relaxed_order")
+        settings[f"{index.method}.iterative_scan"] = "relaxed_order"
+    return settings
 
 
 def _selected(shape: Shape) -> str:
