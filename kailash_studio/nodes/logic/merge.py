@@ -10,6 +10,7 @@ from kailash_studio.spec.context import Outputs, RunContext
 from kailash_studio.spec.node import Node
 from kailash_studio.spec.parameter import Parameter
 from kailash_studio.spec.port import Anything, Input, Output
+from kailash_studio.tables.table import Table
 
 
 class MergeNode(Node):
@@ -45,7 +46,7 @@ class MergeNode(Node):
             case "concat":
                 rows: list[Any] = []
                 for value in values:
-                    if not isinstance(value, list | tuple):
+                    if not isinstance(value, list | tuple | Table):
                         raise NodeError(_sentence(value, "chained", "list"))
                     rows.extend(value)
                 return {"merged": rows}
