@@ -9,24 +9,24 @@ from decimal import Decimal
 from pathlib import PurePath
 from typing import Any
 
-from kailash_studio.errors import NodeError
+from kailash_studio.errors import TableError
 
 
 def arrow_of_records(rows: Any) -> Any:
     """A ``pyarrow.Table`` of a list of records; keys that a record lacks are null, in the order they first come up.
 
     Raises:
-        NodeError: They are no records, or a column holds values of several types.
+        TableError: They are no records, or a column holds values of several types.
     """
     import pyarrow as pa
 
     if not isinstance(rows, Sequence) or isinstance(rows, str | bytes):
-        raise NodeError(f"A {type(rows).__name__} is no table: connect rows, a list of records.")
+        raise TableError(f"A {type(rows).__name__} is no table: connect rows, a list of records.")
     names: dict[Any, None] = {}
     keys: Any = None
     for number, row in enumerate(rows, 1):
         if not isinstance(row, Mapping):
-            raise NodeError(f"Row {number} is a {type(row).__name__}, no record: connect a table, a list of records.")
+            raise TableError(f"Row {number} is a {type(row).__name__}, no record: connect a table, a list of records.")
         if row.keys() != keys:
             keys = row.keys()
             names.update(dict.fromkeys(keys))
@@ -51,7 +51,7 @@ def _column(name: str, values: list[Any]) -> Any:
     try:
         return pa.array(values)
     except (pa.ArrowException, OverflowError, ValueError, TypeError):
-        raise NodeError(_mixed(name, values)) from None
+        raise TableError(_mixed(name, values)) from None
 
 
 def _mixed(name: str, values: list[Any]) -> str:

@@ -41,7 +41,7 @@ class Table(Sequence[dict[str, Any]]):
         """A table of whatever holds rows: a table, records, an SQL node's result, Arrow data.
 
         Raises:
-            NodeError: It holds no rows, or a column holds values of several types.
+            TableError: It holds no rows, or a column holds values of several types.
         """
         if isinstance(value, cls):
             return value

@@ -24,6 +24,11 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "CSVReaderNode": {"path": "absent.csv"},
     "FileWriterNode": {"path": "never.json"},
     "HTTPRequestNode": {"url": "http://127.0.0.1:9/"},
+    "CastColumnsNode": {"types": {"a": "text"}},
+    "ComputeColumnNode": {"expression": "a + 1"},
+    "JoinTablesNode": {"on": ["a"]},
+    "PivotTableNode": {"rows_by": ["a"], "columns": "a", "values": "a"},
+    "SortRowsNode": {"by": ["a"]},
 }
 ALWAYS = 1_000_000
 

@@ -1,0 +1,117 @@
+"""Measures of groups as people write them, ``total = sum(price)``, and their computation."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kailash_studio.errors import TableError
+from kailash_studio.tables.columns import check_columns
+
+FUNCTIONS = {
+    "sum": "sum",
+    "mean": "mean",
+    "average": "mean",
+    "min": "min",
+    "max": "max",
+    "count": "count",
+    "count_distinct": "count_distinct",
+    "first": "first",
+    "last": "last",
+    "approximate_median": "approximate_median",
+    "stddev": "stddev",
+    "variance": "variance",
+    "any": "any",
+    "all": "all",
+    "list": "list",
+}
+_WRITTEN = re.compile(r"(?:(?P<name>[^=]+?)\s*=\s*)?(?P<function>\w+)\s*\(\s*(?P<column>.*?)\s*\)\s*\Z", re.DOTALL)
+_NUMERIC = {"sum", "mean", "approximate_median", "stddev", "variance"}
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One measure.
+
+    Attributes:
+        name: Of the new column.
+        function: Arrow's name of what is computed.
+        column: What of; empty: of rows (``count()``).
+    """
+
+    name: str
+    function: str
+    column: str
+
+
+def parse(text: str) -> Measure:
+    """Read ``name = function(column)``; without a name it is ``column_function``.
+
+    Raises:
+        TableError: It is not of that form.
+    """
+    found = _WRITTEN.match(text.strip())
+    if found is None:
+        raise TableError(f"{text!r} is no measure: write it as total = sum(price).")
+    function, column = found["function"].lower(), found["column"].strip("`")
+    if function not in FUNCTIONS:
+        raise TableError(f"There is no measure {function}: there are {', '.join(FUNCTIONS)}.")
+    if not column and function != "count":
+        raise TableError(f"{text!r} names no column: write {function}(price).")
+    name = found["name"] or (f"{column}_{function}" if column else function)
+    return Measure(name.strip().strip("`"), FUNCTIONS[function], column)
+
+
+def aggregated(arrow: Any, keys: Sequence[str], measures: Sequence[Measure]) -> Any:
+    """A ``pyarrow.Table`` with a row for each group, in the order in which the groups come up.
+
+    Raises:
+        TableError: A column is not there, two have the same name, or one holds no numbers.
+    """
+    import pyarrow as pa
+
+    check_columns(arrow, [*keys, *(measure.column for measure in measures if measure.column)])
+    names = [*keys, *(measure.name for measure in measures)]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise TableError(f"Two columns would be named {twice!r}: write new_name = function(column).")
+    source = [(f"key_{i}", arrow.column(key)) for i, key in enumerate(keys)]
+    wanted: list[tuple[Any, str]] = []
+    results = []
+    for i, measure in enumerate(measures):
+        if not measure.column:
+            wanted.append(([], "count_all"))
+            results.append("count_all")
+            continue
+        source.append((f"cells_{i}", _cells(arrow.column(measure.column), measure)))
+        wanted.append((f"cells_{i}", measure.function))
+        results.append(f"cells_{i}_{measure.function}")
+    table = pa.table([column for _, column in source], names=[name for name, _ in source])
+    # on one thread groups come in the order of their first row, and first and last mean something
+    made = table.group_by([f"key_{i}" for i in range(len(keys))], use_threads=False).aggregate(wanted)
+    columns = [made.column(f"key_{i}") for i in range(len(keys))] + [made.column(name) for name in results]
+    return pa.table(columns, names=names)
+
+
+def _cells(column: Any, measure: Measure) -> Any:
+    import pyarrow as pa
+
+    types = pa.types
+    kind = column.type
+    if measure.function in _NUMERIC and not (
+        types.is_integer(kind)
+        or types.is_floating(kind)
+        or types.is_decimal(kind)
+        or types.is_boolean(kind)
+        or types.is_null(kind)
+    ):
+        raise TableError(
+            f"Column {measure.column!r} holds no numbers, so it has no {measure.function}: cast it before."
+        )
+    if types.is_null(kind):
+        return column.cast(pa.float64())
+    if types.is_decimal(kind) and measure.function in _NUMERIC - {"sum"}:
+        return column.cast(pa.float64())  # Arrow's mean of decimals would keep no more digits than they have
+    return column
