@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import uuid
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -12,8 +13,12 @@ from typing import Any
 from kailash_studio.errors import TableError
 
 
-def arrow_of_records(rows: Any) -> Any:
+def arrow_of_records(rows: Any, *, mixed_as_text: bool = False) -> Any:
     """A ``pyarrow.Table`` of a list of records; keys that a record lacks are null, in the order they first come up.
+
+    Args:
+        rows: The records.
+        mixed_as_text: A column with values of several types becomes text, where it is an error otherwise.
 
     Raises:
         TableError: They are no records, or a column holds values of several types.
@@ -31,11 +36,19 @@ def arrow_of_records(rows: Any) -> Any:
             keys = row.keys()
             names.update(dict.fromkeys(keys))
     titles = unique([str(name) for name in names])
-    columns = [_column(title, [row.get(name) for row in rows]) for title, name in zip(titles, names, strict=True)]
+    columns = [
+        column_of(title, [row.get(name) for row in rows], mixed_as_text=mixed_as_text)
+        for title, name in zip(titles, names, strict=True)
+    ]
     return pa.table(columns, names=titles)
 
 
-def _column(name: str, values: list[Any]) -> Any:
+def column_of(name: str, values: list[Any], *, mixed_as_text: bool = False) -> Any:
+    """A ``pyarrow.Array`` of values, in the one type that holds them all.
+
+    Raises:
+        TableError: There is none.
+    """
     import pyarrow as pa
 
     try:
@@ -51,7 +64,17 @@ def _column(name: str, values: list[Any]) -> Any:
     try:
         return pa.array(values)
     except (pa.ArrowException, OverflowError, ValueError, TypeError):
+        if mixed_as_text:
+            return pa.array([_text(value) for value in values], pa.string())
         raise TableError(_mixed(name, values)) from None
+
+
+def _text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool | Mapping | list):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return value.isoformat() if isinstance(value, dt.date | dt.time) else str(value)
 
 
 def _mixed(name: str, values: list[Any]) -> str:
