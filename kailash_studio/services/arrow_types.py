@@ -20,7 +20,12 @@ def as_columns(batch: Any) -> Any:
     """A record batch with plain types: numeric as decimals, other extensions as what they are stored as."""
     import pyarrow as pa
 
-    columns = [_plain(column, field) for column, field in zip(batch.columns, batch.schema, strict=True)]
+    given = batch.columns
+    columns = [_plain(column, field) for column, field in zip(given, batch.schema, strict=True)]
+    if any(new is not old for new, old in zip(columns, given, strict=True)):
+        # the columns of a batch from a driver are let go of together: the others would keep numeric's texts in memory
+        memory = pa.default_cpu_memory_manager()
+        columns = [column.copy_to(memory) for column in columns]
     names = _unique(batch.schema.names)
     return pa.RecordBatch.from_arrays(
         columns, schema=pa.schema([(n, c.type) for n, c in zip(names, columns, strict=True)])

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 from kailash_studio.tables.table import Table
 
+_ROWS = 65_536
 MOST_BYTES = 2**30  # a table that is larger does not travel between processes as one message
 
 
-def to_bytes(table: Table) -> bytes:
+def to_bytes(table: Table, most: int | None = None) -> bytes:
     """The table in Arrow's stream format.
 
+    Args:
+        table: The table.
+        most: Bytes that it may have so; it is given up as soon as it has more.
+
     Raises:
-        ValueError: It is too large for one message.
+        ValueError: It is too large.
     """
     import pyarrow as pa
 
-    if table.nbytes > MOST_BYTES:
-        raise ValueError(f"the table has {table.nbytes >> 20} MiB")
+    most = MOST_BYTES if most is None else most
     sink = pa.BufferOutputStream()
-    options = pa.ipc.IpcWriteOptions(compression="lz4")
+    options = pa.ipc.IpcWriteOptions(compression="zstd", use_threads=False)
     with pa.ipc.new_stream(sink, table.arrow.schema, options=options) as writer:
-        writer.write_table(table.arrow)
+        for batch in table.arrow.to_batches(max_chunksize=_ROWS):
+            writer.write_batch(batch)
+            if sink.tell() > most:
+                raise ValueError(f"the table has more than {most >> 20} MiB")
     return bytes(sink.getvalue())
 
 

@@ -23,6 +23,7 @@ from kailash_studio.tables.table import Table
 VARIABLE = "KAILASH_STUDIO_TABLE_MEMORY"
 DEFAULT_MEBIBYTES = 64
 BATCH_ROWS = 65_536  # rows that are worked on at once: large enough for Arrow's speed, small enough for memory
+_LARGE = 16 * 2**20
 _STALE_SECONDS = 86_400.0
 
 
@@ -89,6 +90,8 @@ class TableWriter:
         """The table of all that was written."""
         import pyarrow as pa
 
+        if self._bytes > _LARGE:
+            pa.default_memory_pool().release_unused()  # what the batches were made of goes back to the system
         if self._file is None:
             return Table(pa.Table.from_batches(self._batches, self._schema or pa.schema([])))
         file, self._file = self._file, None

@@ -80,10 +80,12 @@ def test_whatever_goes_in_comes_out_and_survives_the_journal(columns: dict[str, 
     rows = [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
     table = Table.of(rows)
     assert table == rows
-    kept = contents.decode(contents.encode({"data": table}) or b"")["data"]
-    assert isinstance(kept, Table)
-    assert kept == rows
-    assert kept.arrow.schema == table.arrow.schema
+    alone = contents.decode(contents.encode(table) or b"")
+    inside = contents.decode(contents.encode({"data": table}) or b"")["data"]
+    for kept in (alone, inside):
+        assert isinstance(kept, Table)
+        assert kept == rows
+        assert kept.arrow.schema == table.arrow.schema
 
 
 def test_a_changed_record_changes_no_table() -> None:
@@ -155,6 +157,7 @@ def test_one_too_large_is_not_kept_and_does_not_travel(monkeypatch: pytest.Monke
     monkeypatch.undo()
     monkeypatch.setattr(contents, "MOST_BYTES", 8)
     assert contents.encode({"data": {"data": table}}) is None
+    assert contents.encode(table) is None
 
 
 def test_a_page_shows_it_as_it_shows_records() -> None:
