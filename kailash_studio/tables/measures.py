@@ -88,6 +88,8 @@ def aggregated(arrow: Any, keys: Sequence[str], measures: Sequence[Measure]) -> 
         source.append((f"cells_{i}", _cells(arrow.column(measure.column), measure)))
         wanted.append((f"cells_{i}", measure.function))
         results.append(f"cells_{i}_{measure.function}")
+    if not source:
+        source = [("row", pa.nulls(arrow.num_rows))]  # a table without columns would have no rows to count
     table = pa.table([column for _, column in source], names=[name for name, _ in source])
     # on one thread groups come in the order of their first row, and first and last mean something
     made = table.group_by([f"key_{i}" for i in range(len(keys))], use_threads=False).aggregate(wanted)

@@ -198,6 +198,7 @@ def test_aggregate() -> None:
         ("south", 1, 0, Decimal("2.20"), None, "B", ["B"]),
         (None, 1, 1, Decimal("4.40"), 5.0, "D", ["D"]),
     ]
+    assert run("AggregateNode", ROWS) == [{"count": 4}]
     whole = run("AggregateNode", ROWS, measures=["sum(value)", "mean(price)", "count_distinct(region)"])
     assert whole[0]["value_sum"] == 45
     assert whole[0]["price_mean"] == pytest.approx(7.7 / 3)
