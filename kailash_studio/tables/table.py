@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Self, SupportsIndex, overload
 
+from kailash_studio.errors import TableError
 from kailash_studio.tables.records import arrow_of_records, records_of, unique
 
 _BLOCK = 512  # rows that an index into a table decodes at once: who asks for one row mostly asks for the next
@@ -127,6 +128,20 @@ class Table(Sequence[dict[str, Any]]):
 
 def _same_records(one: Table, other: Sequence[Any]) -> bool:
     return len(one) == len(other) and all(a == b for a, b in zip(one, other, strict=True))
+
+
+def chained(tables: Sequence[Table]) -> Table:
+    """The rows of several tables below each other, over the same memory; columns that one lacks are null.
+
+    Raises:
+        TableError: A column holds different types.
+    """
+    import pyarrow as pa
+
+    try:
+        return Table(pa.concat_tables([table.arrow for table in tables], promote_options="permissive"))
+    except pa.ArrowException as error:
+        raise TableError(f"The tables cannot be chained: {str(error).rstrip('.')}; cast the column before.") from None
 
 
 def without_tables(value: Any) -> Any:

@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kailash_studio import LocalRuntime, WorkflowBuilder
-from kailash_studio.errors import NodeError, NodeOutputError
+from kailash_studio.errors import NodeError, NodeOutputError, TableError
 from kailash_studio.nodes.code import PythonCodeNode
 from kailash_studio.runtime.event_stream import rows_of
 from kailash_studio.runtime.journal import contents
@@ -188,6 +188,11 @@ def test_other_nodes_take_it_as_rows(tmp_path: Path) -> None:
         assert given["rows"] in {1, 2}
         assert path.read_text(encoding="utf-8").startswith(text) or ending == "json"
     assert outputs("MergeNode", {}, data=[table, [{"a": 3}]])["merged"] == [*table, {"a": 3}]
+    both = outputs("MergeNode", {}, data=[table, Table.of([{"a": 2.5}])])["merged"]
+    assert isinstance(both, Table), "a million rows stay Arrow"
+    assert both == [{"a": 1.0, "b": "x"}, {"a": 2.0, "b": None}, {"a": 2.5, "b": None}]
+    with pytest.raises(TableError, match="cannot be chained"):
+        outputs("MergeNode", {}, data=[table, Table.of([{"a": "x"}])])
     assert outputs("TableViewNode", {}, rows=table)["data"] is table
     code = "def f(rows):\n    rows.append({'a': 5})\n    return [row['a'] for row in rows]\n"
     for sandbox in ("light", "full"):
@@ -214,10 +219,14 @@ def test_a_run_without_tables_imports_no_pyarrow() -> None:
     code = (
         "import sys\n"
         "from kailash_studio import LocalRuntime, WorkflowBuilder\n"
+        "from kailash_studio.nodes.code import PythonCodeNode\n"
         "from kailash_studio.runtime import host\n"
         "b = WorkflowBuilder()\n"
-        "b.add_node('PythonCodeNode', 'p', code='def f(): return [{}]')\n"
-        "assert LocalRuntime().execute(b)[0]['p']['result'] == [{}]\n"
+        "def f(): return [{}]\n"
+        "b.add_node('make', PythonCodeNode.from_function(f))\n"
+        "b.add_node('MergeNode', 'merge')\n"
+        "b.add_connection('make', 'result', 'merge', 'data')\n"
+        "assert LocalRuntime().execute(b)[0]['merge']['merged'] == [{}]\n"
         "assert 'pyarrow' not in sys.modules\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=False)
