@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -175,3 +176,10 @@ def test_whole_numbers_are_divided_as_python_does(pairs: list[tuple[int, int]]) 
     assert value("a / b", rows) == [a / b for a, b in pairs]
     assert value("(a + b) * 2 - a", rows) == [(a + b) * 2 - a for a, b in pairs]
     assert value("a if a > b else b", rows) == [max(pair) for pair in pairs]
+
+
+def test_every_function_is_documented() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "tables.md").read_text(encoding="utf-8")
+    for function in FUNCTIONS.values():
+        written, _, gives = function.doc.partition(": ")
+        assert f"| `{written}` | {gives} |" in page
