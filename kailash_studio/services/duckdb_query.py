@@ -13,6 +13,7 @@ from kailash_studio.errors import DatabaseError, NodeError
 from kailash_studio.folders import user_data
 from kailash_studio.tables.store import BATCH_ROWS, TableWriter
 from kailash_studio.tables.table import Table
+from kailash_studio.tables.types import plain, plain_schema
 
 READERS = {".csv": "read_csv", ".tsv": "read_csv", ".parquet": "read_parquet"}
 _FAULTS = {
@@ -75,9 +76,9 @@ def _run(
             raise DatabaseError("The statement gives no rows: end it with a SELECT.", sqlstate="42601")
         with TableWriter() as writer:
             reader = relation.to_arrow_reader(BATCH_ROWS)
-            writer.write(_empty(reader.schema))
+            writer.write(_empty(plain_schema(reader.schema)))
             for batch in reader:
-                writer.write(batch)
+                writer.write(plain(batch))
             return writer.finish()
     except duckdb.Error as error:
         raise _translated(error) from None

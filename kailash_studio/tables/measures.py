@@ -79,13 +79,18 @@ def aggregated(arrow: Any, keys: Sequence[str], measures: Sequence[Measure]) -> 
         raise TableError(f"Two columns would be named {twice!r}: write new_name = function(column).")
     source = [(f"key_{i}", arrow.column(key)) for i, key in enumerate(keys)]
     wanted: list[tuple[Any, str]] = []
-    results = []
+    results: list[str] = []
+    exact: set[str] = set()
     for i, measure in enumerate(measures):
         if not measure.column:
             wanted.append(([], "count_all"))
             results.append("count_all")
             continue
-        source.append((f"cells_{i}", _cells(arrow.column(measure.column), measure)))
+        cells = _cells(arrow.column(measure.column), measure)
+        if measure.function == "sum" and _may_overflow(cells):
+            exact.add(f"cells_{i}_sum")
+            cells = cells.cast(pa.decimal128(38, 0))
+        source.append((f"cells_{i}", cells))
         wanted.append((f"cells_{i}", measure.function))
         results.append(f"cells_{i}_{measure.function}")
     if not source:
@@ -93,8 +98,32 @@ def aggregated(arrow: Any, keys: Sequence[str], measures: Sequence[Measure]) -> 
     table = pa.table([column for _, column in source], names=[name for name, _ in source])
     # on one thread groups come in the order of their first row, and first and last mean something
     made = table.group_by([f"key_{i}" for i in range(len(keys))], use_threads=False).aggregate(wanted)
-    columns = [made.column(f"key_{i}") for i in range(len(keys))] + [made.column(name) for name in results]
+    columns = [made.column(f"key_{i}") for i in range(len(keys))]
+    columns += [_whole(made.column(name), names) if name in exact else made.column(name) for name in results]
     return pa.table(columns, names=names)
+
+
+def _may_overflow(cells: Any) -> bool:
+    """Whether a sum of whole numbers could pass 64 bits, where Arrow would go on from the other end."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not pa.types.is_integer(cells.type) or not len(cells):
+        return False
+    ends = pc.min_max(cells)
+    largest = max(abs(ends["min"].as_py() or 0), abs(ends["max"].as_py() or 0))
+    return bool(largest * len(cells) >= 2**63)
+
+
+def _whole(sums: Any, names: Sequence[str]) -> Any:
+    import pyarrow as pa
+
+    try:
+        return sums.cast(pa.int64())
+    except pa.ArrowInvalid:
+        raise TableError(
+            f"A sum for {', '.join(names)} is larger than a whole number can be: cast the column to number before."
+        ) from None
 
 
 def _cells(column: Any, measure: Measure) -> Any:

@@ -7,6 +7,7 @@ from typing import Any, Self, SupportsIndex, overload
 
 from kailash_studio.errors import TableError
 from kailash_studio.tables.records import arrow_of_records, records_of, unique
+from kailash_studio.tables.types import plain
 
 _BLOCK = 512  # rows that an index into a table decodes at once: who asks for one row mostly asks for the next
 _PIECE = 8_192  # rows that iterating decodes at once
@@ -47,7 +48,9 @@ class Table(Sequence[dict[str, Any]]):
         if isinstance(value, cls):
             return value
         if hasattr(value, "__arrow_c_stream__"):
-            return cls(value)
+            import pyarrow as pa
+
+            return cls(plain(pa.table(value)))
         if isinstance(value, Mapping) and "data" in value and not isinstance(value["data"], str | bytes):
             return cls.of(value["data"])
         return cls(arrow_of_records(value))

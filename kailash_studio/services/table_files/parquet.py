@@ -11,6 +11,7 @@ from kailash_studio.services.table_files import reading, written_whole
 from kailash_studio.tables.expression import no_column
 from kailash_studio.tables.store import BATCH_ROWS, TableWriter, batches_of
 from kailash_studio.tables.table import Table
+from kailash_studio.tables.types import plain, plain_schema
 
 Compression = Literal["zstd", "snappy", "gzip", "none"]
 
@@ -34,9 +35,9 @@ def read_parquet(path: Path, columns: Sequence[str] = ()) -> Table:
                         raise no_column(name, names, f" in {path.name}")
                 chosen = list(columns) or names
                 schema = pa.schema([file.schema_arrow.field(name) for name in chosen])
-                with TableWriter(schema.remove_metadata()) as writer:
+                with TableWriter(plain_schema(schema)) as writer:
                     for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=chosen):
-                        writer.write(batch.select(chosen).replace_schema_metadata(None))
+                        writer.write(plain(batch.select(chosen)))
                     return writer.finish()
         except pa.ArrowInvalid as error:
             said = str(error).partition("\n")[0].rstrip(".")

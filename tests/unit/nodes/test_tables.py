@@ -207,6 +207,32 @@ def test_aggregate() -> None:
     ]
 
 
+def test_a_sum_never_overflows_unnoticed() -> None:
+    big = 2**62
+    assert run("AggregateNode", [{"a": big}, {"a": -big}, {"a": 5}], measures=["sum(a)"]) == [{"a_sum": 5}]
+    with pytest.raises(TableError, match="larger than a whole number"):
+        run("AggregateNode", [{"a": big}, {"a": big}], measures=["sum(a)"])
+
+
+def test_columns_of_other_libraries_are_plain_here() -> None:
+    import pyarrow as pa
+
+    foreign = pa.table(
+        {
+            "category": pa.array(["x", "y", "x"]).dictionary_encode(),
+            "view": pa.array(["x", "y", None], pa.string_view()),
+            "large": pa.array(["x", "y", None], pa.large_string()),
+            "small": pa.array([Decimal("1.5"), None, None], pa.decimal32(5, 2)),
+            "lists": pa.array([["a"], [], None], pa.large_list(pa.large_string())),
+        }
+    )
+    for name in ("category", "view", "large"):
+        found = run("FilterRowsNode", {"rows": foreign}, by="expression", expression=f"upper({name}) == 'X'")
+        assert found[0] == {"category": "x", "view": "x", "large": "x", "small": Decimal("1.50"), "lists": ["a"]}
+    assert run("FilterRowsNode", {"rows": foreign}, column="category", value="y")[0]["view"] == "y"
+    assert run("ComputeColumnNode", {"rows": foreign}, expression="small * 2")[0]["computed"] == 3
+
+
 @pytest.mark.parametrize(
     ("measures", "said"),
     [
