@@ -11,16 +11,21 @@ from typing import Any
 
 from kailash_studio.folders import write_whole
 from kailash_studio.spec.values import from_wire, to_wire
+from kailash_studio.tables import ipc
+from kailash_studio.tables.table import Table
 
 SPILLED_BYTES = 2**20  # larger ones go into files
 MOST_BYTES = 64 * 2**20  # larger ones are not kept
+_ARROW = b"ARROW\n"  # compressed JSON begins otherwise (RFC 1950)
 NOT_KEPT = ""
 NOTHING = b""  # no content has these bytes
 
 
 def encode(value: Any) -> bytes | None:
-    """A value as compressed JSON, or None when it is too large or cannot be written as data."""
+    """A value as compressed JSON or Arrow, or None when it is too large or cannot be written as data."""
     try:
+        if isinstance(value, Table):
+            return _ARROW + ipc.to_bytes(value, MOST_BYTES)
         text = json.dumps(to_wire(value), ensure_ascii=False, separators=(",", ":"))
         data = text.encode("utf-8", "surrogatepass")  # as ``json.loads`` reads it: file names hold such characters
     except Exception:  # noqa: BLE001 - a program's own object may raise anything; that it is not kept is recorded
@@ -30,6 +35,8 @@ def encode(value: Any) -> bytes | None:
 
 def decode(data: bytes) -> Any:
     """The value of encoded bytes."""
+    if data.startswith(_ARROW):
+        return ipc.from_bytes(data[len(_ARROW) :])
     return from_wire(json.loads(zlib.decompress(data)))
 
 
