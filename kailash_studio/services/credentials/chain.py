@@ -103,7 +103,7 @@ class Chain:
         removed = []
         for provider in self.providers:
             if provider.writable and not provider.problem() and provider.remove(name):
-                removed.append(provider.name)
+                removed += [provider.name]
         return removed
 
     def _writable(self, into: str) -> Provider:

@@ -1,8 +1,8 @@
 """Secrets in a file of our own: AES-256-GCM over all of them, a new nonce for each writing, one writer at a time.
 
-The key comes from the passphrase in ``KAILASH_SECRETS_PASSPHRASE`` (scrypt, RFC 7914, with OWASP's parameters), or else
-from a key file of mode 0600 beside it (or where ``KAILASH_SECRETS_KEY_FILE`` says) that is made when the first secret is
-stored; 256 random bits need no stretching, so HKDF (RFC 5869) separates it by salt. The header is authenticated with
+The key comes from the passphrase in ``KAILASH_SECRETS_PASSPHRASE`` (scrypt, RFC 7914, with OWASP's parameters), or
+else from a key file of mode 0600 beside it (or where ``KAILASH_SECRETS_KEY_FILE`` says) that is made when the first
+secret is stored; 256 random bits need no stretching, so HKDF (RFC 5869) separates it by salt. The header is authenticated with
 the content, so that nobody can weaken the parameters of a file.
 """
 

@@ -84,6 +84,11 @@ class Redactor:
         """Whether a secret is in a text."""
         return any(form in text for form, _ in self._forms)
 
+    def occurs_in(self, data: Any) -> bool:
+        """Whether a secret is in bytes, or in what has a buffer of them."""
+        held = bytes(data)
+        return any(form.encode("utf-8", "surrogatepass") in held for form, _ in self._forms)
+
     def text(self, text: str) -> str:
         """A text without the secrets."""
         forms = self._forms
@@ -135,7 +140,8 @@ class Redactor:
                     setattr(error, link, None)
         whole = True
         if isinstance(error, BaseExceptionGroup):
-            whole = all([self._hidden(one, seen) for one in error.exceptions])
+            kept = [one for one in error.exceptions if not self._hidden(one, seen)]  # all of them, not up to the first
+            whole = not kept
         return self._clean(error) and whole
 
     def _clean(self, error: BaseException) -> bool:
@@ -239,7 +245,7 @@ def _small_escapes(quoted: str) -> str:
 
 # ---------------------------------------------------------------------------------------------- logs of libraries
 class LibraryLogs(logging.Filter):
-    """While entered, log records of the libraries that a run uses are without its secrets (httpx logs whole addresses)."""
+    """While entered, log records of libraries that a run uses are without its secrets (httpx logs whole addresses)."""
 
     def __init__(self, redactor: Redactor) -> None:
         super().__init__()

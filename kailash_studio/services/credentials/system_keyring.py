@@ -24,6 +24,8 @@ from kailash_studio.errors import CredentialError, ServiceError, describe
 from kailash_studio.folders import user_data
 from kailash_studio.services.private_file import locked, write_private
 
+Names = set[str]
+
 _TEST_SECONDS = 5.0
 _CALL_SECONDS = 60.0  # a person may have to unlock it
 _BACKENDS = {
@@ -142,7 +144,7 @@ class KeyringProvider:
     def _file(self) -> Path:
         return user_data() / "keyring_names.json"
 
-    def _noted(self) -> set[str]:
+    def _noted(self) -> Names:
         try:
             read = json.loads(self._file().read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -150,7 +152,7 @@ class KeyringProvider:
         names = read.get("names") if isinstance(read, dict) else None
         return {name for name in names if isinstance(name, str)} if isinstance(names, list) else set()
 
-    def _note(self, change: Callable[[set[str]], set[str]]) -> None:
+    def _note(self, change: Callable[[Names], Names]) -> None:
         try:
             with locked(self._file()):
                 before = self._noted()
