@@ -62,6 +62,9 @@ ACTIONS = (
     ),
     ActionDeclaration("add", "Graph", "Add node…", "plus", ("Ctrl+Shift+N",), "Choose a node type and place a node."),
     ActionDeclaration("connect", "Graph", "Connect…", "cable", ("Ctrl+L",), "Connect the selected node to another."),
+    ActionDeclaration(
+        "fallback", "Graph", "Fallback…", "shield-check", ("Ctrl+B",), "Choose what takes over when the node fails."
+    ),
     ActionDeclaration("arrange", "Graph", "Arrange", "workflow", ("Ctrl+Shift+A",), "Lay the graph out afresh."),
     ActionDeclaration("run", "Run", "Run", "play", ("F5", "Ctrl+R"), "Run the workflow."),
     ActionDeclaration("stop", "Run", "Stop", "square", ("Shift+F5",), "Stop the run."),

@@ -59,7 +59,8 @@ class Runs(QObject):
         changed: A run started, went on or ended; ``current`` tells.
         logged: New log lines: lists of time, level, node, text.
         said: A sentence for the person.
-        compared: ``happened`` tells of the run that has ended: configured, happened, differences by node.
+        compared: ``happened`` tells of the run that has ended: configured, happened, differences by node; and
+            ``whys`` in a sentence why a node did not run.
         problems_asked: The workflow has errors; the list of problems should be shown.
     """
 
@@ -75,6 +76,7 @@ class Runs(QObject):
         self.current: RunView | None = None
         self._early: list[dict[str, Any]] = []  # updates that came before the answer that names their run
         self.happened: dict[str, tuple[str, str, list[str]]] = {}
+        self.whys: dict[str, str] = {}
         self._starting = False
         self._tasks: set[asyncio.Task[None]] = set()
         engine.updated.connect(self._update)
@@ -164,7 +166,7 @@ class Runs(QObject):
     async def _start(self) -> None:
         self._starting = True
         self._early.clear()
-        self.happened = {}
+        self.happened, self.whys = {}, {}
         self.compared.emit()
         self._canvas.clear_run()
         self._canvas.set_states({node_id: NodeState("queued") for node_id in self._session.workflow.nodes})
@@ -220,6 +222,7 @@ class Runs(QObject):
         except EngineError:
             return  # the engine ended meanwhile; its notice says so
         if self.current is run:
+            self.whys = told["why"]
             self.happened = {node: (found[0], found[1], found[2]) for node, found in told["nodes"].items()}
             self.compared.emit()
 

@@ -45,6 +45,7 @@ class RunBar(QToolBar):
         self._gap(12)
         self.run_button = QPushButton("Run", self)
         self.run_button.setObjectName("primary")
+        self.run_button.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # disabled after a click, it would hand the focus on
         self.run_button.setToolTip(actions["run"].toolTip())
         self.run_button.clicked.connect(actions["run"].trigger)
         self.addWidget(self.run_button)

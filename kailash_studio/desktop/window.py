@@ -31,6 +31,7 @@ from kailash_studio.desktop.rows_link import RowsLink
 from kailash_studio.desktop.runs import Runs
 from kailash_studio.desktop.session import Session
 from kailash_studio.desktop.settings import Settings
+from kailash_studio.desktop.sql_link import SqlLink
 from kailash_studio.desktop.status import EngineNotice, RunBar, StatusLine
 from kailash_studio.desktop.theme import Theme
 from kailash_studio.folders import resources
@@ -75,8 +76,12 @@ class MainWindow(QMainWindow):
         self.canvas_link = CanvasLink(self.session, self.canvas, self.say, self)
         self.inspector_link = InspectorLink(self.session, self.canvas, self.runs, self.inspector, self.say, self)
         self.rows_link = RowsLink(self.session, self.canvas, self.runs, self.rows, self)
-        self.operations_link = OperationsLink(self.engine, self.runs, self.dead_letters, self.breakers, self.say, self)
+        self.operations_link = OperationsLink(
+            self.engine, self.runs, self.session, self.dead_letters, self.breakers, self.say, self
+        )
         self.operations_link.counted.connect(self._show_operations)
+        self.sql_link = SqlLink(self.session, self.engine, theme, self.icons, self)
+        self.inspector.large_asked.connect(self.sql_link.open)
         self.editing.fill_palette(self.palette_panel)
         self._connect()
         self._show_recent()
@@ -159,6 +164,7 @@ class MainWindow(QMainWindow):
             "commands": editing.choose_command,
             "add": editing.choose_node_type,
             "connect": editing.choose_connection,
+            "fallback": editing.choose_fallback,
             "arrange": self.arrange,
             "run": runs.start,
             "stop": runs.stop,
@@ -371,6 +377,7 @@ class MainWindow(QMainWindow):
         self.settings.geometry = bytes(self.saveGeometry().toBase64().data()).decode("ascii")
         self.settings.docks = bytes(self.saveState().toBase64().data()).decode("ascii")
         self.settings.save()
+        self.sql_link.close()
         self.session.close()
         self.operations_link.close()
         self.runs.close()

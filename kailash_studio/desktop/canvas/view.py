@@ -86,6 +86,7 @@ class ConnectionView:
         input: Its input; not used by a fallback.
         path: The part of the output that is taken, for the tooltip; empty for all of it.
         kind: ``fallback`` is drawn from the card's bottom edge, dashed and red.
+        order: Of a fallback, its place among those that are tried one after the other, from 1.
     """
 
     key: str
@@ -95,6 +96,7 @@ class ConnectionView:
     input: str
     path: str = ""
     kind: Kind = "data"
+    order: int = 0
 
 
 @dataclass(frozen=True, slots=True)

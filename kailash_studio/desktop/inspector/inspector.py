@@ -85,12 +85,14 @@ class Inspector(QWidget):
         parameter_reset: Node id, parameter.
         policy_changed: Node id, policy, new value or None.
         renamed: Node id, wanted id.
+        large_asked: Node id, parameter to edit in a window of its own.
     """
 
     parameter_changed = Signal(str, str, object)
     parameter_reset = Signal(str, str)
     policy_changed = Signal(str, str, object)
     renamed = Signal(str, str)
+    large_asked = Signal(str, str)
 
     def __init__(self, theme: Theme, icons: Icons, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -113,6 +115,7 @@ class Inspector(QWidget):
         self.form = Form(theme, icons, self)
         self.form.changed.connect(self._changed)
         self.form.reset.connect(self._reset)
+        self.form.large_asked.connect(self._ask_large)
         self.policies = Form(theme, icons, self)
         self.policies.changed.connect(self._policy_changed)
         self.policies.reset.connect(lambda name: self._policy_changed(name, None))
@@ -255,6 +258,10 @@ class Inspector(QWidget):
     def _reset(self, name: str) -> None:
         if self._view is not None:
             self.parameter_reset.emit(self._view.node_id, name)
+
+    def _ask_large(self, name: str) -> None:
+        if self._view is not None:
+            self.large_asked.emit(self._view.node_id, name)
 
     def _policy_changed(self, name: str, value: object) -> None:
         if self._view is not None:
