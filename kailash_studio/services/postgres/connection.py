@@ -71,8 +71,8 @@ class Connection:
     """
 
     __slots__ = (
-        "_overdue", "_protocol", "_seconds", "_session_seconds", "_statements", "answered", "broken", "created",
-        "deadline", "expires", "generation", "health", "lease", "place", "raw", "spoiled", "unclean", "used",
+        "_aborted", "_overdue", "_protocol", "_seconds", "_session_seconds", "_statements", "answered", "broken",
+        "created", "deadline", "expires", "generation", "health", "lease", "place", "raw", "spoiled", "unclean", "used",
     )  # fmt: skip
 
     def __init__(self, raw: Any, place: str, seconds: float, now: float) -> None:
@@ -87,7 +87,7 @@ class Connection:
         self.lease: Lease | None = None
         self.broken = self.unclean = self.spoiled = False
         self.deadline = NEVER
-        self._overdue = False
+        self._overdue = self._aborted = False
         self._seconds = self._session_seconds = seconds
         self._statements: dict[str, _Prepared] = {}
 
@@ -137,6 +137,11 @@ class Connection:
                 error = last  # it said all the time that it is starting
             raise connecting_failed(error, place, connect_seconds) from None
 
+    @property
+    def is_aborted(self) -> bool:
+        """A statement failed in the transaction that is open: the server takes nothing but its end."""
+        return self._aborted and bool(self._protocol.is_in_transaction())
+
     def patience(self, seconds: float | None) -> float:
         """Seconds until a statement is given up: a little more than the server's own limit, whose answer is better."""
         limit = self._session_seconds if seconds is None else seconds
@@ -183,6 +188,7 @@ class Connection:
             # within a transaction the server's limit stays, and the driver keeps the shorter one
             timeout = None if free else seconds
             records, status, _ = await self._protocol.bind_execute(known.state, params, "", limit, True, timeout)
+            self._aborted = False
             return Fetched(known.columns, records, status.decode() if status else "")
         except asyncio.CancelledError:
             self.unclean = True  # the driver tells the server to stop; nobody gets the connection before it has
@@ -220,6 +226,7 @@ class Connection:
             error = TimeoutError()
         elif isinstance(error, TimeoutError) and not isinstance(error, asyncpg.PostgresError):
             self.unclean = True  # the driver tells the server to stop
+        self._aborted = not free
         made = statement_failed(
             error,
             self.place,

@@ -61,7 +61,6 @@ def statement_failed(
     closed: bool,
     may_have_written: bool,
     seconds: float,
-    transaction_id: str = "",
 ) -> DatabaseError:
     """Why a statement gave no result.
 
@@ -72,7 +71,6 @@ def statement_failed(
         closed: The connection is closed now.
         may_have_written: It was a COMMIT, or a writing statement outside of any transaction.
         seconds: Seconds that it was given.
-        transaction_id: What ``pg_xact_status`` can be asked about, where it is known.
     """
     import asyncpg
 
@@ -84,7 +82,7 @@ def statement_failed(
     silent = isinstance(error, TimeoutError) and not isinstance(error, asyncpg.PostgresError)
     lost = silent or closed or state.startswith(_GONE) or (isinstance(error, OSError) and not state)
     if state == "40003" or (lost and may_have_written and state not in _ENDED_IN_ORDER):
-        return _unknown(place, f"no answer within {seconds:g} s" if silent else _said(cause), state, transaction_id)
+        return _unknown(place, f"no answer within {seconds:g} s" if silent else _said(cause), state)
     if silent:
         return DatabaseTimeoutError(f"The database at {place} did not finish within {seconds:g} s.")
     if isinstance(cause, asyncpg.PostgresError) and not state.startswith("08003"):
@@ -96,13 +94,11 @@ def statement_failed(
     return wrong
 
 
-def _unknown(place: str, said: str, state: str, transaction_id: str) -> OutcomeUnknownError:
-    ask = f"pg_xact_status('{transaction_id}') tells" if transaction_id else "look at the data"
+def _unknown(place: str, said: str, state: str) -> OutcomeUnknownError:
     return OutcomeUnknownError(
         f"The connection to {place} was lost while a change was being committed ({said}): whether it was is unknown, "
-        f"{ask} before you run it again.",
+        "look at the data before you run it again.",
         sqlstate=state,
-        transaction_id=transaction_id,
     )
 
 

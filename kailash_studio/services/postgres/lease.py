@@ -36,6 +36,11 @@ class Lease:
         self.busy = False
 
     @property
+    def is_held(self) -> bool:
+        """It was neither given back nor taken back."""
+        return self._connection is not None
+
+    @property
     def connection(self) -> Connection:
         """The connection.
 

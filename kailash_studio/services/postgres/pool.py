@@ -264,6 +264,11 @@ class Pool:
             raise copy.copy(stock.last_failure)
 
     # ------------------------------------------------------------------ operation
+    @property
+    def is_ended(self) -> bool:
+        """It is closed or drained."""
+        return bool(self._ended)
+
     def pause(self) -> None:
         """Hand nothing out until ``resume``; what is in use goes on."""
         self._paused = True

@@ -32,20 +32,41 @@ class Transaction:
         self.transaction_id = ""
 
     async def __aenter__(self) -> Self:
-        await self._lease.run(self._begin)
+        await self.begin()
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, *exception: object) -> None:
-        connection = self._lease.connection
-        if kind is not None:
-            if not connection.usable:
-                return  # the server rolls back what its client has left
-            if issubclass(kind, (Exception, GeneratorExit)):
-                await self._rolled_back()
-            else:
-                connection.unclean = True  # cancelled: the pool rolls back once the statement has been stopped
+        if kind is None:
+            await self.commit()
             return
-        if not self._read_only:
+        connection = self._lease.connection
+        if not connection.usable:
+            return  # the server rolls back what its client has left
+        if not issubclass(kind, (Exception, GeneratorExit)):
+            connection.unclean = True  # cancelled: the pool rolls back once the statement has been stopped
+            return
+        try:
+            await self.rollback()
+        except DatabaseError:
+            connection.unclean = True  # the first error is the one to tell; the pool cleans or closes
+
+    async def begin(self) -> None:
+        """Begin; ``async with`` does it."""
+        await self._lease.run(self._begin)
+
+    async def rollback(self) -> None:
+        """Undo everything since the beginning."""
+        await self._lease.run("ROLLBACK")
+
+    async def commit(self) -> None:
+        """Make everything since the beginning happen.
+
+        Raises:
+            OutcomeUnknownError: The answer was lost; ``Pool.fate_of`` tells what became of it.
+            DatabaseError: It did not happen.
+        """
+        connection = self._lease.connection
+        if not self._read_only and not connection.is_aborted:
             asked = await self._lease.run("SELECT pg_current_xact_id_if_assigned()::text", limit=1)
             self.transaction_id = asked.records[0][0] or ""
         try:
@@ -53,20 +74,13 @@ class Transaction:
         except OutcomeUnknownError as error:
             if not self.transaction_id:  # it had changed nothing: there is nothing to be unsure of
                 raise DatabaseUnreachableError(f"The connection to {connection.place} was lost.") from None
-            told = OutcomeUnknownError(
+            raise OutcomeUnknownError(
                 str(error).replace("look at the data", f"pg_xact_status('{self.transaction_id}') tells"),
                 sqlstate=error.sqlstate,
                 transaction_id=self.transaction_id,
-            )
-            raise told from None
+            ) from None
         if done.status == "ROLLBACK":
             raise DatabaseError(
                 "The database rolled the transaction back instead of committing it: a statement in it had failed.",
                 sqlstate="25P02",
             )
-
-    async def _rolled_back(self) -> None:
-        try:
-            await self._lease.run("ROLLBACK")
-        except DatabaseError:
-            self._lease.connection.unclean = True  # the first error is the one to tell; the pool cleans or closes

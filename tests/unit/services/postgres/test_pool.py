@@ -53,7 +53,7 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.005)
 
 
-def test_connections_are_made_when_needed_and_used_again(target: dict[str, Any]) -> None:
+def test_connections_are_made_when_needed_and_used_again(postgres_target: dict[str, Any]) -> None:
     async def body(pool: Pool) -> None:
         for _ in range(5):
             async with await pool.acquire(ME) as lease:
@@ -65,10 +65,10 @@ def test_connections_are_made_when_needed_and_used_again(target: dict[str, Any])
         assert told["queries"] == {"executed": 5, "errors": 0, "error_rate": 0.0}
         assert told["resets"] == 0
 
-    on_pool(target, body)
+    on_pool(postgres_target, body)
 
 
-def test_the_first_that_asked_is_served_first(target: dict[str, Any]) -> None:
+def test_the_first_that_asked_is_served_first(postgres_target: dict[str, Any]) -> None:
     async def body(pool: Pool) -> None:
         order = []
 
@@ -81,10 +81,10 @@ def test_the_first_that_asked_is_served_first(target: dict[str, Any]) -> None:
         assert order == list(range(60))
         assert connections(pool)["created"] == connections(pool)["peak"] == 3
 
-    on_pool(target, body, max_connections=3)
+    on_pool(postgres_target, body, max_connections=3)
 
 
-def test_who_waits_too_long_is_told_who_holds_the_connections(target: dict[str, Any]) -> None:
+def test_who_waits_too_long_is_told_who_holds_the_connections(postgres_target: dict[str, Any]) -> None:
     async def body(pool: Pool) -> None:
         async with await pool.acquire(ME) as lease:
             await lease.run("SELECT 1")
@@ -101,10 +101,10 @@ def test_who_waits_too_long_is_told_who_holds_the_connections(target: dict[str, 
         assert pool.snapshot()["timeouts"] == 1
         assert connections(pool)["idle"] == 1
 
-    on_pool(target, body, max_connections=1)
+    on_pool(postgres_target, body, max_connections=1)
 
 
-def test_a_cancelled_waiter_loses_no_connection(target: dict[str, Any]) -> None:
+def test_a_cancelled_waiter_loses_no_connection(postgres_target: dict[str, Any]) -> None:
     async def body(pool: Pool) -> None:
         lease = await pool.acquire()
         waiting = asyncio.create_task(pool.acquire())
@@ -120,7 +120,7 @@ def test_a_cancelled_waiter_loses_no_connection(target: dict[str, Any]) -> None:
         await asyncio.wait([waiting, third])
         assert connections(pool)["idle"] == 1
 
-    on_pool(target, body, max_connections=1)
+    on_pool(postgres_target, body, max_connections=1)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_a_cancelled_waiter_loses_no_connection(target: dict[str, Any]) -> None:
     ],
 )
 def test_nobody_sees_what_another_left_in_the_session(
-    leaves: str, look: str, clean: object, target: dict[str, Any]
+    leaves: str, look: str, clean: object, postgres_target: dict[str, Any]
 ) -> None:
     async def body(pool: Pool) -> None:
         async with await pool.acquire() as lease:
@@ -148,10 +148,10 @@ def test_nobody_sees_what_another_left_in_the_session(
         counted = pool.snapshot()
         assert counted["resets"] + counted["connections"]["recycled"] >= 1
 
-    on_pool(target, body, max_connections=1)
+    on_pool(postgres_target, body, max_connections=1)
 
 
-def test_what_the_user_gets_wrong_costs_no_health(target: dict[str, Any]) -> None:
+def test_what_the_user_gets_wrong_costs_no_health(postgres_target: dict[str, Any]) -> None:
     async def body(pool: Pool) -> None:
         async with await pool.acquire() as lease:
             with pytest.raises(DatabaseError, match=r"nothing_there.*line 2, column 6") as raised:
@@ -167,10 +167,10 @@ def test_what_the_user_gets_wrong_costs_no_health(target: dict[str, Any]) -> Non
         assert told["health"]["average"] == 100.0
         assert (told["connections"]["idle"], told["connections"]["lost"]) == (1, 0)
 
-    on_pool(target, body)
+    on_pool(postgres_target, body)
 
 
-def test_a_table_that_changes_under_a_prepared_statement_is_read_anew(target: dict[str, Any]) -> None:
+def test_a_table_that_changes_under_a_prepared_statement_is_read_anew(postgres_target: dict[str, Any]) -> None:
     async def body(pool: Pool) -> None:
         async with await pool.acquire() as lease:
             await lease.run("DROP TABLE IF EXISTS changing")
@@ -181,10 +181,10 @@ def test_a_table_that_changes_under_a_prepared_statement_is_read_anew(target: di
             assert (await lease.run("UPDATE changing SET b = 'x'")).row_count == 1
             await lease.run("DROP TABLE changing")
 
-    on_pool(target, body)
+    on_pool(postgres_target, body)
 
 
-def test_a_transaction_commits_or_rolls_back_and_batches_come_as_asked(target: dict[str, Any]) -> None:
+def test_a_transaction_commits_or_rolls_back_and_batches_come_as_asked(postgres_target: dict[str, Any]) -> None:
     async def body(pool: Pool) -> None:
         async with await pool.acquire() as lease:
             await lease.run("DROP TABLE IF EXISTS batched")
@@ -207,10 +207,10 @@ def test_a_transaction_commits_or_rolls_back_and_batches_come_as_asked(target: d
     async def pool_fate(pool: Pool, transaction_id: str) -> str:
         return await pool.fate_of(transaction_id)
 
-    on_pool(target, body)
+    on_pool(postgres_target, body)
 
 
-def test_a_run_that_ends_gives_back_what_it_forgot(target: dict[str, Any]) -> None:
+def test_a_run_that_ends_gives_back_what_it_forgot(postgres_target: dict[str, Any]) -> None:
     async def body(pool: Pool) -> None:
         forgotten = await pool.acquire(ME)
         other = await pool.acquire(Owner("report", "run-2", "fetch"))
@@ -225,10 +225,10 @@ def test_a_run_that_ends_gives_back_what_it_forgot(target: dict[str, Any]) -> No
         with pytest.raises(PoolClosedError, match="was released: acquire another one"):
             await other.run("SELECT 1")
 
-    on_pool(target, body)
+    on_pool(postgres_target, body)
 
 
-def test_pause_resume_evict_and_drain(target: dict[str, Any]) -> None:
+def test_pause_resume_evict_and_drain(postgres_target: dict[str, Any]) -> None:
     async def body(pool: Pool) -> None:
         await pool.warm(3)
         pool.pause()
@@ -255,20 +255,20 @@ def test_pause_resume_evict_and_drain(target: dict[str, Any]) -> None:
         assert await draining
         assert connections(pool)["size"] == 0
 
-    on_pool(target, body)
+    on_pool(postgres_target, body)
 
 
-def test_a_drain_that_waits_in_vain_cuts_off(target: dict[str, Any]) -> None:
+def test_a_drain_that_waits_in_vain_cuts_off(postgres_target: dict[str, Any]) -> None:
     async def body(pool: Pool) -> None:
         lease = await pool.acquire()
         assert not await pool.drain(0.01)
         with pytest.raises(PoolClosedError, match="was cut off when the pool was closed"):
             await lease.run("SELECT 1")
 
-    on_pool(target, body)
+    on_pool(postgres_target, body)
 
 
-def test_a_workflow_at_its_limit_lets_others_pass(target: dict[str, Any]) -> None:
+def test_a_workflow_at_its_limit_lets_others_pass(postgres_target: dict[str, Any]) -> None:
     async def body(pool: Pool) -> None:
         first = await pool.acquire(Owner("greedy"))
         second = asyncio.create_task(pool.acquire(Owner("greedy")))
@@ -280,10 +280,10 @@ def test_a_workflow_at_its_limit_lets_others_pass(target: dict[str, Any]) -> Non
         first.release()
         (await second).release()
 
-    on_pool(target, body, max_per_workflow=1)
+    on_pool(postgres_target, body, max_per_workflow=1)
 
 
-def test_time_ends_connections_and_checks_them(target: dict[str, Any]) -> None:
+def test_time_ends_connections_and_checks_them(postgres_target: dict[str, Any]) -> None:
     clock = MovableClock()
 
     async def body(pool: Pool) -> None:
@@ -302,10 +302,10 @@ def test_time_ends_connections_and_checks_them(target: dict[str, Any]) -> None:
         pool.maintain()
         await until(lambda: connections(pool)["recycled"] == 1 and connections(pool)["idle"] == 1)
 
-    on_pool(target, body, clock, min_connections=1)
+    on_pool(postgres_target, body, clock, min_connections=1)
 
 
-def test_after_sleep_connections_are_asked_before_they_are_used(target: dict[str, Any]) -> None:
+def test_after_sleep_connections_are_asked_before_they_are_used(postgres_target: dict[str, Any]) -> None:
     clock = MovableClock()
 
     async def body(pool: Pool) -> None:
@@ -315,10 +315,10 @@ def test_after_sleep_connections_are_asked_before_they_are_used(target: dict[str
         assert connections(pool)["resting"] == 2
         await until(lambda: connections(pool)["idle"] == 2)
 
-    on_pool(target, body, clock)
+    on_pool(postgres_target, body, clock)
 
 
-def test_a_connection_below_the_threshold_is_replaced(target: dict[str, Any]) -> None:
+def test_a_connection_below_the_threshold_is_replaced(postgres_target: dict[str, Any]) -> None:
     async def body(pool: Pool) -> None:
         async with await pool.acquire() as lease:
             lease.connection.health.failed_check()
@@ -332,10 +332,12 @@ def test_a_connection_below_the_threshold_is_replaced(target: dict[str, Any]) ->
             assert health.score < 70
         assert connections(pool)["recycled"] == 2
 
-    on_pool(target, body)
+    on_pool(postgres_target, body)
 
 
-def test_a_cancelled_statement_is_stopped_on_the_server_and_the_connection_goes_on(target: dict[str, Any]) -> None:
+def test_a_cancelled_statement_is_stopped_on_the_server_and_the_connection_goes_on(
+    postgres_target: dict[str, Any],
+) -> None:
     async def body(pool: Pool) -> None:
         async with await pool.acquire() as watcher:
             lease = await pool.acquire()
@@ -360,7 +362,7 @@ def test_a_cancelled_statement_is_stopped_on_the_server_and_the_connection_goes_
                 assert (await again.run("SELECT pg_backend_pid()")).records[0][0] == pid
         assert connections(pool)["lost"] == 0
 
-    on_pool(target, body, max_connections=2)
+    on_pool(postgres_target, body, max_connections=2)
 
 
 def test_a_pool_without_room_is_refused() -> None:
