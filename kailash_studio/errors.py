@@ -19,7 +19,11 @@
     ├── ServiceError              something outside answered with an error or not at all
     │   ├── DatabaseError         a database refused
     │   │   ├── DatabaseUnreachableError   it could not be reached, or the connection was lost
-    │   │   └── DatabaseTimeoutError       it did not finish in time
+    │   │   ├── DatabaseTimeoutError       it did not finish in time
+    │   │   │   └── PoolTimeoutError       no connection of a pool came free in time; names who holds them
+    │   │   ├── DatabaseConflictError      transactions stood in each other's way; the whole one can be repeated
+    │   │   ├── OutcomeUnknownError        the answer to a COMMIT or a writing statement was lost
+    │   │   └── PoolClosedError            a pool is closed or drained
     │   ├── HttpError             a request had no usable answer
     │   │   ├── HttpUnreachableError       the host could not be reached
     │   │   └── HttpTimeoutError           it did not answer in time
@@ -191,6 +195,45 @@ class DatabaseUnreachableError(DatabaseError, ConnectionError):
 
 class DatabaseTimeoutError(DatabaseError, TimeoutError):
     """A database did not finish in time."""
+
+
+class PoolTimeoutError(DatabaseTimeoutError):
+    """No connection of a pool came free in time; the sentence names who holds them."""
+
+    code = "KS-1406"
+
+
+class DatabaseConflictError(DatabaseError):
+    """A deadlock or a serialization failure: the transaction was rolled back, and the whole of it can be repeated."""
+
+    code = "KS-1407"
+
+
+class OutcomeUnknownError(DatabaseError):
+    """The connection was lost while a COMMIT or a writing statement was under way: it happened, or it did not.
+
+    Repeating it blindly could do it twice, so it counts as permanent.
+
+    Attributes:
+        transaction_id: What ``pg_xact_status`` can be asked about, or an empty string where it is not known.
+    """
+
+    code = "KS-1408"
+
+    def __init__(self, message: str, *, sqlstate: str = "", transaction_id: str = "") -> None:
+        super().__init__(message, sqlstate=sqlstate)
+        self.permanent = True
+        self.transaction_id = transaction_id
+
+
+class PoolClosedError(DatabaseError):
+    """A pool is closed or being drained, or a connection of it was already released."""
+
+    code = "KS-1409"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.permanent = True
 
 
 class HttpError(ServiceError):

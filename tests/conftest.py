@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import subprocess
@@ -11,8 +12,11 @@ import zipfile
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from kailash_studio.services.embedded_database import EmbeddedDatabase
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -39,6 +43,18 @@ def with_database(database_home: Path, user_home: Path, monkeypatch: pytest.Monk
     """Let this test use the shared embedded server (it stops by itself after the last test)."""
     monkeypatch.setenv("KAILASH_STUDIO_HOME", str(database_home))
     return database_home
+
+
+@pytest.fixture
+def postgres_target(with_database: Path) -> Iterator[dict[str, Any]]:
+    """Arguments of a connection to the shared embedded server, which stays up for the test."""
+    loop = asyncio.new_event_loop()
+    embedded = loop.run_until_complete(EmbeddedDatabase.open())
+    try:
+        yield loop.run_until_complete(embedded.target())
+    finally:
+        loop.run_until_complete(embedded.aclose())
+        loop.close()
 
 
 @pytest.fixture(scope="session")

@@ -182,6 +182,7 @@ class AsyncLocalRuntime:
         kept = self._resources if self._home is loop else None
         resources = kept or Resources()
         scope = RunScope(run_id, resources=resources, folder=folder or self.folder, secret=redactor.secret)
+        scope.workflow = built.name
         scope.root = before.root if before else run_id
         recorder = None
         if self.journal is not None:
@@ -223,6 +224,7 @@ class AsyncLocalRuntime:
             if alarm is not None:
                 alarm.cancel()
             del self._runs[run_id]
+            resources.run_ended(run_id)
             if resources is not kept:
                 await resources.aclose()
 

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import sqlite3
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kailash_studio.errors import DatabaseError, DatabaseTimeoutError, DatabaseUnreachableError
-
-# SQLSTATE classes of a connection that is gone or refused (PostgreSQL, appendix A).
-_CONNECTION_CLASSES = ("08", "57P")
+from kailash_studio.errors import DatabaseError
+from kailash_studio.services.postgres.pool import Pool
+from kailash_studio.services.postgres.rows import as_rows, unique
+from kailash_studio.services.postgres.statistics import Owner
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,121 +35,28 @@ class ResultSet:
 
 
 async def query_postgresql(
-    target: Mapping[str, Any], statement: str, params: Sequence[Any], *, one: bool = False, seconds: float = 3600.0
+    pool: Pool, owner: Owner, statement: str, params: Sequence[Any], *, limit: int = 0, seconds: float | None = None
 ) -> ResultSet:
-    """Run one statement on a connection of its own.
+    """Run one statement on a connection of a pool.
 
     Args:
-        target: Arguments of ``asyncpg.connect``: ``dsn``, or host, port, user, password, database.
+        pool: The pool.
+        owner: Who runs it.
         statement: One statement, with ``$1``, ``$2``, ... for the values.
         params: The values.
-        one: Take the first row only.
-        seconds: Seconds that the statement may take; the server is told to stop it then.
+        limit: How many rows are fetched at most; 0: all.
+        seconds: Seconds that the statement may take, instead of the pool's; the server is told to stop it then.
 
     Raises:
         DatabaseError: It could not connect, or the server refused the statement.
     """
-    import asyncpg
-
-    where = _where(target)
-    try:
-        connection = await _connected(target, seconds)
-    except (OSError, TimeoutError) as error:
-        said = str(error) or "no answer within 15 s"
-        raise DatabaseUnreachableError(f"The database at {where} cannot be reached: {said}.") from None
-    except asyncpg.PostgresError as error:
-        raise _translated(error, statement) from None
-    except (ValueError, asyncpg.InterfaceError) as error:
-        raise DatabaseError(f"The connection to {where} is not well described: {error}.") from None
-    try:
-        for kind in ("json", "jsonb"):
-            await connection.set_type_codec(kind, schema="pg_catalog", encoder=json.dumps, decoder=json.loads)
-        prepared = await connection.prepare(statement)
-        columns = unique([attribute.name for attribute in prepared.get_attributes()])
-        records = await prepared.fetch(*params)
-        rows = [dict(zip(columns, record, strict=True)) for record in records[: 1 if one else None]]
-        count = len(rows) if columns else _changed(prepared.get_statusmsg())
-        return ResultSet(columns, rows, count)
-    except asyncpg.PostgresError as error:
-        raise _translated(error, statement) from None
-    except TimeoutError:
-        raise DatabaseTimeoutError(f"The database at {where} did not finish within {seconds:g} s.") from None
-    except (OSError, asyncpg.InterfaceError, ValueError) as error:
-        # an InterfaceError of a live connection is a fault of the call, one of a closed connection is its loss
-        lost = connection.is_closed()
-        said = f"The database at {where}: {str(error).rstrip('.')}."
-        wrong = DatabaseUnreachableError(said) if lost else DatabaseError(said)
-        wrong.permanent = not lost
-        raise wrong from None
-    finally:
-        await _let_go(connection)
+    async with await pool.acquire(owner) as lease:
+        found = await lease.run(statement, params, limit=limit, seconds=seconds)
+    told = as_rows(found)
+    return ResultSet(told["columns"], told["data"], told["row_count"])
 
 
-async def _connected(target: Mapping[str, Any], seconds: float) -> Any:
-    """A connection; a server that is starting or recovering is given some seconds."""
-    import asyncpg
-
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + 15
-    while True:
-        try:
-            return await asyncpg.connect(**target, timeout=15, command_timeout=seconds)
-        except asyncpg.CannotConnectNowError:
-            if loop.time() > deadline:
-                raise
-            await asyncio.sleep(0.1)
-
-
-async def _let_go(connection: Any) -> None:
-    try:
-        await asyncio.wait_for(connection.close(), 5)
-    except (OSError, TimeoutError):
-        connection.terminate()  # it is gone already, or hangs; nothing of ours depends on a polite end
-
-
-def _where(target: Mapping[str, Any]) -> str:
-    if "dsn" in target:
-        return re.sub(r"//[^@/]*@", "//", str(target["dsn"])).split("?")[0]
-    return f"{target.get('host')}:{target.get('port')}/{target.get('database')}"
-
-
-def _translated(error: Any, statement: str) -> DatabaseError:
-    state = getattr(error, "sqlstate", None) or ""
-    place = ""
-    position = getattr(error, "position", None)
-    if position and str(position).isdigit():
-        before = statement[: int(position) - 1]
-        place = f" (line {before.count(chr(10)) + 1}, column {len(before) - before.rfind(chr(10))})"
-    hint = getattr(error, "hint", None)
-    message = str(getattr(error, "message", None) or error).rstrip(".")
-    sentence = f"The database says: {message}{place}." + (f" {hint}" if hint else "")
-    kind = DatabaseUnreachableError if state.startswith(_CONNECTION_CLASSES) else DatabaseError
-    return kind(sentence, sqlstate=state)
-
-
-def _changed(status: str | None) -> int:
-    words = (status or "").split()
-    return int(words[-1]) if words and words[-1].isdigit() else 0
-
-
-def unique(names: Sequence[str]) -> list[str]:
-    """Column names with repeated ones numbered: id, id_2."""
-    used: dict[str, int] = {}
-    taken = set(names)
-    found = []
-    for name in names:
-        used[name] = used.get(name, 0) + 1
-        fresh = name
-        while used[name] > 1 and fresh in taken:
-            fresh = f"{name}_{used[name]}"
-            if fresh in taken:
-                used[name] += 1
-        taken.add(fresh)
-        found.append(fresh)
-    return found
-
-
-async def query_sqlite(path: Path, statement: str, params: Sequence[Any], *, one: bool = False) -> ResultSet:
+async def query_sqlite(path: Path, statement: str, params: Sequence[Any], *, limit: int = 0) -> ResultSet:
     """Run one statement on a SQLite file, in a thread; cancelling interrupts the statement.
 
     Raises:
@@ -159,7 +65,7 @@ async def query_sqlite(path: Path, statement: str, params: Sequence[Any], *, one
     if not path.parent.is_dir():
         raise DatabaseError(f"{path} cannot be opened: there is no folder {path.parent}.")
     stopped = threading.Event()
-    task = asyncio.ensure_future(asyncio.to_thread(_in_sqlite, path, statement, params, one, stopped))
+    task = asyncio.ensure_future(asyncio.to_thread(_in_sqlite, path, statement, params, limit, stopped))
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
@@ -170,7 +76,7 @@ async def query_sqlite(path: Path, statement: str, params: Sequence[Any], *, one
         raise
 
 
-def _in_sqlite(path: Path, statement: str, params: Sequence[Any], one: bool, stopped: threading.Event) -> ResultSet:
+def _in_sqlite(path: Path, statement: str, params: Sequence[Any], limit: int, stopped: threading.Event) -> ResultSet:
     deadline = time.monotonic() + _LOCKED_SECONDS
     connection = None
     try:
@@ -178,7 +84,7 @@ def _in_sqlite(path: Path, statement: str, params: Sequence[Any], one: bool, sto
         connection.set_progress_handler(stopped.is_set, _STEPS_BETWEEN_LOOKS)
         while True:
             try:
-                return _executed(connection, _POSTGRESQL_VALUE.sub(_numbered, statement), params, one)
+                return _executed(connection, _POSTGRESQL_VALUE.sub(_numbered, statement), params, limit)
             except sqlite3.OperationalError as error:
                 busy = _primary(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
                 if not busy or stopped.is_set() or time.monotonic() > deadline:
@@ -193,10 +99,10 @@ def _in_sqlite(path: Path, statement: str, params: Sequence[Any], one: bool, sto
             connection.close()
 
 
-def _executed(connection: sqlite3.Connection, statement: str, params: Sequence[Any], one: bool) -> ResultSet:
+def _executed(connection: sqlite3.Connection, statement: str, params: Sequence[Any], limit: int) -> ResultSet:
     with closing(connection.execute(statement, list(params))) as cursor:
         columns = unique([column[0] for column in cursor.description or ()])
-        records = cursor.fetchmany(1) if one else cursor.fetchall()
+        records = cursor.fetchmany(limit) if limit else cursor.fetchall()
         rows = [dict(zip(columns, record, strict=True)) for record in records]
         count = len(rows) if columns else max(cursor.rowcount, 0)
     connection.commit()

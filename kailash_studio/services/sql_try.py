@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kailash_studio.errors import DatabaseError
-from kailash_studio.services.sql import unique
+from kailash_studio.services.postgres.rows import unique
 from kailash_studio.services.sql_plan import PlanStep, from_postgresql, from_sqlite
 from kailash_studio.services.sql_session import (
     Fault,

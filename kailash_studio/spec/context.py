@@ -62,6 +62,19 @@ class Resources:
         """Forget a resource that turned out to be broken; the next ``get`` makes a new one."""
         self._opened.pop(key, None)
 
+    def opened(self, key: Hashable) -> Closable | None:
+        """What is open under this key, for those who only want to look at it."""
+        future = self._opened.get(key)
+        is_open = future is not None and future.done() and not future.cancelled() and future.exception() is None
+        return future.result() if future is not None and is_open else None
+
+    def run_ended(self, run_id: str) -> None:
+        """Tell what is open that a run has ended; what lends something out (``run_ended``) takes it back."""
+        for key in [*self._opened]:
+            tell = getattr(self.opened(key), "run_ended", None)
+            if tell is not None:
+                tell(run_id)
+
     async def aclose(self) -> None:
         """Close everything, the last opened first; the first error is raised after all were closed."""
         first: Exception | None = None
@@ -95,6 +108,7 @@ class RunScope:
 
     Attributes:
         run_id: The run.
+        workflow: The workflow's name.
         root: The run that this one goes on from, at the beginning of the chain; itself when it goes on from none.
         folder: What relative paths in parameters are relative to: the workflow file's folder.
         resources: See ``Resources``.
@@ -104,7 +118,7 @@ class RunScope:
         retrying: Awaited with the context and the error before a node waits for another attempt; None: nobody asks.
     """
 
-    __slots__ = ("folder", "log", "note", "resources", "retrying", "root", "run_id", "secret")
+    __slots__ = ("folder", "log", "note", "resources", "retrying", "root", "run_id", "secret", "workflow")
 
     def __init__(
         self,
@@ -117,6 +131,7 @@ class RunScope:
         root: str = "",
     ) -> None:
         self.run_id = run_id
+        self.workflow = ""
         self.root = root or run_id
         self.folder = folder or Path.cwd()
         self.resources = resources

@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from kailash_studio.errors import DatabaseError
+from kailash_studio.services.postgres.pool import Pool
+from kailash_studio.services.postgres.shared import SharedPools
+from kailash_studio.services.postgres.statements import bound
+from kailash_studio.services.postgres.statistics import Owner
 from kailash_studio.services.sql import query_postgresql, query_sqlite
 from kailash_studio.spec.context import Outputs, RunContext
 from kailash_studio.spec.node import Node
@@ -21,16 +25,18 @@ class AsyncSQLDatabaseNode(Node):
 
     ``embedded`` is the PostgreSQL that ships with the program; it starts by itself and holds sample tables (clients,
     portfolios, positions, market_prices). ``details`` connects to a server or a SQLite file of your own; in Python,
-    giving ``host``, ``database`` or ``connection_string`` means that.
+    giving ``host``, ``database`` or ``connection_string`` means that. ``pool`` takes a connection of the pool that a
+    WorkflowConnectionPool node of that name opened before. Nodes that use the same server share its connections.
 
-    Values are bound, never pasted: write ``$1``, ``$2`` where they go and list them in ``params``, or connect a list.
+    Values are bound, never pasted: write ``$1``, ``$2`` where they go and list them in ``params``, or connect a list;
+    or write ``:name`` and give them by name in ``values``.
     Numbers of type numeric arrive exact, as decimals.
 
     Example: ``SELECT client_name, total_value FROM portfolios WHERE risk_profile = $1`` with params
     ``["Conservative"]``.
 
     Errors: a server that cannot be reached, a statement that the database refuses; the sentence has the line and
-    column in your statement.
+    column in your statement. A change whose answer was lost is reported as unknown and not tried again.
     """
 
     category = "Data"
@@ -39,10 +45,20 @@ class AsyncSQLDatabaseNode(Node):
 
     query: str = Parameter(doc="One SQL statement, with $1, $2, ... for the values.", editor="sql")
     params: list[Any] = Parameter([], doc="Values for $1, $2, ...", port=True)
-    fetch_mode: Literal["all", "one", "none"] = Parameter("all", doc="All rows, only the first, or none.")
-    connection: Literal["embedded", "details"] = Parameter(
-        "embedded", doc="The database that ships with the program, or the one described below."
+    values: dict[str, Any] = Parameter({}, doc="Values for :name in the statement, by name.", advanced=True)
+    fetch_mode: Literal["all", "one", "many", "none"] = Parameter(
+        "all", doc="All rows, only the first, the first batch, or none."
     )
+    batch_size: int = Parameter(
+        1000, ge=1, unit="rows", doc="How many rows a batch has.", shown_when=("fetch_mode", ("many",))
+    )
+    statement_timeout: float = Parameter(
+        3600.0, gt=0, unit="s", doc="Seconds after which the server stops the statement.", advanced=True
+    )
+    connection: Literal["embedded", "details", "pool"] = Parameter(
+        "embedded", doc="The database that ships with the program, the one described below, or a pool's."
+    )
+    pool: str = Parameter("", doc="Name of the pool.", port=True, shown_when=("connection", ("pool",)))
     database_type: Literal["postgresql", "sqlite"] = Parameter(
         "postgresql", doc="Kind of database.", shown_when=_DETAILS
     )
@@ -65,11 +81,17 @@ class AsyncSQLDatabaseNode(Node):
     def __init__(self, name: str = "", **values: Any) -> None:
         if "connection" not in values and _OWN & values.keys():
             values["connection"] = "details"
+        if "connection" not in values and values.get("pool"):
+            values["connection"] = "pool"
+        if isinstance(values.get("params"), Mapping):
+            values = {**values, "params": [], "values": {**values.get("values", {}), **values["params"]}}
         super().__init__(name, **values)
 
     @classmethod
     def effects_of(cls, parameters: Mapping[str, Any]) -> list[str]:
         """Runs SQL on a database."""
+        if parameters.get("connection") == "pool" or ("connection" not in parameters and parameters.get("pool")):
+            return ["runs SQL on the pool's database"]
         if parameters.get("connection", "embedded") == "embedded" and not _OWN & parameters.keys():
             return ["runs SQL on the embedded database"]
         where = (
@@ -85,21 +107,38 @@ class AsyncSQLDatabaseNode(Node):
             problems.append(("query", "query is empty: write a statement."))
         if parameters.get("database_type") == "sqlite" and not parameters.get("database"):
             problems.append(("database", "database is not set: give the path of the SQLite file."))
+        if parameters.get("connection") == "pool" and parameters.get("pool") == "":
+            problems.append(("pool", "pool is not set: give the name of a WorkflowConnectionPool node."))
         return problems
 
     async def run(self, context: RunContext) -> Outputs:
         """Run the statement; the outputs hold the rows."""
-        one = self.fetch_mode == "one"
+        limit = {"one": 1, "many": self.batch_size + 1}.get(self.fetch_mode, 0)
         try:
+            statement, params = bound(self.query, self.values, self.params)
             if self.connection == "details" and self.database_type == "sqlite":
-                found = await query_sqlite(context.path(self.database), self.query, self.params, one=one)
+                found = await query_sqlite(context.path(self.database), statement, params, limit=limit)
             else:
-                found = await query_postgresql(await self._target(context), self.query, self.params, one=one)
+                pool = await self._pool(context)
+                owner = Owner(context.scope.workflow, context.scope.run_id, context.node_id)
+                found = await query_postgresql(
+                    pool, owner, statement, params, limit=limit, seconds=self.statement_timeout
+                )
         except DatabaseError as error:
             raise error.at(context.node_id) from None
         rows = [] if self.fetch_mode == "none" else found.rows
-        result = {"data": rows, "row_count": found.row_count, "columns": found.columns}
-        return {"result": result, "data": rows, "row_count": found.row_count}
+        if self.fetch_mode != "many":
+            result = {"data": rows, "row_count": found.row_count, "columns": found.columns}
+            return {"result": result, "data": rows, "row_count": found.row_count}
+        batch = rows[: self.batch_size]
+        count = len(batch) if found.columns else found.row_count
+        more = len(rows) > len(batch)
+        result = {"data": batch, "row_count": count, "columns": found.columns, "has_more": more}
+        return {"result": result, "data": batch, "row_count": count}
+
+    async def _pool(self, context: RunContext) -> Pool:
+        pools = await context.scope.resources.get(SharedPools, SharedPools.open)
+        return pools.named(self.pool) if self.connection == "pool" else pools.at(await self._target(context))
 
     async def _target(self, context: RunContext) -> dict[str, Any]:
         if self.connection == "embedded":

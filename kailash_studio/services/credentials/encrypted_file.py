@@ -2,8 +2,8 @@
 
 The key comes from the passphrase in ``KAILASH_SECRETS_PASSPHRASE`` (scrypt, RFC 7914, with OWASP's parameters), or
 else from a key file of mode 0600 beside it (or where ``KAILASH_SECRETS_KEY_FILE`` says) that is made when the first
-secret is stored; 256 random bits need no stretching, so HKDF (RFC 5869) separates it by salt. The header is authenticated with
-the content, so that nobody can weaken the parameters of a file.
+secret is stored; 256 random bits need no stretching, so HKDF (RFC 5869) separates it by salt. The header is
+authenticated with the content, so that nobody can weaken the parameters of a file.
 """
 
 from __future__ import annotations

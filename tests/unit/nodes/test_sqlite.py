@@ -15,7 +15,8 @@ from kailash_studio import WorkflowBuilder
 from kailash_studio.errors import DatabaseError
 from kailash_studio.runtime.async_local import AsyncLocalRuntime
 from kailash_studio.runtime.outcome import Outcome
-from kailash_studio.services.sql import query_sqlite, unique
+from kailash_studio.services.postgres.rows import unique
+from kailash_studio.services.sql import query_sqlite
 from kailash_studio.spec.registry import installed_node_types
 
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"

@@ -1,0 +1,141 @@
+"""asyncpg's failures in our own words: told apart by cause, transient or permanent, or with an unknown outcome."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from kailash_studio.errors import (
+    DatabaseConflictError,
+    DatabaseError,
+    DatabaseTimeoutError,
+    DatabaseUnreachableError,
+    OutcomeUnknownError,
+)
+
+# PostgreSQL, appendix A: connection exceptions, shutdown by the administrator or a crash, no free connection,
+# sessions ended by the server's own timeouts.
+_GONE = ("08", "57P", "53300", "25P03", "25P04")
+_CONFLICT = ("40001", "40P01")
+# Besides what DatabaseError knows by itself: not supported, no such database or schema.
+_PERMANENT = ("0A", "3D", "3F")
+# With these the server itself ended the session before it had committed anything; 57P02 (a crash) and a silent end
+# say nothing of that.
+_ENDED_IN_ORDER = ("57P01", "57P05", "25P03", "25P04")
+
+
+def where(target: Mapping[str, Any]) -> str:
+    """An address for people, without user and password."""
+    if "dsn" in target:
+        return re.sub(r"//[^@/]*@", "//", str(target["dsn"])).split("?", maxsplit=1)[0]
+    return f"{target.get('host')}:{target.get('port')}/{target.get('database')}"
+
+
+def connecting_failed(error: BaseException, place: str, seconds: float) -> DatabaseError:
+    """Why no connection could be made.
+
+    Args:
+        error: What asyncpg or the system raised.
+        place: The address, for people.
+        seconds: Seconds that connecting was given.
+    """
+    import asyncpg
+
+    if isinstance(error, TimeoutError):
+        return DatabaseUnreachableError(f"The database at {place} cannot be reached: no answer within {seconds:g} s.")
+    if isinstance(error, asyncpg.PostgresError):
+        return _from_server(error, "", place)
+    if isinstance(error, OSError):
+        return DatabaseUnreachableError(f"The database at {place} cannot be reached: {str(error).rstrip('.')}.")
+    wrong = DatabaseError(f"The connection to {place} is not well described: {str(error).rstrip('.')}.")
+    wrong.permanent = True
+    return wrong
+
+
+def statement_failed(
+    error: BaseException,
+    place: str,
+    statement: str,
+    *,
+    closed: bool,
+    may_have_written: bool,
+    seconds: float,
+) -> DatabaseError:
+    """Why a statement gave no result.
+
+    Args:
+        error: What asyncpg or the system raised.
+        place: The address, for people.
+        statement: Its text, for the line and column.
+        closed: The connection is closed now.
+        may_have_written: It was a COMMIT, or a writing statement outside of any transaction.
+        seconds: Seconds that it was given.
+    """
+    import asyncpg
+
+    cause = error
+    # asyncpg says 08003 for a connection that ended; what the server said last is behind it
+    while isinstance(cause.__cause__, (asyncpg.PostgresError, OSError)):
+        cause = cause.__cause__
+    state = _sqlstate(cause)
+    silent = isinstance(error, TimeoutError) and not isinstance(error, asyncpg.PostgresError)
+    lost = silent or closed or state.startswith(_GONE) or (isinstance(error, OSError) and not state)
+    if state == "40003" or (lost and may_have_written and state not in _ENDED_IN_ORDER):
+        return _unknown(place, f"no answer within {seconds:g} s" if silent else _said(cause), state)
+    if silent:
+        return DatabaseTimeoutError(f"The database at {place} did not finish within {seconds:g} s.")
+    if isinstance(cause, asyncpg.PostgresError) and not state.startswith("08003"):
+        return _from_server(cause, statement, place)
+    if lost:
+        return DatabaseUnreachableError(f"The connection to {place} was lost: {_said(cause)}.", sqlstate=state)
+    wrong = DatabaseError(f"The database at {place}: {_said(error)}.")
+    wrong.permanent = True  # a live connection complains of the call itself
+    return wrong
+
+
+def _unknown(place: str, said: str, state: str) -> OutcomeUnknownError:
+    return OutcomeUnknownError(
+        f"The connection to {place} was lost while a change was being committed ({said}): whether it was is unknown, "
+        "look at the data before you run it again.",
+        sqlstate=state,
+    )
+
+
+def _from_server(error: Any, statement: str, place: str) -> DatabaseError:
+    state = _sqlstate(error)
+    sentence = f"The database says: {_said(error)}{_position(error, statement)}."
+    hint = getattr(error, "hint", None)
+    if hint:
+        sentence += f" {hint}"
+    if state == "57014":
+        # also what a cancel from elsewhere gives; the message is the server's, perhaps in another language
+        return (
+            DatabaseTimeoutError(sentence, sqlstate=state)
+            if "timeout" in str(error)
+            else DatabaseError(sentence, sqlstate=state)
+        )
+    if state == "53300":
+        sentence = f"The database at {place} has no connection left: {_said(error)}."
+    if state.startswith(_CONFLICT):
+        return DatabaseConflictError(sentence, sqlstate=state)
+    kind = DatabaseUnreachableError if state.startswith(_GONE) else DatabaseError
+    made = kind(sentence, sqlstate=state)
+    made.permanent = made.permanent or state.startswith(_PERMANENT)
+    return made
+
+
+def _sqlstate(error: BaseException) -> str:
+    return getattr(error, "sqlstate", None) or ""
+
+
+def _said(error: BaseException) -> str:
+    return str(getattr(error, "message", None) or error or type(error).__name__).rstrip(".")
+
+
+def _position(error: Any, statement: str) -> str:
+    position = getattr(error, "position", None)
+    if not (position and str(position).isdigit() and statement):
+        return ""
+    before = statement[: int(position) - 1]
+    return f" (line {before.count(chr(10)) + 1}, column {len(before) - before.rfind(chr(10))})"

@@ -1,0 +1,127 @@
+"""What a statement's text tells about it, and ``:name`` values; nothing here talks to a server."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from kailash_studio.errors import DatabaseError
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What running a statement can leave behind.
+
+    Attributes:
+        reads: It only reads: when its answer is lost, running it again does no harm.
+        dirties: It may leave something in the session that the next user would see; a reset takes that away.
+        spoils: It leaves what no reset takes away: the connection is not used again.
+        commits: It ends a transaction; when its answer is lost, nobody knows how.
+    """
+
+    reads: bool
+    dirties: bool
+    spoils: bool = False
+    commits: bool = False
+
+
+# texts, quoted names, dollar quotes and comments: what is inside them is no SQL
+_OPAQUE = (
+    r"""\b[eE]'(?:[^'\\]|''|\\.)*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|\$([A-Za-z_]\w*|)\$.*?\$\1\$|--[^\n]*|/\*.*?\*/"""
+)
+_NO_SQL = re.compile(_OPAQUE, re.DOTALL)
+_NAMED = re.compile(_OPAQUE + r"|::|:([A-Za-z_]\w*)|\$(\d+)", re.DOTALL)
+_WORD = re.compile(r"[a-z_][a-z_0-9]*")
+_CALL = re.compile(r"([a-z_][a-z_0-9.]*)\s*\(")
+
+_READING = frozenset({"select", "values", "table", "show", "explain", "with"})
+_CHANGING = frozenset({"insert", "update", "delete", "merge", "with", "copy"})
+_LEAVING_NOTHING = _READING | _CHANGING | {
+    "begin", "start", "commit", "end", "rollback", "abort", "savepoint", "release", "analyze", "vacuum", "truncate",
+    "comment", "grant", "revoke", "refresh", "reindex", "lock", "drop", "alter", "close", "fetch", "move",
+}  # fmt: skip
+_WRITING_WORDS = frozenset({"insert", "update", "delete", "merge", "into"})
+# Words before a bracket that are no calls, and functions that leave nothing in the session. A call of anything else
+# (a function of the user's own, set_config, an advisory lock) makes the session dirty: a round trip at release.
+_HARMLESS_WORDS = """
+    abs age all and any array array_agg array_length array_to_string as avg between bit_length bool_and bool_or by case
+    cast cast ceil ceiling char_length character check coalesce concat concat_ws count cube cume_dist current_database
+    current_schema current_setting current_timestamp date date_bin date_part date_trunc decode dense_rank distinct
+    encode every except exists exp extract filter first_value floor format from gen_random_uuid generate_series
+    greatest grouping having in initcap inner intersect interval is join json_agg json_array_elements
+    json_build_array json_build_object json_each json_extract_path json_object_agg jsonb_agg jsonb_array_elements
+    jsonb_array_length jsonb_build_array jsonb_build_object jsonb_each jsonb_each_text jsonb_object_agg
+    jsonb_object_keys jsonb_path_query jsonb_set jsonb_to_recordset jsonb_typeof key lag last_value lateral lead least
+    left length like ln log lower lpad ltrim make_date make_interval materialized max md5 min mod mode not now nth_value
+    ntile nullif numeric octet_length on or order over overlay partition percent_rank percentile_cont percentile_disc
+    pg_backend_pid pg_cancel_backend pg_current_xact_id pg_current_xact_id_if_assigned pg_sleep pg_terminate_backend
+    pg_xact_status position power quote_ident quote_literal random rank regexp_match regexp_matches regexp_replace
+    regexp_split_to_array regexp_split_to_table repeat replace returning right rollup round row row_number row_to_json
+    rpad rtrim select set sets sign similarity some split_part sqrt starts_with stddev stddev_pop stddev_samp string_agg
+    string_to_array strpos substr substring sum table temp then time timestamp timestamptz to_char to_date to_json
+    to_jsonb to_number to_timestamp to_tsquery to_tsvector translate trim trunc ts_rank union unnest upper using values
+    var_pop var_samp varchar variance version when where width_bucket with within xmin
+"""
+_HARMLESS = frozenset(_HARMLESS_WORDS.split())
+
+
+@lru_cache(maxsize=512)
+def kind_of(statement: str) -> Kind:
+    """What running a statement can leave behind, judged by its words; where they do not tell, the worse is assumed."""
+    plain = _NO_SQL.sub(" '' ", statement).lower()
+    words = _WORD.findall(plain)
+    first = words[0] if words else ""
+    known = set(words)
+    if first in {"commit", "end"} or (first == "prepare" and "transaction" in known):
+        return Kind(reads=False, dirties=False, commits=True)
+    if first in {"prepare", "deallocate", "discard", "load"}:
+        return Kind(reads=False, dirties=True, spoils=True)
+    calls = set(_CALL.findall(plain))
+    if first in _CHANGING or first == "create":
+        calls -= set(
+            re.findall(
+                r"(?:into|table|on|index|view|copy|as|with|,)\s+(?:if\s+not\s+exists\s+)?([a-z_0-9.]+)\s*\(", plain
+            )
+        )
+    strange = not calls <= _HARMLESS
+    if first == "create":
+        return Kind(reads=False, dirties=bool({"temp", "temporary"} & known) or strange)
+    if first == "explain" and "analyze" in known:
+        return Kind(reads=not known & _WRITING_WORDS and not strange, dirties=strange)
+    dirties = first not in _LEAVING_NOTHING or strange or (first in _READING and "temp" in known)
+    reads = first in _READING and not known & _WRITING_WORDS and not strange
+    return Kind(reads=reads or first in {"begin", "start", "rollback", "abort", "savepoint"}, dirties=dirties)
+
+
+def bound(statement: str, values: Mapping[str, Any], params: Sequence[Any] = ()) -> tuple[str, list[Any]]:
+    """A statement with ``:name`` in ``$1`` form, and the list of values; a name used twice is one value.
+
+    Args:
+        statement: One statement; ``::`` casts, texts, quoted names and comments are left as they are.
+        values: The values by name.
+        params: Values for ``$1``, ``$2``, ... that the statement has as well.
+
+    Raises:
+        DatabaseError: The statement names a value that is not given.
+    """
+    places: dict[str, int] = {}
+    listed = list(params)
+
+    def numbered(found: re.Match[str]) -> str:
+        name = found[2]
+        if name is None:
+            return found[0]
+        if name not in values:
+            given = ", ".join(sorted(values)) or "none"
+            wrong = DatabaseError(f"The statement wants a value for :{name}, which is not given (given: {given}).")
+            wrong.permanent = True
+            raise wrong
+        if name not in places:
+            listed.append(values[name])
+            places[name] = len(listed)
+        return f"${places[name]}"
+
+    return (_NAMED.sub(numbered, statement) if values else statement), listed
