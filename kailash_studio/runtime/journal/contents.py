@@ -25,7 +25,7 @@ def encode(value: Any) -> bytes | None:
     """A value as compressed JSON or Arrow, or None when it is too large or cannot be written as data."""
     try:
         if isinstance(value, Table):
-            return _ARROW + ipc.to_bytes(value, MOST_BYTES)
+            return ipc.to_bytes(value, MOST_BYTES, head=_ARROW)
         text = json.dumps(to_wire(value), ensure_ascii=False, separators=(",", ":"))
         data = text.encode("utf-8", "surrogatepass")  # as ``json.loads`` reads it: file names hold such characters
     except Exception:  # noqa: BLE001 - a program's own object may raise anything; that it is not kept is recorded
