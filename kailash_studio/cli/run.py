@@ -80,6 +80,7 @@ def execute(chosen: argparse.Namespace) -> int:
             registry=registry, on_events=sink, folder=chosen.file.resolve().parent, journal=journal
         )
         outcome, run_id = asyncio.run(run_until_told(runtime, workflow, values))
+        journal.tidy()
     report = report_of(outcome, run_id)
     if chosen.json:
         print_json(report)

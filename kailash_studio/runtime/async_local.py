@@ -7,19 +7,21 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from kailash_studio.errors import ParameterError, RunCancelledError, WorkflowExecutionError, describe
 from kailash_studio.resilience.clock import Clock, SystemClock
 from kailash_studio.resilience.faults import Fault
+from kailash_studio.runtime.debugger import Debugger
 from kailash_studio.runtime.engine import Run
 from kailash_studio.runtime.events import Event, Sink
 from kailash_studio.runtime.journal.recorder import Recorder, keep_breakers
 from kailash_studio.runtime.monitor import WorkflowMonitor
 from kailash_studio.runtime.outcome import Outcome
-from kailash_studio.runtime.parameters import assign
-from kailash_studio.runtime.plan import compile_plan
+from kailash_studio.runtime.parameters import Values, assign
+from kailash_studio.runtime.plan import Step, compile_plan
 from kailash_studio.runtime.surroundings import Surroundings
 from kailash_studio.spec.context import Outputs, Resources, RunScope, environment_secret
 from kailash_studio.spec.registry import Registry, installed_node_types
@@ -144,6 +146,7 @@ class AsyncLocalRuntime:
         only: Collection[str] | None = None,
         origin: str = "api",
         before: RunRecord | None = None,
+        debugger: Debugger | None = None,
     ) -> tuple[Outcome, str]:
         """Run a workflow and return how it ended; only what keeps it from starting is raised.
 
@@ -159,6 +162,7 @@ class AsyncLocalRuntime:
             only: The nodes that may be called, and with them those that they feed and their fallbacks; None: all.
             origin: Who asked for the run: ``desktop``, ``cli``, ``api``, ``resume`` or ``replay``.
             before: The earlier run.
+            debugger: Stops nodes where it has breakpoints.
         """
         built = workflow.build()
         run_id = run_id or new_run_id()
@@ -184,7 +188,10 @@ class AsyncLocalRuntime:
             known=known,
             edited=edited,
             only=only,
+            debugger=debugger,
         )
+        if debugger is not None:
+            debugger.attach(run, lambda node, parameters: self._recompiled(built, values, faults, node, parameters))
         if recorder is not None:
             recorder.run = run
         scope.log = run.log
@@ -206,6 +213,28 @@ class AsyncLocalRuntime:
             del self._runs[run_id]
             if resources is not kept:
                 await resources.aclose()
+
+    def _recompiled(
+        self,
+        built: Workflow,
+        values: Values,
+        faults: Mapping[str, Fault] | None,
+        node: str,
+        parameters: Mapping[str, Any],
+    ) -> Step:
+        """The step of a node with other parameters."""
+        placed = built.node(node)
+        other = replace(placed, parameters={**placed.parameters, **parameters})
+        changed = replace(built, nodes={**built.nodes, node: other}, monitor=None)
+        plan = compile_plan(
+            changed, self.registry, values, secret=self.secret, surroundings=self.surroundings, faults=faults
+        )
+        return plan.steps[plan.positions[node]]
+
+    def run_of(self, run_id: str) -> Run | None:
+        """The run with this id, while it is under way."""
+        known = self._runs.get(run_id)
+        return known[0] if known is not None else None
 
     def cancel(self, run_id: str, reason: str = "the run was cancelled") -> bool:
         """Cancel a run that is under way, from any thread; False when there is none of that id."""

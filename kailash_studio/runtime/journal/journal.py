@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from kailash_studio.errors import ParameterError
 from kailash_studio.resilience.breaker import BreakerChange, BreakerSnapshot
 from kailash_studio.resilience.dead_letter import DeadLetter
 from kailash_studio.runtime import events as kinds
@@ -25,8 +28,13 @@ _GAVE = frozenset({kinds.NODE_SUCCEEDED, kinds.NODE_RECOVERED})
 _FORGOTTEN = (  # a run that was killed says "running" for ever: what counts is when it was last heard of
     "SELECT run_id FROM runs WHERE started < :before AND run_id NOT IN "
     "(SELECT run_id FROM runs ORDER BY started DESC LIMIT :keep) AND (state != 'running' OR NOT EXISTS "
-    "(SELECT 1 FROM events WHERE events.run_id = runs.run_id AND wall >= :before))"
+    "(SELECT 1 FROM events WHERE events.run_id = runs.run_id AND wall >= :before)) "
+    # what a replay of a letter takes over is in its run, and in those that went on with the same work
+    "AND root NOT IN (SELECT root FROM runs JOIN dead_letters USING (run_id) "
+    "WHERE dead_letters.state IN ('new', 'replaying', 'poison'))"
 )
+_DAY = 86_400.0
+_KEPT_DAYS = 90.0
 _NAMED = "SELECT value FROM outputs UNION SELECT inputs FROM dead_letters UNION SELECT document FROM runs"
 
 
@@ -143,7 +151,9 @@ class Journal(Runs, DeadLetters):
 
     # ------------------------------------------------------------------ retention
     def forget(self, before: float, *, keep: int = 20) -> int:
-        """Forget runs that began before a time, but the newest ones; dead letters that wait for somebody stay.
+        """Forget runs that began before a time, but the newest ones.
+
+        Dead letters that wait for somebody stay, with the runs whose work they are.
 
         Returns:
             How many runs were forgotten.
@@ -167,3 +177,24 @@ class Journal(Runs, DeadLetters):
         # after the commit, so that a kill in between leaves a file too many and never one too few
         self._writer.call(lambda connection: contents.sweep(connection, self._values))
         return count
+
+    def tidy(self) -> int:
+        """Forget what is older than is wanted, once a day whichever process comes first; how many runs.
+
+        ``KAILASH_STUDIO_KEEP_DAYS`` says how many days runs are kept, 90 without it; 0 keeps them for ever.
+
+        Raises:
+            ParameterError: It is not a number of days.
+            JournalError: It could not be written in time; then nothing was forgotten.
+        """
+        given = os.environ.get("KAILASH_STUDIO_KEEP_DAYS", str(_KEPT_DAYS))
+        try:
+            days = float(given)
+        except ValueError:
+            raise ParameterError(f"KAILASH_STUDIO_KEEP_DAYS is {given!r}: give a number of days, 0 for ever.") from None
+        mark = self.path.with_name(f"{self.path.stem}.tidied")
+        now = time.time()
+        if days <= 0 or (mark.exists() and now - mark.stat().st_mtime < _DAY):
+            return 0
+        mark.touch()
+        return self.forget(now - days * _DAY)

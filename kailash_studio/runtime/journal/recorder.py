@@ -28,6 +28,9 @@ _LOOK_SECONDS = 0.25
 class Recorder:
     """A sink that writes one run into the journal.
 
+    While the journal cannot be written, on a full disk for example, the run is paused: what a run does and what is
+    known of it must not drift apart. It goes on by itself.
+
     Attributes:
         run: The run; set before the first event.
     """
@@ -45,6 +48,8 @@ class Recorder:
         self._patience = patience
         self._waiting: deque[Ack] = deque()
         self._failed: Ack | None = None
+        self._watch: asyncio.TimerHandle | None = None
+        self._paused = False
 
     def start(
         self,
@@ -81,6 +86,20 @@ class Recorder:
         failed = [event.node for event in batch if event.kind == events.NODE_FAILED]
         letters = [letter for letter in map(run.letter_of, failed) if letter is not None]
         self._queued(self._journal.take(self._run_id, batch, run.outputs, letters))
+        if self._journal.problem and self._watch is None:
+            self._watch = asyncio.get_running_loop().call_later(0, self._follow_problem)
+
+    def _follow_problem(self) -> None:
+        """Pause the run while the journal cannot be written, and look again."""
+        assert self.run is not None  # set before it begins
+        problem = self._journal.problem
+        if problem and not self._paused:
+            self._paused = self.run.pause(problem.rstrip("."))
+        elif self._paused and not problem:
+            self._paused = False
+            self.run.go_on()
+        again = asyncio.get_running_loop().call_later(_LOOK_SECONDS, self._follow_problem) if problem else None
+        self._watch = again
 
     async def committed(self) -> None:
         """Wait until all that was told is on the disk.
@@ -91,6 +110,8 @@ class Recorder:
         Raises:
             JournalError: Something that was told cannot be written, now or later.
         """
+        if self._watch is not None:
+            self._watch.cancel()
         if not await asyncio.to_thread(self._settled):
             logging.getLogger("kailash_studio.journal").warning(
                 "Run %s has ended and is not written yet. %s", self._run_id, self._journal.problem

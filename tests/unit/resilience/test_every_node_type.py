@@ -20,6 +20,7 @@ from kailash_studio.spec.registry import installed_node_types
 
 TYPES = [node_type.type_name() for node_type in installed_node_types()]
 PARAMETERS: dict[str, dict[str, Any]] = {
+    "AsyncPostgreSQLVectorNode": {"table_name": "vectors"},
     "AsyncSQLDatabaseNode": {"query": "SELECT 1"},
     "CSVReaderNode": {"path": "absent.csv"},
     "FileWriterNode": {"path": "never.json"},
