@@ -4,7 +4,9 @@ One workflow (fetch from the embedded PostgreSQL, filter, group) runs with the j
 rows are asked for as the window does. Each candidate has a process of its own. Memory is the peak of the resident set,
 files that are mapped included, above the idle engine: ``warm`` above the same engine after a workflow of ten rows,
 as an engine that is kept is; ``cold`` above one that has never loaded Arrow. The longest stall is that of the engine's
-loop, which also answers the window. Exit status 1 when a goal is missed.
+loop, which also answers the window. ``mapped`` has five times the rows and a cap of 8 MiB for each table, so that
+they lie in files: ``anon`` is the part of the peak that the system cannot take back. Exit status 1 when a goal
+is missed.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -34,28 +37,34 @@ FROM generate_series(1, {rows}) AS i
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="100,000 rows")
-    parser.add_argument("--as", dest="candidate", choices=["table", "records"], help="one candidate, in this process")
+    parser.add_argument(
+        "--as", dest="candidate", choices=["table", "mapped", "records"], help="one candidate, in this process"
+    )
     chosen = parser.parse_args()
     rows = 100_000 if chosen.quick else 1_000_000
     if chosen.candidate:
-        print(json.dumps(asyncio.run(measured(chosen.candidate, rows))))
+        times = 5 if chosen.candidate == "mapped" else 1
+        print(json.dumps(asyncio.run(measured(chosen.candidate, rows * times))))
         return 0
     found = {}
     with tempfile.TemporaryDirectory() as home:
-        for candidate in ("table", "records"):
+        for candidate in ("table", "mapped", "records"):
             words = [sys.executable, __file__, "--as", candidate, *(["--quick"] if chosen.quick else [])]
             variables = {**os.environ, "KAILASH_STUDIO_HOME": home}
+            if candidate == "mapped":
+                variables["KAILASH_STUDIO_TABLE_MEMORY"] = "8"
             done = subprocess.run(words, env=variables, stdout=subprocess.PIPE, encoding="utf-8", check=True)
             found[candidate] = json.loads(done.stdout)
-    heads = ["warm_mb", "cold_mb", "fetch_s", "filter_s", "group_s", "page_ms", "stall_ms"]
+    heads = ["warm_mb", "cold_mb", "anon_mb", "fetch_s", "filter_s", "group_s", "page_ms", "stall_ms"]
     print(f"{rows} rows{'':<10}" + "".join(f"{head:>12}" for head in heads))
     for name, figures in found.items():
         print(f"{name:<20}" + "".join(f"{figures[head]:>12.2f}" for head in heads))
     assert found["table"]["groups"] == found["records"]["groups"], "both must compute the same"
     ours = found["table"]
-    good = ours["warm_mb"] <= GOAL_MB and ours["stall_ms"] <= GOAL_STALL_MS
+    good = ours["warm_mb"] <= GOAL_MB and found["mapped"]["anon_mb"] <= GOAL_MB
+    good &= max(found[name]["stall_ms"] for name in ("table", "mapped")) <= GOAL_STALL_MS
     print(
-        f"goal: at most {GOAL_MB:g} MB above the idle engine (warm), no stall over {GOAL_STALL_MS:g} ms: "
+        f"goal: at most {GOAL_MB:g} MB above the idle engine (warm; mapped: anon), no stall over {GOAL_STALL_MS:g} ms: "
         f"{'met' if good else 'MISSED'}"
     )
     return 0 if good else 1
@@ -89,6 +98,7 @@ async def measured(candidate: str, rows: int) -> dict[str, Any]:
         idle = resident() if candidate == "records" else idle_of_engine()
         loaded = resident()
         reset_peak()
+        anonymous = Anonymous()
         stalls = asyncio.ensure_future(longest_stall())
         outcome, _ = await runtime.run(workflow(candidate, target, rows))
         assert outcome.state == "succeeded", outcome.failures
@@ -101,18 +111,19 @@ async def measured(candidate: str, rows: int) -> dict[str, Any]:
         page_ms = (time.perf_counter() - began) / PAGES * 1e3
         stalls.cancel()
         stall = (await asyncio.gather(stalls, return_exceptions=True), STALL[0])[1]
-        peak = peak_resident()
+        peak, anon_mb = peak_resident(), anonymous.stop()
     journal.close()
     await database.aclose()
     groups = [list(row.values()) for row in outcome.results["group"][OUTPUT[candidate]]]
     return {
-        "warm_mb": peak - loaded, "cold_mb": peak - idle, "page_ms": page_ms, "stall_ms": stall * 1e3,
+        "warm_mb": peak - loaded, "cold_mb": peak - idle, "anon_mb": anon_mb, "page_ms": page_ms,
+        "stall_ms": stall * 1e3,
         "groups": json.loads(json.dumps(sorted(groups), default=str)), **{f"{k}_s": v for k, v in SECONDS.items()},
     }  # fmt: skip
 
 
 # ---------------------------------------------------------------------------------------------- the two workflows
-OUTPUT = {"table": "data", "records": "result"}
+OUTPUT = {"table": "data", "mapped": "data", "records": "result"}
 SECONDS: dict[str, float] = {}
 
 
@@ -125,7 +136,7 @@ def workflow(candidate: str, target: dict[str, Any], rows: int) -> Any:
     query = QUERY.format(rows=rows)
 
     async def fetch() -> Any:
-        if candidate == "table":
+        if candidate != "records":
             from kailash_studio.services.arrow_fetch import fetch_arrow
 
             return await fetch_arrow(target, query)
@@ -145,7 +156,7 @@ def workflow(candidate: str, target: dict[str, Any], rows: int) -> Any:
         return list(groups.values())
 
     builder.add_node("fetch", timed("fetch", PythonCodeNode.from_function(fetch)))
-    if candidate == "table":
+    if candidate != "records":
         registry = builder.registry
         condition = "price > 100 and region != 'region 3'"
         filtering = registry.get("FilterRowsNode")("filter", by="expression", expression=condition)
@@ -195,6 +206,25 @@ async def longest_stall() -> None:
         began = time.perf_counter()
         await asyncio.sleep(TICK)
         STALL[0] = max(STALL[0], time.perf_counter() - began - TICK)
+
+
+class Anonymous:
+    """The highest anonymous memory above where it began; the system keeps no peak of it, so a thread looks often."""
+
+    def __init__(self) -> None:
+        self._begin = self._most = status("RssAnon")
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread.start()
+
+    def _look(self) -> None:
+        while not self._ended.wait(0.005):
+            self._most = max(self._most, status("RssAnon"))
+
+    def stop(self) -> float:
+        self._ended.set()
+        self._thread.join()
+        return self._most - self._begin
 
 
 def idle_of_engine() -> float:

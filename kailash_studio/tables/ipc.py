@@ -8,12 +8,13 @@ _ROWS = 65_536
 MOST_BYTES = 2**30  # a table that is larger does not travel between processes as one message
 
 
-def to_bytes(table: Table, most: int | None = None) -> bytes:
+def to_bytes(table: Table, most: int | None = None, head: bytes = b"") -> bytes:
     """The table in Arrow's stream format.
 
     Args:
         table: The table.
         most: Bytes that it may have so; it is given up as soon as it has more.
+        head: Put before it; adding it later would copy everything.
 
     Raises:
         ValueError: It is too large.
@@ -22,6 +23,7 @@ def to_bytes(table: Table, most: int | None = None) -> bytes:
 
     most = MOST_BYTES if most is None else most
     sink = pa.BufferOutputStream()
+    sink.write(head)
     options = pa.ipc.IpcWriteOptions(compression="zstd", use_threads=False)
     with pa.ipc.new_stream(sink, table.arrow.schema, options=options) as writer:
         for batch in table.arrow.to_batches(max_chunksize=_ROWS):

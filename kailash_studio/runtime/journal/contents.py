@@ -38,7 +38,7 @@ def encode(value: Any, redactor: Redactor | None = None) -> bytes | None:
     try:
         if isinstance(value, Table):
             if not (hides and redactor is not None and _in_table(redactor, value)):
-                return _ARROW + ipc.to_bytes(value, MOST_BYTES)
+                return ipc.to_bytes(value, MOST_BYTES, head=_ARROW)
             value = list(value)
         text = _text(value)
         # looking through the text is cheap; only a value with a secret in it is walked through
