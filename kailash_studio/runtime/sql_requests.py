@@ -32,6 +32,7 @@ from typing import Any
 from kailash_studio.errors import DatabaseError, EngineError, ParameterError, ServiceError
 from kailash_studio.runtime.pages import text_of
 from kailash_studio.runtime.parameters import resolve
+from kailash_studio.services.connections import Connections
 from kailash_studio.services.embedded_database import EmbeddedDatabase
 from kailash_studio.services.sql_analysis import agreed, lint
 from kailash_studio.services.sql_catalogue import Catalogue, read_catalogue
@@ -227,6 +228,11 @@ class SqlRequests:
                 f"The editor cannot look into {connection!r}: it knows the embedded database and details."
             )
         resolved = await asyncio.to_thread(self._resolved, given, request)
+        if given.get("connection") == "saved":
+            saved = await asyncio.to_thread(Connections().get, str(resolved.get("saved") or ""))
+            if saved.kind == "sqlite":
+                return SqliteSession(_file(request["folder"], saved.database), seconds=seconds)
+            return PostgresSession(await asyncio.to_thread(saved.target, self._secret), seconds=seconds)
         if kind == "sqlite":
             if not resolved.get("database"):
                 raise DatabaseError("The SQLite file is not set: give its path under Database.")
@@ -291,7 +297,7 @@ def _key(request: Mapping[str, Any]) -> str:
     given = request["given"]
     if _connection(given) == "embedded":
         return "embedded"
-    names = ("connection", "database_type", "host", "port", "database", "user", "connection_string")
+    names = ("connection", "saved", "database_type", "host", "port", "database", "user", "connection_string")
     parts = {name: given[name] for name in names if name in given}
     return json.dumps([parts, request.get("declared"), str(request["folder"])], sort_keys=True, default=str)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
@@ -171,6 +170,13 @@ def _connection(name: str, entry: Mapping[str, Any]) -> SavedConnection:
     return SavedConnection(name, **{key: value for key, value in entry.items() if key in known})
 
 
+def _existing(name: str) -> Path:
+    path = Path(name).expanduser()
+    if not path.is_file():
+        raise DatabaseError(f"There is no file {path}: give the path of a SQLite file that is there.")
+    return path
+
+
 async def tried(saved: SavedConnection, secret: Callable[[str], str]) -> str:
     """Connect and ask the server what it is: a sentence that says so, with the time that it took.
 
@@ -180,9 +186,7 @@ async def tried(saved: SavedConnection, secret: Callable[[str], str]) -> str:
     """
     began = time.monotonic()
     if saved.kind == "sqlite":
-        path = Path(os.path.expanduser(saved.database))  # noqa: PTH111 - pathlib's raises where there is no home
-        if not await asyncio.to_thread(path.is_file):
-            raise DatabaseError(f"There is no file {path}: give the path of a SQLite file that is there.")
+        path = await asyncio.to_thread(_existing, saved.database)
         from kailash_studio.services.sql import query_sqlite
 
         found = await query_sqlite(path, "SELECT sqlite_version() AS v, count(*) AS n FROM sqlite_master", [], limit=1)
