@@ -99,7 +99,7 @@ async def loading(connection: Any, data: Data, times: int) -> float:
     for name, found in rates.items():
         best = max(found)
         print(f"  {name:<16}{best:>9,.0f} rows/s, {best / bare:.2f} of COPY, median {statistics.median(found):,.0f}")
-    return max(rates["upsert, arrays"]) / bare
+    return max(rates["upsert, lists"]) / bare
 
 
 def truth(data: Data, label: str) -> list[set[str]]:
@@ -186,7 +186,7 @@ async def run(chosen: argparse.Namespace, folder: str) -> int:
         await connection.close()
         await server.close()
     if share < GOAL_LOAD:
-        print(f"loading misses its goal: {share:.2f} of COPY's own rate, not {GOAL_LOAD}", file=sys.stderr)
+        print(f"loading of lists misses its goal: {share:.2f} of COPY's own rate, not {GOAL_LOAD}", file=sys.stderr)
     if not reached:
         print(f"filtered search misses its goal: all rows and recall {GOAL_RECALL} at 1 %", file=sys.stderr)
     return 0 if share >= GOAL_LOAD and reached else 1
