@@ -9,7 +9,7 @@ from typing import IO
 
 from kailash_studio.runtime import events
 from kailash_studio.runtime.events import Event
-from kailash_studio.runtime.wording import around, counts, duration, rows
+from kailash_studio.runtime.wording import around, counts, duration, own_error, rows
 
 _MARKS = {
     events.NODE_SUCCEEDED: ("+", "32"),
@@ -45,7 +45,7 @@ class Progress:
             elif event.kind == events.LOG_WRITTEN:
                 lines.append(f"    {event.node}: {event.details['text']}")
             elif told := around(event):
-                lines.append(f"    {event.node}: {told[1]}")
+                lines.append(f"    {event.node}: {told[1]}" if event.node else told[1])
             elif event.kind == events.RUN_FINISHED:
                 lines.append(self._last_line(event))
         self._write(lines)
@@ -56,9 +56,9 @@ class Progress:
         if event.kind == events.NODE_SUCCEEDED:
             text = f"{duration(details['seconds']):>9}  {rows(event)}"
         elif event.kind == events.NODE_FAILED:
-            text = f"{duration(details['seconds']):>9}  {details['error']}"
+            text = f"{duration(details['seconds']):>9}  {own_error(event)}"
         elif event.kind == events.NODE_RECOVERED:
-            text = f"{duration(details['seconds']):>9}  recovered by {details['by']}: {details['error']}"
+            text = f"{duration(details['seconds']):>9}  recovered by {details['by']}: {own_error(event)}"
         else:
             text = f"{'':>9}  {event.kind.removeprefix('node_')}: {details['reason']}"
         return f"{self._painted(mark, colour)} {event.node:<{self._width}} {text}".rstrip()

@@ -80,6 +80,7 @@ def execute(chosen: argparse.Namespace) -> int:
             registry=registry, on_events=sink, folder=chosen.file.resolve().parent, journal=journal
         )
         outcome, run_id = asyncio.run(run_until_told(runtime, workflow, values))
+        journal.tidy()
     report = report_of(outcome, run_id)
     if chosen.json:
         print_json(report)
@@ -139,7 +140,7 @@ def report_of(outcome: Outcome, run_id: str) -> dict[str, Any]:
         "run_id": run_id,
         "state": outcome.state,
         "seconds": round(outcome.seconds, 6),
-        "results": to_plain(outcome.results),
+        "results": outcome.redactor.value(to_plain(outcome.results)),
         "failures": {
             node_id: {"error": describe(error), "code": getattr(error, "code", "")}
             for node_id, error in outcome.failures.items()

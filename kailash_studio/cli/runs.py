@@ -8,17 +8,20 @@ import time
 from contextlib import closing
 from dataclasses import asdict
 
+from kailash_studio.errors import ParameterError
 from kailash_studio.runtime import events
 from kailash_studio.runtime.events import Event
 from kailash_studio.runtime.happened import compare
 from kailash_studio.runtime.journal.journal import Journal, RunRecord
-from kailash_studio.runtime.wording import around, duration, rows
+from kailash_studio.runtime.why import Causes
+from kailash_studio.runtime.wording import around, duration, own_error, rows
 from kailash_studio.workflow.reader import read
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the words of the command."""
     parser.add_argument("run", nargs="?", default="", metavar="RUN", help="the run to show, or the beginning of its id")
+    parser.add_argument("--why", default="", metavar="NODE", help="say in a sentence why this node did not run")
     parser.add_argument("--limit", type=int, default=20, metavar="N", help="how many runs to list")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
@@ -26,11 +29,20 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def execute(chosen: argparse.Namespace) -> int:
     """List runs, or tell what one did."""
     with closing(Journal()) as journal:
-        if chosen.run:
+        if chosen.why:
+            if not chosen.run:
+                raise ParameterError("--why needs a run: kailash-studio runs RUN --why NODE.")
+            print(_causes(journal, journal.run(chosen.run)).why(chosen.why))
+        elif chosen.run:
             _show(journal, journal.run(chosen.run), as_json=chosen.json)
         else:
             _list(journal.runs(limit=chosen.limit), as_json=chosen.json)
     return 0
+
+
+def _causes(journal: Journal, run: RunRecord) -> Causes:
+    text = journal.document(run)
+    return Causes(journal.events(run.run_id), read(text).workflow if text else None)
 
 
 def _list(runs: list[RunRecord], *, as_json: bool) -> None:
@@ -69,7 +81,7 @@ def _line(event: Event) -> str:
             took = "reused" if event.details.get("reused") else f"succeeded in {duration(event.details['seconds'])}"
             return f"{took}  {rows(event)}".rstrip()
         case events.NODE_FAILED:
-            return f"failed: {event.details['error']}"
+            return f"failed: {own_error(event)}"
         case events.NODE_SKIPPED | events.NODE_CANCELLED:
             return f"{event.kind.removeprefix('node_')}: {event.details['reason']}"
         case _:

@@ -7,12 +7,13 @@ from typing import Any
 
 from PySide6.QtCore import QObject
 
+from kailash_studio.desktop.breakpoints import Breakpoints
 from kailash_studio.desktop.canvas import Canvas
 from kailash_studio.desktop.canvas.view import Badge, ConnectionView, NodeView, PortView
 from kailash_studio.desktop.session import Session
 from kailash_studio.spec.port import Ports
 from kailash_studio.workflow.commands import Change
-from kailash_studio.workflow.fallback import fallback_of
+from kailash_studio.workflow.fallback import fallback_of, stands_in_for
 from kailash_studio.workflow.workflow import Connection
 
 Say = Callable[[str], None]
@@ -22,22 +23,28 @@ _FALLBACK = "fallback of "  # before a node's id: the key of the connection to i
 class CanvasLink(QObject):
     """Draws the session's workflow on the canvas and turns the canvas' gestures into edits."""
 
-    def __init__(self, session: Session, canvas: Canvas, say: Say, parent: QObject) -> None:
+    def __init__(self, session: Session, canvas: Canvas, breakpoints: Breakpoints, say: Say, parent: QObject) -> None:
         """Link them.
 
         Args:
             session: The open workflow.
             canvas: Where it is drawn.
+            breakpoints: Mark nodes.
             say: Shows a sentence for a while.
             parent: Qt parent.
         """
         super().__init__(parent)
         self._session, self._canvas, self._say = session, canvas, say
+        self._breakpoints = breakpoints
+        self._marks: dict[str, str] = {}
+        breakpoints.changed.connect(self._mark_breakpoints)
         self._problems: dict[str, tuple[str, str]] = {}
         session.opened.connect(self._draw_all)
         session.changed.connect(self._follow)
         session.findings_changed.connect(self._mark_problems)
         canvas.refusal = session.refusal
+        canvas.fallback_refusal = session.fallback_refusal
+        canvas.fallback_drawn.connect(self.draw_fallback)
         canvas.type_dropped.connect(self.add)
         canvas.connection_drawn.connect(self._connect)
         canvas.connection_delete_requested.connect(self._delete)
@@ -55,13 +62,24 @@ class CanvasLink(QObject):
         if reason:
             self._say(reason)
 
+    def draw_fallback(self, node_id: str, fallback: str) -> None:
+        """Let a node take over when another fails; what it was connected with is told, for it is gone then."""
+        workflow = self._session.workflow
+        lost = len([*workflow.incoming(fallback), *workflow.outgoing(fallback)])
+        reason = self._session.set_fallback(node_id, fallback)
+        if reason:
+            self._say(reason)
+        elif lost:
+            gone = f"its {lost} connections were" if lost > 1 else "its connection was"
+            self._say(f"{fallback} runs only when {node_id} fails now, so {gone} removed; Undo brings them back.")
+
     # ------------------------------------------------------------------ drawing
     def _draw_all(self) -> None:
         workflow = self._session.workflow
         self._problems = self._worst_problems()
         nodes = [self._node(node_id) for node_id in workflow.nodes]
         connections = [_connection(c) for c in workflow.connections.values() if self._can_be_drawn(c)]
-        connections += [_fallback(node_id, fallback) for node_id, fallback in self._fallbacks()]
+        connections += [self._fallback(node_id, fallback) for node_id, fallback in self._fallbacks()]
         self._canvas.set_graph(nodes, connections)
         self._canvas.fit()
 
@@ -100,14 +118,21 @@ class CanvasLink(QObject):
             if node_id not in wanted:
                 self._canvas.remove_connection(f"{_FALLBACK}{node_id}")
         for node_id, fallback in wanted.items():
-            if node_id in drawn or fallback in drawn:
-                self._canvas.put_connection(_fallback(node_id, fallback))
+            if changed or fallback in drawn:  # a change above it may give it another place in the order
+                self._canvas.put_connection(self._fallback(node_id, fallback))
 
     def _fallbacks(self) -> list[tuple[str, str]]:
         """Each node with its fallback, where both are there."""
         workflow = self._session.workflow
         pairs = [(node_id, fallback_of(workflow, node_id)) for node_id in workflow.nodes]
         return [(node_id, named) for node_id, named in pairs if named in workflow.nodes and named is not None]
+
+    def _fallback(self, node_id: str, fallback: str) -> ConnectionView:
+        order, first = 1, stands_in_for(self._session.workflow, node_id)
+        while first and order < len(self._session.workflow.nodes):
+            order, first = order + 1, stands_in_for(self._session.workflow, first[0])
+        key = f"{_FALLBACK}{node_id}"
+        return ConnectionView(key, node_id, "", fallback, "", kind="fallback", order=order)
 
     def _delete(self, key: str) -> None:
         if key.startswith(_FALLBACK):
@@ -165,10 +190,18 @@ class CanvasLink(QObject):
             x=x,
             y=y,
             badges=_badges(placed.resilience),
+            breakpoint=self._marks.get(node_id, ""),
             problem=severity,  # type: ignore[arg-type]  # the severities that are kept are the two that it takes
             problem_text=sentence,
             known=node_type is not None,
         )
+
+    def _mark_breakpoints(self) -> None:
+        nodes = self._session.workflow.nodes
+        before, self._marks = self._marks, {node_id: self._breakpoints.mark(node_id) for node_id in nodes}
+        for node_id in nodes:
+            if before.get(node_id, "") != self._marks[node_id] and node_id in self._canvas.store.cards:
+                self._canvas.put_node(self._node(node_id))
 
     # ------------------------------------------------------------------ problems
     def _worst_problems(self) -> dict[str, tuple[str, str]]:
@@ -186,12 +219,6 @@ class CanvasLink(QObject):
         for node_id in before.keys() | self._problems.keys():
             if before.get(node_id) != self._problems.get(node_id) and node_id in self._session.workflow.nodes:
                 self._canvas.put_node(self._node(node_id))
-
-
-def _fallback(node_id: str, fallback: str) -> ConnectionView:
-    return ConnectionView(
-        key=f"{_FALLBACK}{node_id}", from_node=node_id, output="", to_node=fallback, input="", kind="fallback"
-    )
 
 
 def _connection(connection: Connection) -> ConnectionView:

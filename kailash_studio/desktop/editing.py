@@ -40,6 +40,7 @@ class Editing(QObject):
         self._pastes = 0
         canvas.quick_add_requested.connect(self.choose_node_type_at)
         canvas.connection_dropped_on_canvas.connect(self.choose_node_for_port)
+        canvas.fallback_dropped_on_canvas.connect(self.choose_fallback_at)
         canvas.delete_requested.connect(self.delete)
         canvas.connection_selected.connect(self._connection_selected)
         canvas.selection_changed.connect(self._selection_changed)
@@ -140,6 +141,32 @@ class Editing(QObject):
 
         choose(self._window, f"Connect {chosen[0]}…", choices, connect)
 
+    def choose_fallback(self) -> None:
+        """Choose the node that takes over when the selected one fails."""
+        chosen = self._canvas.selection()
+        if len(chosen) != 1:
+            self._window.say("Select one node first, then choose what takes over when it fails.")
+            return
+        x, y = self._canvas.add_position()
+        self.choose_fallback_at(chosen[0], x, y)
+
+    def choose_fallback_at(self, node_id: str, x: float, y: float) -> None:
+        """Choose a node that takes over when this one fails: one that is there, or a new one placed there."""
+        session = self._session
+        icon = self._icons.icon("cable", "red")
+        choices = [
+            Choice(other, "takes over when it fails", ("node", other), icon)
+            for other in session.workflow.nodes
+            if session.fallback_refusal(node_id, other) is None
+        ]
+        choices += [Choice(f"New {c.text}", c.detail, ("type", c.value), c.icon) for c in self._type_choices()]
+
+        def take(chosen: tuple[str, str]) -> None:
+            kind, name = chosen
+            self._canvas.fallback_drawn.emit(node_id, name if kind == "node" else self._add(name, x, y))
+
+        choose(self._window, f"What takes over when {node_id} fails…", choices, take)
+
     def _possible_connections(self, node_id: str) -> list[Choice]:
         session = self._session
         own = session.ports(node_id)
@@ -169,7 +196,7 @@ class Editing(QObject):
 
     def _enable(self) -> None:
         chosen = bool(self._canvas.selection())
-        for name in ("cut", "copy", "duplicate", "connect", "rename", "data", "reference"):
+        for name in ("cut", "copy", "duplicate", "connect", "fallback", "rename", "data", "reference"):
             if name in self._actions:
                 self._actions[name].setEnabled(chosen)
 
@@ -214,8 +241,8 @@ class Editing(QObject):
         chosen = self._canvas.selection()
         if chosen:
             self._session.remove(chosen)
-        elif self._connection in self._session.workflow.connections:
-            self._session.disconnect_keys([self._connection])
+        elif self._connection:
+            self._canvas.connection_delete_requested.emit(self._connection)
             self._connection = ""
 
     # ------------------------------------------------------------------ menus and lists
@@ -224,7 +251,20 @@ class Editing(QObject):
         if node_id:
             if node_id not in self._canvas.selection():
                 self._canvas.select([node_id])
-            names = ["data", "", "connect", "rename", "", "cut", "copy", "duplicate", "delete", "", "reference"]
+            names = [
+                "data",
+                "",
+                "connect",
+                "fallback",
+                "rename",
+                "",
+                "cut",
+                "copy",
+                "duplicate",
+                "delete",
+                "",
+                "reference",
+            ]
         elif key:
             self._connection = key
             names = ["delete"]

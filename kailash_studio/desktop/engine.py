@@ -20,10 +20,12 @@ class Engine(QObject):
     Signals:
         state_changed: "starting", "ready" or "gone", and a sentence that says why.
         updated: An update object of the protocol.
+        replayed: How a replay of dead letters goes.
     """
 
     state_changed = Signal(str, str)
     updated = Signal(dict)
+    replayed = Signal(dict)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -88,6 +90,11 @@ class Engine(QObject):
         self._waiting[self._send(do, words)] = future
         return await future
 
+    def tell(self, do: str, **words: Any) -> None:
+        """Tell the engine something whose answer nobody waits for; one that is gone hears nothing."""
+        if self._process is not None:
+            self._send(do, words)
+
     def _send(self, do: str, words: dict[str, Any]) -> int:
         assert self._process is not None  # callers look first
         self._number += 1
@@ -100,6 +107,8 @@ class Engine(QObject):
             message = protocol.decode(bytes(process.readLine().data()))
             if "update" in message:
                 self.updated.emit(message["update"])
+            elif "replay" in message:
+                self.replayed.emit(message["replay"])
             else:
                 self._answered(message)
 

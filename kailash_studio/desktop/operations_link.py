@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from dataclasses import asdict
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
 from kailash_studio.desktop.engine import Engine
 from kailash_studio.desktop.panels.breakers import Breakers
-from kailash_studio.desktop.panels.dead_letters import DeadLetters
+from kailash_studio.desktop.panels.dead_letters import Choice, DeadLetters
+from kailash_studio.desktop.panels.rate_plot import SPAN_SECONDS, SPANS
 from kailash_studio.desktop.runs import Runs
+from kailash_studio.desktop.session import Session
 from kailash_studio.errors import EngineError
 
 
@@ -28,25 +31,31 @@ class OperationsLink(QObject):
         self,
         engine: Engine,
         runs: Runs,
+        session: Session,
         letters: DeadLetters,
         breakers: Breakers,
         say: Callable[[str], None],
         parent: QObject,
     ) -> None:
         super().__init__(parent)
-        self._engine, self._runs, self._letters, self._breakers, self._say = engine, runs, letters, breakers, say
+        self._engine, self._runs, self._session, self._say = engine, runs, session, say
+        self._letters, self._breakers = letters, breakers
         self._tasks: set[asyncio.Task[None]] = set()
         self._was_running = False
         self._waiting = self._open = 0
-        self._replays: set[str] = set()
         self._closed = False
         engine.state_changed.connect(lambda state, _: self.refresh() if state == "ready" else None)
         engine.updated.connect(self._updated)
+        engine.replayed.connect(self._replayed)
         runs.changed.connect(self._run_changed)
-        letters.wanted.connect(lambda state, text, limit: self._spawn(self._list(state, text, limit)))
+        letters.wanted.connect(lambda *what: self._spawn(self._list(*what)))
+        letters.members_wanted.connect(lambda *what: self._spawn(self._members(*what)))
         letters.details_wanted.connect(lambda letter_id: self._spawn(self._details(letter_id)))
-        letters.replay_wanted.connect(lambda ids: self._spawn(self._replay(ids)))
-        letters.discard_wanted.connect(lambda ids: self._spawn(self._discard(ids)))
+        letters.replay_wanted.connect(lambda *what: self._spawn(self._replay(*what)))
+        letters.forecast_wanted.connect(lambda *what: self._spawn(self._forecast(*what)))
+        letters.stop_wanted.connect(lambda: self._spawn(self._stop()))
+        letters.discard_wanted.connect(lambda choice: self._spawn(self._change("discard", choice)))
+        letters.restore_wanted.connect(lambda choice: self._spawn(self._change("restore", choice)))
         breakers.set_wanted.connect(lambda key, forced: self._spawn(self._set_breaker(key, forced)))
 
     def refresh(self) -> None:
@@ -62,10 +71,19 @@ class OperationsLink(QObject):
 
     def _updated(self, update: dict[str, Any]) -> None:
         if update.get("letters"):
-            self._replays.discard(update["run_id"])
             self.refresh()
-        elif update["run_id"] in self._replays and update["log"]:
-            self._runs.logged.emit(update["log"])
+        elif update["run_id"] != self._run_id() and update["log"]:
+            self._runs.logged.emit(update["log"])  # of the replay of a single letter
+        if update.get("breakers"):
+            self._spawn(self._list_breakers())
+
+    def _run_id(self) -> str:
+        return self._runs.current.run_id if self._runs.current is not None else ""
+
+    def _replayed(self, told: dict[str, Any]) -> None:
+        self._letters.show_progress(told)
+        if told["ended"]:
+            self.refresh()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         if self._engine.state != "ready" or self._closed:
@@ -93,21 +111,36 @@ class OperationsLink(QObject):
         return answer
 
     async def _list(self, state: str, text: str, limit: int) -> None:
-        found = await self._ask("dead_letters", state=state, text=text, limit=limit)
-        self._letters.show_rows(found["rows"], found["total"])
+        found = await self._ask("dead_letters", state=state, text=text, limit=limit, groups=True)
+        self._letters.show_groups(found["groups"], found["total"])
         if state == "new" and not text:
             self._waiting = found["total"]
             self.counted.emit(self._waiting, self._open)
+        rate = await self._ask("letter_rate", spans=SPANS, seconds=SPAN_SECONDS)
+        self._letters.rate.show_rate(rate["since"], rate["counts"])
+
+    async def _members(self, fingerprint: str, state: str, text: str, limit: int) -> None:
+        found = await self._ask("dead_letters", state=state, text=text, limit=limit, fingerprint=fingerprint)
+        self._letters.show_members(fingerprint, found["rows"], found["total"])
 
     async def _details(self, letter_id: str) -> None:
         self._letters.show_details(await self._ask("dead_letter", letter=letter_id))
 
-    async def _replay(self, ids: list[str]) -> None:
-        for letter_id in ids:
-            self._replays.add((await self._ask("replay", letter=letter_id))["run_id"])
+    async def _replay(self, choice: Choice, edited: dict[str, Any], here: bool) -> None:
+        await self._ask("replay", **asdict(choice), inputs=edited, workflow=self._workflow(here=here))
 
-    async def _discard(self, ids: list[str]) -> None:
-        await self._ask("discard", ids=ids)
+    async def _forecast(self, choice: Choice, here: bool) -> None:
+        told = await self._ask("replay", **asdict(choice), dry=True, workflow=self._workflow(here=here))
+        self._letters.show_forecast(told["forecast"], told["count"])
+
+    def _workflow(self, *, here: bool) -> str:
+        return self._session.workflow.to_json() if here else ""
+
+    async def _stop(self) -> None:
+        await self._ask("stop_replay")
+
+    async def _change(self, do: str, choice: Choice) -> None:
+        await self._ask(do, **asdict(choice))
         self.refresh()
 
     async def _set_breaker(self, key: str, forced: bool) -> None:

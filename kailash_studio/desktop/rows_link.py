@@ -21,11 +21,13 @@ class RowsLink(QObject):
         self._shown: tuple[str, str, str] | None = None  # run, node, output
         self._was_running = False
         self._ports: list[tuple[str, str]] = []
+        self._asked = ""  # the node whose data was asked for and is not there
         canvas.selection_changed.connect(self._selected)
         canvas.output_activated.connect(self.show_output)
         canvas.node_activated.connect(self.show_node)
         panel.port_chosen.connect(self.show_output)
         runs.changed.connect(self._run_changed)
+        runs.compared.connect(self._tell_why)
 
     def _selected(self, node_ids: list[str]) -> None:
         if len(node_ids) == 1:
@@ -36,12 +38,21 @@ class RowsLink(QObject):
         if self._show_if_there(node_id):
             return
         self._shown = None
+        self._asked = node_id
+        if node_id in self._runs.whys:
+            self._panel.show_nothing(self._runs.whys[node_id])
+            return
         state = self._runs.current.states.get(node_id) if self._runs.current else None
         reason = (state or {}).get("error") or (state or {}).get("reason")
         if reason:
             self._panel.show_nothing(reason if reason.startswith(f"{node_id}:") else f"{node_id}: {reason}")
         else:
             self._panel.show_nothing(f"{node_id} has given no data yet: run the workflow.")
+
+    def _tell_why(self) -> None:
+        """The first cause is known now of why a node has given nothing."""
+        if self._shown is None and self._asked in self._runs.whys:
+            self._panel.show_nothing(self._runs.whys[self._asked])
 
     def show_output(self, node_id: str, output: str) -> None:
         """Show an output."""

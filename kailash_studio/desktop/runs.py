@@ -27,6 +27,7 @@ _WORDS = {
     "cancelled": "cancelled",
     "retrying": "retrying",
     "recovered": "recovered",
+    "stopped": "stopped",
 }
 
 
@@ -39,12 +40,14 @@ class RunView:
         states: Newest state object of each node.
         state: ``running``, or how it ended.
         seconds: How long it took, once it has ended.
+        paused: Why no further node starts, or empty.
     """
 
     run_id: str
     states: dict[str, dict[str, Any]]
     state: str = "running"
     seconds: float = 0.0
+    paused: str = ""
 
     @property
     def ended_nodes(self) -> int:
@@ -59,7 +62,8 @@ class Runs(QObject):
         changed: A run started, went on or ended; ``current`` tells.
         logged: New log lines: lists of time, level, node, text.
         said: A sentence for the person.
-        compared: ``happened`` tells of the run that has ended: configured, happened, differences by node.
+        compared: ``happened`` tells of the run that has ended: configured, happened, differences by node; and
+            ``whys`` in a sentence why a node did not run.
         problems_asked: The workflow has errors; the list of problems should be shown.
     """
 
@@ -75,6 +79,8 @@ class Runs(QObject):
         self.current: RunView | None = None
         self._early: list[dict[str, Any]] = []  # updates that came before the answer that names their run
         self.happened: dict[str, tuple[str, str, list[str]]] = {}
+        self.whys: dict[str, str] = {}
+        self.breakpoints: Callable[[], list[dict[str, Any]]] = list
         self._starting = False
         self._tasks: set[asyncio.Task[None]] = set()
         engine.updated.connect(self._update)
@@ -85,6 +91,16 @@ class Runs(QObject):
     def running(self) -> bool:
         """Whether a run is starting or under way."""
         return self._starting or (self.current is not None and self.current.state == "running")
+
+    def stopped(self) -> dict[str, dict[str, Any]]:
+        """The states of the nodes that stand still."""
+        states = self.current.states if self.current is not None and self.running else {}
+        return {node: state for node, state in states.items() if state["state"] == "stopped"}
+
+    @property
+    def waits_for_somebody(self) -> bool:
+        """Whether the run is paused, or a node stands still."""
+        return self.running and self.current is not None and bool(self.current.paused or self.stopped())
 
     # ------------------------------------------------------------------ actions
     def start(self) -> None:
@@ -164,13 +180,18 @@ class Runs(QObject):
     async def _start(self) -> None:
         self._starting = True
         self._early.clear()
-        self.happened = {}
+        self.happened, self.whys = {}, {}
         self.compared.emit()
         self._canvas.clear_run()
         self._canvas.set_states({node_id: NodeState("queued") for node_id in self._session.workflow.nodes})
         self.changed.emit()
         try:
-            answer = await self._engine.request("run", workflow=self._session.text(), folder=str(self._session.folder))
+            answer = await self._engine.request(
+                "run",
+                workflow=self._session.text(),
+                folder=str(self._session.folder),
+                breakpoints=self.breakpoints(),
+            )
         except EngineError as error:
             self._canvas.clear_run()
             self.said.emit(str(error))
@@ -201,6 +222,7 @@ class Runs(QObject):
         if states:
             self._canvas.set_states({node_id: node_state(state) for node_id, state in states.items()})
             self._canvas.set_labels(self._labels(states))
+        run.paused = update.get("paused", run.paused)
         if update["log"]:
             self.logged.emit(update["log"])
         end = update["run"]
@@ -220,6 +242,7 @@ class Runs(QObject):
         except EngineError:
             return  # the engine ended meanwhile; its notice says so
         if self.current is run:
+            self.whys = told["why"]
             self.happened = {node: (found[0], found[1], found[2]) for node, found in told["nodes"].items()}
             self.compared.emit()
 
@@ -255,6 +278,8 @@ def node_state(state: dict[str, Any]) -> NodeState:
     note = duration(seconds) if seconds is not None else ""
     if word == "retrying":
         note = f"try {state['attempt'] + 1}" if "attempt" in state else "fallback"
+    elif word == "stopped":
+        note, tip = state["when"], tip or f"stands still: {state['reason']}"
     elif word == "recovered":
         note = f"by {state['by']}"
     elif state.get("attempts"):

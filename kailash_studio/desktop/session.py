@@ -256,15 +256,23 @@ class Session(QObject):
         if fallback is None:
             self.set_resilience(node_id, "fallback", None)
             return None
+        reason = self.fallback_refusal(node_id, fallback)
+        if reason is not None:
+            return reason
+        edit = commands.set_resilience(workflow, node_id, "fallback", fallback)
+        linked = [c.key for c in (*workflow.incoming(fallback), *workflow.outgoing(fallback))]
+        changes = (*commands.disconnect(workflow, linked).changes, *edit.changes)
+        self.do(Edit(f"let {fallback} stand in for {node_id}", changes))
+        return None
+
+    def fallback_refusal(self, node_id: str, fallback: str) -> str | None:
+        """Why a node cannot stand in for another, or none."""
+        workflow = self.workflow
         if fallback == node_id or node_id in fallbacks.chain_of(workflow, fallback):
             return f"{fallback} cannot be the fallback of {node_id}: the fallbacks would form a circle."
         others = [other for other in fallbacks.stands_in_for(workflow, fallback) if other != node_id]
         if others:
             return f"{fallback} is the fallback of {others[0]} already: give {node_id} one of its own."
-        edit = commands.set_resilience(workflow, node_id, "fallback", fallback)
-        linked = [c.key for c in (*workflow.incoming(fallback), *workflow.outgoing(fallback))]
-        changes = (*commands.disconnect(workflow, linked).changes, *edit.changes)
-        self.do(Edit(f"let {fallback} stand in for {node_id}", changes))
         return None
 
     def rename(self, node_id: str, new_id: str) -> str | None:

@@ -128,6 +128,14 @@ QSplitter::handle { background: $border; }
 #line { background: $border; max-height: 1px; min-height: 1px; }
 #notice { background: $raised; border: 0; border-bottom: 1px solid $red; }
 #notice QLabel { background: transparent; }
+#completion { background: $raised; border: 1px solid $border2; border-radius: 8px; padding: 4px; }
+#completion::item { min-height: 0; padding: 0; }
+#verdict { color: $text2; font-size: 12px; background: transparent; }
+#plan_details { color: $text2; font-family: 'JetBrains Mono'; font-size: 11px; background: $raised;
+    border-top: 1px solid $border; }
+#where[state="red"] { color: $red; }
+#where[state="amber"] { color: $amber; }
+#where { color: $text3; font-size: 12px; background: transparent; }
 #chooser { background: $raised; border: 1px solid $border2; border-radius: 8px; }
 #chooser QListWidget { background: $raised; }
 #chooser QLineEdit { background: $panel; }

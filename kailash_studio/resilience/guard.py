@@ -113,6 +113,8 @@ class Guard:
                 context.scope.note(ATTEMPT_FAILED, context.node_id, details)
                 if wait is None:
                     raise
+                if context.scope.retrying is not None:
+                    await context.scope.retrying(context, describe(error))
                 if wait > 0:
                     await clock.sleep(wait)
             else:
@@ -246,7 +248,8 @@ class Guard:
         if retry is None or waits is None:
             return None, "no retries are configured"
         if attempt > retry.max_retries:
-            return None, f"all {retry.max_retries} retries are used up"
+            used = f"all {retry.max_retries} retries are" if retry.max_retries != 1 else "the one retry is"
+            return None, f"{used} used up"
         if self._named:
             if not is_named(error, self._named):
                 return None, f"{type(error).__name__} is not among {', '.join(sorted(self._named))}"

@@ -7,17 +7,19 @@ things that really wait, and a graph of plain functions makes none. The loop is 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from kailash_studio.errors import NodeOutputError, describe
 from kailash_studio.resilience.clock import Clock
 from kailash_studio.runtime import events
+from kailash_studio.runtime.debugger import Debugger, SkippedByHand
 from kailash_studio.runtime.event_stream import EventStream, rows_of
 from kailash_studio.runtime.events import Sink
 from kailash_studio.runtime.node_history import NodeHistory
 from kailash_studio.runtime.outcome import Outcome
 from kailash_studio.runtime.plan import Plan, Source, Step
+from kailash_studio.services.credentials.redaction import Redactor
 from kailash_studio.spec.context import Outputs, RunContext, RunScope
 from kailash_studio.spec.values import step_into
 
@@ -42,6 +44,8 @@ class Run:
         known: Mapping[str, Outputs] | None = None,
         edited: Mapping[str, Mapping[str, Any]] | None = None,
         only: Collection[str] | None = None,
+        debugger: Debugger | None = None,
+        redactor: Redactor | None = None,
     ) -> None:
         """Prepare a run.
 
@@ -54,6 +58,8 @@ class Run:
             known: Outputs that an earlier run gave; these nodes are not called again.
             edited: Inputs that nodes get instead of what connections bring, by node and input.
             only: The nodes that may be called, and with them those that they feed and their fallbacks; None: all.
+            debugger: Stops nodes; ``attach`` it before the run begins.
+            redactor: Hides the secrets of this run in all that it tells: errors, events, log lines, letters.
         """
         count = len(plan.steps)
         self.plan = plan
@@ -62,11 +68,12 @@ class Run:
         self._now = clock.now
         self._events = EventStream(scope.run_id, [step.node_id for step in plan.steps], sink, clock.now)
         self._history = NodeHistory(plan, scope, clock)
-        self.log = self._events.log
         self.letter_of = self._history.letter_of
         self._limit = max_workers
         self._known = known or {}
         self._only = only
+        self._debugger = debugger
+        self.redactor = redactor or Redactor()
         self._edited = {plan.positions[node]: dict(inputs) for node, inputs in (edited or {}).items()}
         self._state = bytearray(count)
         self._results: list[Outputs] = [_NOTHING] * count
@@ -118,12 +125,14 @@ class Run:
             self._events.end(events.RUN_FINISHED, self._summary(outcome))
         return outcome
 
-    def pause(self, reason: str) -> None:
-        """Start no further node until ``go_on``; what runs goes on."""
-        if not self._paused and not self._done.done():
-            self._paused = reason
-            self._events.emit(events.RUN_PAUSED, "", -1, {"reason": reason})
-            self._events.flush()
+    def pause(self, reason: str) -> bool:
+        """Start no further node until ``go_on``; what runs goes on. False when it is paused already, or has ended."""
+        if self._paused or self._done.done():
+            return False
+        self._paused = reason
+        self._events.emit(events.RUN_PAUSED, "", -1, {"reason": reason})
+        self._events.flush()
+        return True
 
     def go_on(self) -> None:
         """Start nodes again after a pause."""
@@ -131,6 +140,32 @@ class Run:
             self._paused = ""
             self._events.emit(events.RUN_CONTINUED, "", -1, _NOTHING)
             self._schedule_pump()
+
+    def step_on(self) -> str:
+        """Start one node although the run is paused; its id, or empty where none is ready."""
+        started = ""
+        while self._ready and not started:
+            i = self._ready.pop()
+            step = self.plan.steps[i]
+            inputs = self._gather(i, step)
+            if inputs is not None:
+                self._start_step(i, step, inputs)
+                started = step.node_id
+        self._check_done()
+        return started
+
+    def watch(self, nodes: Iterable[str]) -> None:
+        """Ask the debugger before these nodes are called."""
+        for node in nodes:
+            i = self.plan.positions.get(node, -1)
+            if i >= 0:
+                self._special[i] = 1
+
+    def edit_inputs(self, node: str, inputs: Mapping[str, Any]) -> None:
+        """Remember that inputs were given by hand."""
+        i = self.plan.positions[node]
+        self._edited[i] = {**self._edited.get(i, {}), **inputs}
+        self.note(events.INPUTS_EDITED, node, {"inputs": tuple(inputs)})
 
     def cancel(self, reason: str = "the run was cancelled") -> None:
         """Stop: what runs is cancelled, what waits never starts."""
@@ -153,8 +188,14 @@ class Run:
 
     def note(self, kind: str, node_id: str, details: Mapping[str, Any]) -> None:
         """Add what happened around a node's call to the run's events."""
+        if self.redactor.active:
+            details = self.redactor.value(details)
         self._history.note(kind, node_id, details)
         self._events.emit(kind, node_id, self._cause[self.plan.positions[node_id]], details)
+
+    def log(self, level: str, node_id: str, text: str) -> None:
+        """Add a line to the run's events; may be called from any thread, and is not heard after the run."""
+        self._events.log(level, node_id, self.redactor.text(text))
 
     # ------------------------------------------------------------------ the hot path
     def _pump(self) -> None:
@@ -166,6 +207,7 @@ class Run:
         results, special, state = self._results, self._special, self._state
         causes, waiting = self._cause, self._waiting
         told, heard, keep = self._events, self._events.heard, self._events.keep
+        debugged = self._debugger is not None
         deadline = now() + _SLICE
         while ready:
             i = ready.pop()
@@ -177,7 +219,7 @@ class Run:
                 if gathered is None:
                     continue
                 inputs = gathered
-            if not step.plain:
+            if not step.plain or (debugged and special[i]):
                 self._start_step(i, step, inputs)
                 continue
             # what follows is _call, _succeeded and _release for the common case, in one piece for speed
@@ -210,7 +252,9 @@ class Run:
         self._check_done()
 
     def _start_step(self, i: int, step: Step, inputs: Mapping[str, Any]) -> None:
-        if not step.waits:
+        if self._debugger is not None and self._debugger.takes(step.node_id):
+            self._begin_watched(i, step, inputs, self._debugger)
+        elif not step.waits:
             self._call(i, step, inputs)
         elif len(self._tasks) < self._limit:
             self._begin(i, step, inputs)
@@ -291,34 +335,54 @@ class Run:
         self._tasks[task] = i
         task.add_done_callback(lambda done: self._task_done(done, i, began, cause))
 
+    def _begin_watched(
+        self, i: int, step: Step, inputs: Mapping[str, Any], debugger: Debugger, origin: str = ""
+    ) -> None:
+        """Start a step that may stand still: before its call, after it, or over its failure."""
+        self._state[i] = RUNNING
+        began = self._now()
+
+        def begins() -> None:
+            nonlocal began
+            began = self._now()
+            self._cause[i] = self._events.emit(events.NODE_STARTED, step.node_id, self._cause[i], _NOTHING, began)
+
+        call = debugger.around(RunContext(self.scope, step.node_id, inputs), step, begins, origin)
+        task = self._loop.create_task(call, name=step.node_id)
+        self._tasks[task] = i
+        task.add_done_callback(lambda done: self._task_done(done, i, began, self._cause[i]))
+
     def _task_done(self, task: asyncio.Task[Outputs], i: int, began: float, cause: int) -> None:
         del self._tasks[task]
         step = self.plan.steps[i]
         if task.cancelled():
-            reason = self._cancelled or "its task was cancelled from inside"
             if self._cancelled:
-                self._end_without_run(i, CANCELLED, events.NODE_CANCELLED, reason, cause)
+                self._end_without_run(i, CANCELLED, events.NODE_CANCELLED, self._cancelled, cause)
             else:
-                self._failed(i, asyncio.CancelledError(reason), began, cause)
+                self._failed(i, asyncio.CancelledError("its task was cancelled from inside"), began, cause)
         else:
             error = task.exception()
-            if error is None:
-                outputs = task.result()
-                try:
-                    if outputs.keys() != step.outputs:
-                        self._check_outputs(step, outputs)
-                except Exception as wrong:  # noqa: BLE001 - a node type that breaks its word; its failure
-                    error = wrong
-                else:
-                    self._succeeded(i, step, outputs, began, cause)
-            if error is not None:
+            if isinstance(error, SkippedByHand):
+                self._end_without_run(i, SKIPPED, events.NODE_SKIPPED, "it was skipped by hand", cause)
+            elif error is not None:
                 self._failed(i, error, began, cause)
+            else:
+                self._returned(i, step, task.result(), began, cause)
         if self._held and not self._cancelled:
             self._ready.append(self._held.pop())
         if self._ready:
             self._schedule_pump()
         else:
             self._check_done()
+
+    def _returned(self, i: int, step: Step, outputs: Any, began: float, cause: int) -> None:
+        try:
+            if outputs.keys() != step.outputs:
+                self._check_outputs(step, outputs)
+        except Exception as wrong:  # noqa: BLE001 - a node type that breaks its word; its failure
+            self._failed(i, wrong, began, cause)
+        else:
+            self._succeeded(i, step, outputs, began, cause)
 
     def _succeeded(self, i: int, step: Step, outputs: Outputs, began: float, cause: int) -> None:
         ended = self._now()
@@ -344,8 +408,8 @@ class Run:
                 root = self._failed_root[source.step]
                 if root >= 0:
                     self._failed_root[i] = root
-                    why = self._history.failed(self.plan.steps[root].node_id)
-                    self._end_without_run(i, SKIPPED, events.NODE_SKIPPED, why)
+                    of = self.plan.steps[root].node_id
+                    self._end_without_run(i, SKIPPED, events.NODE_SKIPPED, self._history.failed(of), of=of)
                     return None
         inputs = {**step.constants, **edited}
         for name, sources in taken.items():
@@ -394,6 +458,7 @@ class Run:
 
     def _failed(self, i: int, error: BaseException, began: float, cause: int) -> None:
         """A step's own call failed after all attempts: its fallback runs, or it has failed for good."""
+        error = self.redactor.error(error)  # before anybody describes it: event, letter, caller
         step = self.plan.steps[i]
         details = {"error": describe(error), "code": getattr(error, "code", ""), "seconds": self._now() - began}
         if step.fallback < 0 or self._cancelled or self._state[step.fallback] != PENDING:
@@ -411,6 +476,8 @@ class Run:
         if missing:
             why = NodeOutputError(f"{fallback.node_id} cannot stand in: its input {missing[0]} has no value.")
             self._failed(step.fallback, why, self._now(), mark)
+        elif self._debugger is not None and self._debugger.takes(fallback.node_id, step.node_id):
+            self._begin_watched(step.fallback, fallback, inputs, self._debugger, step.node_id)
         elif fallback.waits:
             self._begin(step.fallback, fallback, inputs)
         else:
@@ -478,14 +545,14 @@ class Run:
                 inputs[name] = values if name in step.many else values[0]
         return inputs | self._edited.get(i, {})
 
-    def _end_without_run(self, i: int, state: int, kind: str, reason: str, cause: int = -1) -> None:
+    def _end_without_run(self, i: int, state: int, kind: str, reason: str, cause: int = -1, of: str = "") -> None:
         self._state[i] = state
         self._reasons[i] = reason
         if self.plan.steps[i].fallback >= 0 and state == SKIPPED:
             self._not_needed(self.plan.steps[i].fallback, f"{self.plan.steps[i].node_id} did not run", self._cause[i])
-        mark = self._events.emit(
-            kind, self.plan.steps[i].node_id, cause if cause >= 0 else self._cause[i], {"reason": reason}
-        )
+        details = {"reason": reason, "of": of} if of else {"reason": reason}
+        cause = cause if cause >= 0 else self._cause[i]
+        mark = self._events.emit(kind, self.plan.steps[i].node_id, cause, details)
         self._release(i, mark, special=True)
         origin = self.plan.steps[i].stands_in_for
         if state == CANCELLED and origin in self._covered:
@@ -523,6 +590,7 @@ class Run:
             recovered={steps[i].node_id: steps[by].node_id for i, by in self._recovered.items()},
             letters=self._history.letters,
             happened=self._history.counts,
+            redactor=self.redactor,
         )
 
     def _summary(self, outcome: Outcome) -> dict[str, Any]:

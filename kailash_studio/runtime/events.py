@@ -17,6 +17,10 @@ FALLBACK_STARTED = "fallback_started"
 RUN_PAUSED = "run_paused"
 RUN_CONTINUED = "run_continued"
 INPUTS_EDITED = "inputs_edited"
+OUTPUTS_EDITED = "outputs_edited"
+PARAMETERS_EDITED = "parameters_edited"
+NODE_STOPPED = "node_stopped"
+NODE_CONTINUED = "node_continued"
 LOG_WRITTEN = "log_written"
 
 NODE_ENDED = frozenset({NODE_SUCCEEDED, NODE_FAILED, NODE_SKIPPED, NODE_CANCELLED, NODE_RECOVERED})
@@ -35,10 +39,11 @@ class Event(NamedTuple):
         cause: Sequence of the event that led to this one, or -1.
         details: By kind. Succeeded: ``outputs`` given, ``rows`` by output, ``seconds``. Failed: ``error``, ``code``,
             ``seconds``. Recovered: as succeeded, with ``by`` (the fallback) and ``error``. Skipped, cancelled, run
-            paused: ``reason``. Inputs edited: ``inputs``, the names of those that were given by hand. Log: ``level``,
-            ``text``. Run finished: ``state``, ``seconds``, counts of nodes. The kinds that a guard tells of are in
-            ``resilience.guard``: attempts carry ``attempt`` and, failed, ``error``, ``code``, ``seconds``, ``wait``
-            until the next one or None, ``why``.
+            paused: ``reason``; skipped because of a failure: ``of``, the node that failed. Edited: the names of what
+            was given by hand. Node stopped: ``stop`` (its number), ``when``, ``reason``; continued: ``stop``, ``do``.
+            Log: ``level``, ``text``. Run finished: ``state``, ``seconds``, counts of nodes. The kinds that a guard
+            tells of are in ``resilience.guard``: attempts carry ``attempt`` and, failed, ``error``, ``code``,
+            ``seconds``, ``wait`` until the next one or None, ``why``.
     """
 
     sequence: int

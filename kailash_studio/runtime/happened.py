@@ -81,11 +81,12 @@ def configured(policies: Resilience) -> str:
 
 def _happened(mine: Sequence[Event], started: Event) -> str:
     failed = [event for event in mine if event.kind == guard.ATTEMPT_FAILED]
-    starts = [f"+{duration(event.time - event.details['seconds'] - started.time)}" for event in failed]
+    begun = [event.time - event.details["seconds"] - started.time for event in failed]
+    starts = [duration(seconds) if seconds >= 0.001 else "0 s" for seconds in begun]
     parts = []
     if failed:
         count = f"{len(failed)} attempt{'s' * (len(failed) != 1)} failed"
-        parts.append(f"{count} at {', '.join(starts)}")
+        parts.append(f"{count}, begun at {', '.join(starts)}")
     parts += [
         f"attempt {event.details['attempt']} succeeded" for event in mine if event.kind == guard.ATTEMPT_SUCCEEDED
     ]

@@ -11,106 +11,27 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from kailash_studio import __version__
 from kailash_studio.errors import EngineError, StudioError, describe
-from kailash_studio.resilience.guard import ATTEMPT_FAILED
-from kailash_studio.runtime import events, protocol
+from kailash_studio.runtime import protocol
 from kailash_studio.runtime.async_local import AsyncLocalRuntime, new_run_id
-from kailash_studio.runtime.events import Event
+from kailash_studio.runtime.debug_requests import DebugRequests
+from kailash_studio.runtime.debugger import Debugger
 from kailash_studio.runtime.journal.journal import Journal
 from kailash_studio.runtime.operations import Operations
 from kailash_studio.runtime.pages import page_of
 from kailash_studio.runtime.plan import InvalidWorkflowError
-from kailash_studio.runtime.wording import around, counts, duration, rows
+from kailash_studio.runtime.sql_requests import SqlRequests
+from kailash_studio.runtime.updates import Answer, Send, Updates
+from kailash_studio.services.credentials.redaction import Redactor
 from kailash_studio.spec.context import Outputs
 from kailash_studio.workflow.reader import read
 
 KEPT_RUNS = 4
-
-Send = Callable[[dict[str, Any]], None]
-
-
-class Updates:
-    """Collects a run's events and sends them on at a pace that a window can follow."""
-
-    def __init__(self, run_id: str, send: Send) -> None:
-        self._run_id = run_id
-        self._send = send
-        self._states: dict[str, dict[str, Any]] = {}
-        self._tries: dict[str, int] = {}
-        self._log: list[list[Any]] = []
-        self._run: dict[str, Any] | None = None
-        self._last = 0.0
-        self._handle: asyncio.TimerHandle | None = None
-
-    def take(self, batch: Sequence[Event]) -> None:
-        """Take events; the run's end is sent on at once."""
-        for event in batch:
-            if event.kind == events.LOG_WRITTEN:
-                self._log.append([event.wall, event.details["level"], event.node, event.details["text"]])
-            elif event.kind == events.RUN_STARTED:
-                self._log.append([event.wall, "info", "", f"Run {event.run_id} started."])
-            elif event.kind == events.RUN_FINISHED:
-                self._run = dict(event.details)
-                self._log.append([event.wall, "info", "", _finished(event)])
-            else:
-                self._follow(event)
-                line = _log_line(event)
-                if line:
-                    self._log.append(line)
-        if self._run is not None:
-            self.flush()
-        elif self._handle is None:
-            wait = max(0.0, self._last + 1 / protocol.UPDATES_PER_SECOND - time.monotonic())
-            self._handle = asyncio.get_running_loop().call_later(wait, self.flush)
-
-    def _follow(self, event: Event) -> None:
-        """The newest state of a node; events around its call refine it."""
-        told = event.details
-        if event.kind in events.NODE_ENDED or event.kind == events.NODE_STARTED:
-            tries = self._tries.get(event.node, 0)
-            attempts = {"attempts": tries + 1} if tries and event.kind == events.NODE_SUCCEEDED else {}
-            self._states[event.node] = {"state": event.kind.removeprefix("node_"), **told, **attempts}
-        elif event.kind == ATTEMPT_FAILED:
-            self._tries[event.node] = told["attempt"]
-            if told["wait"] is not None:
-                self._states[event.node] = {"state": "retrying", **told}
-        elif event.kind == events.FALLBACK_STARTED:
-            self._states[event.node] = {"state": "retrying", "fallback": told["fallback"], "error": told["error"]}
-
-    def flush(self) -> None:
-        """Send what was collected."""
-        if self._handle is not None:
-            self._handle.cancel()
-            self._handle = None
-        if self._states or self._log or self._run:
-            self._last = time.monotonic()
-            message = {"run_id": self._run_id, "states": self._states, "log": self._log, "run": self._run}
-            self._states, self._log, self._run = {}, [], None
-            self._send({"update": message})
-
-
-def _log_line(event: Event) -> list[Any] | None:
-    details = event.details
-    if event.kind == events.NODE_FAILED:
-        return [event.wall, "error", event.node, details["error"]]
-    if event.kind in {events.NODE_SKIPPED, events.NODE_CANCELLED}:
-        word = event.kind.removeprefix("node_").capitalize()
-        return [event.wall, "info", event.node, f"{word}: {details['reason']}."]
-    if event.kind == events.NODE_SUCCEEDED:
-        took, given = duration(details["seconds"]), rows(event)
-        return [event.wall, "info", event.node, f"Succeeded in {took}{': ' + given if given else ''}."]
-    told = around(event)
-    return [event.wall, told[0], event.node, told[1]] if told is not None else None
-
-
-def _finished(event: Event) -> str:
-    details = event.details
-    return f"Run {event.run_id} {details['state']} in {duration(details['seconds'])}: {counts(event)}."
 
 
 class Host:
@@ -121,9 +42,12 @@ class Host:
         self._journal = Journal()
         self._runtime = AsyncLocalRuntime(journal=self._journal)
         self._results: dict[str, Mapping[str, Outputs]] = {}
+        self._redactors: dict[str, Redactor] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self.ended = asyncio.Event()
-        self._handlers: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
+        self._sql = SqlRequests(self._runtime.secret)
+        self._debugging = DebugRequests(self._runtime)
+        self._handlers: dict[str, Callable[[Mapping[str, Any]], Answer | asyncio.Future[Answer]]] = {
             "hello": self._hello,
             "run": self._start,
             "cancel": self._cancel,
@@ -133,11 +57,14 @@ class Host:
             **Operations(
                 self._journal, self._runtime, self._tasks, lambda run_id: Updates(run_id, send).take, send
             ).handlers(),
+            **self._sql.handlers(),
+            **self._debugging.handlers(),
         }
 
     async def serve(self, requests: asyncio.Queue[bytes | None]) -> None:
         """Answer until the requests end."""
         async with self._runtime:
+            self._tasks["tidy"] = asyncio.create_task(self._tidy())
             while not self.ended.is_set():
                 line = await requests.get()
                 if line is None:
@@ -146,7 +73,16 @@ class Host:
             for task in self._tasks.values():
                 task.cancel()
             await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+            await self._sql.aclose()
         self._journal.close()
+
+    async def _tidy(self) -> None:
+        try:
+            await asyncio.to_thread(self._journal.tidy)
+        except StudioError as error:
+            self._send({"update": {"run_id": "", "states": {}, "log": [_line(describe(error))], "run": None}})
+        finally:
+            self._tasks.pop("tidy", None)
 
     def _handle(self, line: bytes) -> None:
         number: Any = None
@@ -154,15 +90,27 @@ class Host:
             request = protocol.decode(line)
             number = request.get("id")
             answer = self._answer(request)
-        except StudioError as error:
-            self._send({"id": number, "error": _error(error)})
         except Exception as error:  # noqa: BLE001 - a request that trips over a bug must not end the engine
-            wrong = EngineError(f"The engine could not answer a request: {type(error).__name__}: {error}.")
-            self._send({"id": number, "error": _error(wrong)})
+            self._refuse(number, error)
         else:
-            self._send({"id": number, "ok": answer})
+            if isinstance(answer, asyncio.Future):
+                answer.add_done_callback(lambda done: self._answer_later(number, done))
+            else:
+                self._send({"id": number, "ok": answer})
 
-    def _answer(self, request: Mapping[str, Any]) -> dict[str, Any]:
+    def _answer_later(self, number: Any, done: asyncio.Future[Answer]) -> None:
+        error = EngineError("The engine is ending.") if done.cancelled() else done.exception()
+        if error is not None:
+            self._refuse(number, error)
+        else:
+            self._send({"id": number, "ok": done.result()})
+
+    def _refuse(self, number: Any, error: BaseException) -> None:
+        if not isinstance(error, StudioError):
+            error = EngineError(f"The engine could not answer a request: {type(error).__name__}: {error}.")
+        self._send({"id": number, "error": _error(error)})
+
+    def _answer(self, request: Mapping[str, Any]) -> Answer | asyncio.Future[Answer]:
         what = request.get("do")
         handler = self._handlers.get(what) if isinstance(what, str) else None
         if handler is None:
@@ -177,6 +125,7 @@ class Host:
 
     def _forget(self, request: Mapping[str, Any]) -> dict[str, Any]:
         self._results.pop(request["run_id"], None)
+        self._redactors.pop(request["run_id"], None)
         return {}
 
     def _shutdown(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -188,26 +137,38 @@ class Host:
         workflow = read(request["workflow"]).workflow
         folder = Path(request["folder"])
         updates = Updates(run_id, self._send)
-        task = asyncio.create_task(self._run(run_id, workflow, request.get("values") or {}, folder, updates))
+        debugger = self._debugging.begin(run_id, request.get("breakpoints"))
+        values = request.get("values") or {}
+        task = asyncio.create_task(self._run(run_id, workflow, values, folder, updates, debugger))
         self._tasks[run_id] = task
         return {"run_id": run_id}
 
-    async def _run(self, run_id: str, workflow: Any, values: Mapping[str, Any], folder: Path, updates: Updates) -> None:
+    async def _run(
+        self,
+        run_id: str,
+        workflow: Any,
+        values: Mapping[str, Any],
+        folder: Path,
+        updates: Updates,
+        debugger: Debugger,
+    ) -> None:
         try:
             outcome, _ = await self._runtime.run(
-                workflow, values, run_id=run_id, folder=folder, sink=updates.take, origin="desktop"
+                workflow, values, run_id=run_id, folder=folder, sink=updates.take, origin="desktop", debugger=debugger
             )
-            self._results[run_id] = outcome.results
+            self._results[run_id], self._redactors[run_id] = outcome.results, outcome.redactor
             self._send(_kept(run_id, letters=bool(outcome.letters)))
             while len(self._results) > KEPT_RUNS:
-                del self._results[next(iter(self._results))]
+                oldest = next(iter(self._results))
+                del self._results[oldest], self._redactors[oldest]
         except Exception as error:  # noqa: BLE001 - it could not start, or is a bug; the window must hear of either
             details: dict[str, Any] = {"state": "failed", "seconds": 0.0, "error": _error(error)}
             if isinstance(error, InvalidWorkflowError):
                 details["findings"] = [[f.severity, f.code, f.place, f.sentence] for f in error.findings]
-            log = [[time.time(), "error", "", describe(error)]]
+            log = [_line(describe(error))]
             self._send({"update": {"run_id": run_id, "states": {}, "log": log, "run": details}})
         finally:
+            self._debugging.end(run_id)
             self._tasks.pop(run_id, None)
 
     def _page(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -215,13 +176,19 @@ class Host:
         outputs = self._results[run_id].get(node) if run_id in self._results else self._runtime.outputs(run_id, node)
         if outputs is None or output not in outputs:
             raise EngineError(f"{node}.{output} has no value in run {run_id}: run the workflow again.")
-        value = outputs[output]
-        return page_of(value, int(request.get("offset", 0)), int(request.get("limit", 200)))
+        page = page_of(outputs[output], int(request.get("offset", 0)), int(request.get("limit", 200)))
+        redactor = self._redactors.get(run_id) or self._runtime.redactor(run_id)
+        shown: Answer = redactor.value(page)  # what the window shows has left the run
+        return shown
 
 
 def _kept(run_id: str, *, letters: bool) -> dict[str, Any]:
     """The journal has all of a run now; ``letters``: dead letters came or changed."""
     return {"update": {"run_id": run_id, "states": {}, "log": [], "run": None, "kept": True, "letters": letters}}
+
+
+def _line(sentence: str) -> list[Any]:
+    return [time.time(), "error", "", sentence]
 
 
 def _error(error: BaseException) -> dict[str, str]:

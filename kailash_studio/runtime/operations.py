@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from kailash_studio.errors import EngineError, JournalError
+from kailash_studio.errors import EngineError, JournalError, describe
 from kailash_studio.resilience.breaker import BreakerChange, BreakerSnapshot, BreakerState
 from kailash_studio.resilience.dead_letter import DeadLetter
 from kailash_studio.runtime import protocol
@@ -16,6 +16,7 @@ from kailash_studio.runtime.events import Sink
 from kailash_studio.runtime.happened import compare
 from kailash_studio.runtime.journal.journal import Journal
 from kailash_studio.runtime.journal.replay import Replayed, Replays, workflow_of
+from kailash_studio.runtime.why import Causes
 from kailash_studio.spec.values import to_plain
 from kailash_studio.workflow.reader import read
 
@@ -55,6 +56,7 @@ class Operations:
             "dead_letters": self._dead_letters,
             "dead_letter": self._dead_letter,
             "discard": self._discard,
+            "restore": self._restore,
             "happened": self._happened,
             "letter_rate": self._letter_rate,
             "replay": self._replay,
@@ -64,31 +66,39 @@ class Operations:
         }
 
     def _happened(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """How a run went: configured against happened for each node with policies, and why nodes did not run."""
         run = self._journal.run(request["run_id"])
-        nodes = workflow_of(self._journal, run).nodes
-        policies = {node_id: placed.resilience for node_id, placed in nodes.items()}
-        found = compare(policies, self._journal.events(run.run_id))
-        return {"nodes": {f.node: [f.configured, f.happened, list(f.differences)] for f in found}}
+        workflow = workflow_of(self._journal, run)
+        policies = {node_id: placed.resilience for node_id, placed in workflow.nodes.items()}
+        told = self._journal.events(run.run_id)
+        causes = Causes(told, workflow)
+        return {
+            "nodes": {f.node: [f.configured, f.happened, list(f.differences)] for f in compare(policies, told)},
+            "why": {node: causes.why(node) for node in causes.not_run()},
+        }
 
     def _discard(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        return {"changed": self._journal.change_dead_letters(request["ids"], "discarded", "discarded by hand")}
+        ids = [letter.id for letter in self._chosen(request)]
+        return {"changed": self._journal.change_dead_letters(ids, "discarded", "discarded by hand")}
+
+    def _restore(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Let discarded letters wait again."""
+        ids = [letter.id for letter in self._chosen(request)]
+        return {"changed": self._journal.change_dead_letters(ids, "new", "restored by hand")}
 
     def _dead_letters(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """The letters of a page; or, asked for ``groups``, those that failed alike taken together."""
         state, text = str(request.get("state", "")), str(request.get("text", ""))
         limit = int(request.get("limit", 200))
-        answer: dict[str, Any] = {"total": self._journal.count_dead_letters(state=state, text=text)}
         if request.get("groups"):
             found = self._journal.dead_letter_groups(state=state, text=text, limit=limit)
-            return answer | {"groups": [[g.fingerprint, g.count, g.node, g.error, g.first, g.last] for g in found]}
+            total = self._journal.count_dead_letters(state=state, text=text)
+            groups = [[g.fingerprint, g.count, g.node, g.error, g.first, g.last, g.newest] for g in found]
+            return {"total": total, "groups": groups}
         alike = str(request.get("fingerprint", ""))
         letters = self._journal.dead_letters(state=state, text=text, fingerprint=alike, limit=limit)
-        return answer | {
-            "rows": [
-                [x.id, x.timestamp, x.workflow, x.node, x.error, len(x.attempts), x.state, x.fingerprint]
-                for x in letters
-            ]
-        }
+        rows = [[x.id, x.timestamp, x.workflow, x.node, x.error, len(x.attempts), x.state] for x in letters]
+        return {"total": self._journal.count_dead_letters(state=state, text=text, fingerprint=alike), "rows": rows}
 
     def _letter_rate(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """How many were given up in each of the last spans of time."""
@@ -111,9 +121,9 @@ class Operations:
         return {**to_plain(letter.as_entry()), "inputs": inputs, "note": letter.note, "replays": letter.replays}
 
     def _replay(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Begin to replay letters by ids, or all that failed alike; updates tell how it goes."""
+        """Begin to replay letters; messages tell how it goes. With ``dry`` only say what would happen."""
         against = read(request["workflow"]).workflow if request.get("workflow") else None
-        letters = self._wanted(request)
+        letters = self._chosen(request)
         replays = Replays(
             self._journal,
             self._runtime,
@@ -122,18 +132,20 @@ class Operations:
             sink=self._replayed if len(letters) == 1 else None,
         )
         if request.get("dry"):
-            return {"forecast": [replays.forecast(letter) for letter in letters[:_FORECASTS]], "count": len(letters)}
+            return {"forecast": [_forecast(replays, letter) for letter in letters[:_FORECASTS]], "count": len(letters)}
         if self._replaying is not None and not self._replaying.done():
             raise EngineError("A replay is under way: wait for its end, or stop it.")
         self._replaying = asyncio.create_task(self._all_again(replays, letters))
         self._tasks[f"replay-{id(self._replaying)}"] = self._replaying
         return {"count": len(letters)}
 
-    def _wanted(self, request: Mapping[str, Any]) -> list[DeadLetter]:
-        if request.get("fingerprint"):
-            state = str(request.get("state") or "new")
-            return self._journal.dead_letters(state=state, fingerprint=request["fingerprint"], limit=_MOST_AT_ONCE)
-        return self._journal.dead_letters(state="", ids=request["letters"])
+    def _chosen(self, request: Mapping[str, Any]) -> list[DeadLetter]:
+        """The letters with given ids, and those that failed alike among what a filter shows."""
+        found = self._journal.dead_letters(state="", ids=request["letters"]) if request.get("letters") else []
+        state, text = str(request.get("state", "")), str(request.get("text", ""))
+        for fingerprint in request.get("groups", ()):
+            found += self._journal.dead_letters(state=state, text=text, fingerprint=fingerprint, limit=_MOST_AT_ONCE)
+        return list({letter.id: letter for letter in found}.values())
 
     async def _all_again(self, replays: Replays, letters: list[DeadLetter]) -> None:
         counts = {"resolved": 0, "failed": 0, "refused": 0}
@@ -146,7 +158,10 @@ class Operations:
         def told(end: Replayed) -> None:
             nonlocal last, reason
             counts[end.state] += 1
-            reason = f"{end.letter.node}: {end.reason}" if end.reason else reason
+            if end.reason:
+                reason = (
+                    end.reason if end.reason.startswith(f"{end.letter.node}:") else f"{end.letter.node}: {end.reason}"
+                )
             if time.monotonic() - last > 1 / protocol.UPDATES_PER_SECOND:
                 last = time.monotonic()
                 say()
@@ -155,6 +170,8 @@ class Operations:
             await replays.replay(letters, told=told)
         except asyncio.CancelledError:
             reason = "stopped by hand"
+        except Exception as error:  # noqa: BLE001 - a full disk, or a bug: the window must hear of either
+            reason = describe(error)
         finally:
             say(ended=True)
             self._tasks.pop(f"replay-{id(self._replaying)}", None)
@@ -170,11 +187,13 @@ class Operations:
         told = []
         for key in sorted(live.keys() | kept.keys()):
             snapshot = live[key].snapshot() if key in live else kept[key]
+            share = live[key].failure_share() if key in live else None
             told.append(
                 {
                     "key": key,
                     "state": snapshot.state,
                     "failures": snapshot.failures,
+                    "failure_rate": share,
                     "reason": snapshot.reason,
                     "updated": snapshot.updated_wall,
                     "changes": [
@@ -202,3 +221,10 @@ class Operations:
         change = BreakerChange(key, kept.state, state, why)
         self._journal.save_breaker(key, BreakerSnapshot(state, now, 0, 0, why, now), change).wait(10)
         return {}
+
+
+def _forecast(replays: Replays, letter: DeadLetter) -> str:
+    try:
+        return replays.forecast(letter)
+    except JournalError as error:
+        return f"{letter.id[:12]}  {letter.node}: {error}"

@@ -31,6 +31,22 @@ def counts(event: Event) -> str:
     return ", ".join(f"{details[kind]} {kind}" for kind in kinds if details[kind]) or "no nodes"
 
 
+STANDS = {
+    "before": "before its call",
+    "after": "after its call",
+    "error": "over its failure",
+    "retry": "before another attempt",
+    "fallback": "before its fallback",
+}
+_DOES = {"give": "its outputs are given by hand", "skip": "it is skipped", "again": "it is called again"}
+
+
+def own_error(event: Event) -> str:
+    """The error that an event tells of, without its node's name where the line says that already."""
+    error = str(event.details["error"])
+    return error.removeprefix(f"{event.node}: ")
+
+
 def around(event: Event) -> tuple[str, str] | None:
     """What happened around a node's call, as level and sentence; None for events of other kinds."""
     told = event.details
@@ -39,22 +55,41 @@ def around(event: Event) -> tuple[str, str] | None:
             then = f"again in {duration(told['wait'])}" if told["wait"] is not None else told["why"]
             then += f", as {told['why']}" if told["wait"] is not None and told["why"] else ""
             failed = f"Attempt {told['attempt']} failed after {duration(told['seconds'])}"
-            return "warning", f"{failed} ({then}): {told['error']}"
+            return "warning", f"{failed} ({then}): {own_error(event)}"
         case guard.ATTEMPT_SUCCEEDED:
             return "info", f"Attempt {told['attempt']} succeeded."
         case guard.ATTEMPT_HEDGED:
             return "info", f"No answer after {duration(told['after'])}: a second, equal call was started."
         case guard.CALL_REFUSED:
-            return "warning", f"Not called: {told['error']}"
+            return "warning", f"Not called: {own_error(event)}"
         case guard.CALL_HELD:
             return "info", f"Held for {duration(told['seconds'])} by its rate limit."
         case guard.BREAKER_CHANGED:
             level = "warning" if told["after"] in {"open", "forced_open"} else "info"
             return level, f"Circuit breaker {told['key']}: {told['before']} to {told['after']}, {told['reason']}."
         case events.FALLBACK_STARTED:
-            return "warning", f"Failed, so its fallback {told['fallback']} runs: {told['error']}"
+            return "warning", f"Failed, so its fallback {told['fallback']} runs: {own_error(event)}"
         case events.NODE_RECOVERED:
             given = f": {rows(event)}" if told["rows"] else ""
             return "warning", f"Recovered by {told['by']} in {duration(told['seconds'])}{given}."
+        case _:
+            return _by_hand(event)
+
+
+def _by_hand(event: Event) -> tuple[str, str] | None:
+    """What somebody did to a run, or a full disk."""
+    told = event.details
+    match event.kind:
+        case events.INPUTS_EDITED | events.OUTPUTS_EDITED | events.PARAMETERS_EDITED:
+            ((what, names),) = told.items()
+            return "info", f"Given by hand, {what}: {', '.join(names)}."
+        case events.NODE_STOPPED:
+            return "info", f"Stopped {STANDS[told['when']]} ({told['reason']})."
+        case events.NODE_CONTINUED:
+            return "info", "Goes on." if told["do"] == "go_on" else f"Goes on: {_DOES[told['do']]}."
+        case events.RUN_PAUSED:
+            return "warning", f"The run is paused. {told['reason']}."
+        case events.RUN_CONTINUED:
+            return "info", "The run goes on."
         case _:
             return None

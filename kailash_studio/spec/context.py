@@ -101,9 +101,10 @@ class RunScope:
         secret: Gives the value of a named secret.
         log: Takes a level name, a node id and a sentence.
         note: Takes the kind, node id and details of an event that happens around a node's call.
+        retrying: Awaited with the context and the error before a node waits for another attempt; None: nobody asks.
     """
 
-    __slots__ = ("folder", "log", "note", "resources", "root", "run_id", "secret")
+    __slots__ = ("folder", "log", "note", "resources", "retrying", "root", "run_id", "secret")
 
     def __init__(
         self,
@@ -122,6 +123,7 @@ class RunScope:
         self.secret = secret
         self.log = log or (lambda level, node_id, text: None)
         self.note: Callable[[str, str, Mapping[str, Any]], None] = lambda kind, node_id, details: None
+        self.retrying: Callable[[RunContext, str], Awaitable[None]] | None = None
 
 
 class RunContext:

@@ -36,15 +36,15 @@ class WebServer:
 
 
 @contextlib.contextmanager
-def serving(answer: Callable[[Request], Reply]) -> Iterator[WebServer]:
-    """A server that gives ``answer(request)`` as (status, headers, body); a caller that hangs up is no fault."""
+def serving(answer: Callable[[Request], Reply], port: int = 0) -> Iterator[WebServer]:
+    """A server, on a free port or this one, that gives ``answer(request)`` as (status, headers, body)."""
     known = WebServer()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def handle_one_request(self) -> None:
-            with contextlib.suppress(ConnectionError):
+            with contextlib.suppress(ConnectionError):  # a caller that hangs up is no fault
                 super().handle_one_request()
 
         def _answer(self) -> None:
@@ -65,7 +65,7 @@ def serving(answer: Callable[[Request], Reply]) -> Iterator[WebServer]:
 
     for method in METHODS:
         setattr(Handler, f"do_{method}", Handler._answer)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     known.url = f"http://127.0.0.1:{server.server_port}"

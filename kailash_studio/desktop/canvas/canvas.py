@@ -9,7 +9,7 @@ from PySide6.QtCore import QPoint, QRectF, QSize, QTimer, Signal
 from PySide6.QtGui import QHideEvent, QImage, QPainter, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from kailash_studio.desktop.canvas.drawing import Refusal
+from kailash_studio.desktop.canvas.drawing import FallbackRefusal, Refusal
 from kailash_studio.desktop.canvas.gestures import Table
 from kailash_studio.desktop.canvas.hands import NODE_TYPE_MIME, CanvasHands
 from kailash_studio.desktop.canvas.metrics import DOTS, SMALL, WIDTH, height, snapped
@@ -43,10 +43,13 @@ class Canvas(QWidget):
 
     Attributes:
         refusal: Asked with (from node, output, to node, input) while a connection is drawn: why not, or none.
+        fallback_refusal: Asked with (node, its fallback) while a fallback is drawn: why not, or none.
 
     Signals:
         type_dropped: A node type came from the palette: its name, and where the new card's corner belongs.
         connection_drawn: From node, output, to node, input; also when the input is occupied.
+        fallback_drawn: A node, and the one that shall take over when it fails.
+        fallback_dropped_on_canvas: A node whose fallback is still to be chosen, and where a new card's corner belongs.
         connection_dropped_on_canvas: Node, port, whether it is an output, and where a new card's corner belongs.
         connection_selected: The selected connection's key, or an empty text.
         connection_delete_requested: A connection's key.
@@ -63,6 +66,8 @@ class Canvas(QWidget):
 
     type_dropped = Signal(str, float, float)
     connection_drawn = Signal(str, str, str, str)
+    fallback_drawn = Signal(str, str)
+    fallback_dropped_on_canvas = Signal(str, float, float)
     connection_dropped_on_canvas = Signal(str, str, bool, float, float)  # type: ignore[var-annotated]  # stubs end at 4
     connection_selected = Signal(str)
     connection_delete_requested = Signal(str)
@@ -79,6 +84,7 @@ class Canvas(QWidget):
     def __init__(self, theme: Theme, icons: Icons, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.refusal: Refusal = lambda *_ends: None
+        self.fallback_refusal: FallbackRefusal = lambda *_ends: None
         self._paper = Paper(theme, icons)
         self._viewer = StudioViewer(self._paper, self)
         self._store = Store(self._viewer, self._paper)
@@ -223,6 +229,11 @@ class Canvas(QWidget):
     def center_on(self, node_id: str) -> None:
         """Show a node in the middle, large enough to be read."""
         self._viewer.look_at(self._store.cards[node_id].body(), max(self._viewer.zoom(), 0.6))
+
+    def show_node(self, node_id: str) -> None:
+        """Bring a node into view, where it is not seen whole."""
+        if not self._viewer.visible().contains(self._store.cards[node_id].body()):
+            self.center_on(node_id)
 
     def fit(self) -> None:
         """Show the whole graph."""

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
 from kailash_studio.desktop.canvas import face, signs
 from kailash_studio.desktop.canvas.compat import IN, OUT, AbstractNodeItem, NodeObject
 from kailash_studio.desktop.canvas.line import ConnectionLine
-from kailash_studio.desktop.canvas.metrics import MARGIN, PORT_REACH, RADIUS, SMALL, WIDTH, height, port_y
+from kailash_studio.desktop.canvas.metrics import FAILURE_X, MARGIN, PORT_REACH, RADIUS, SMALL, WIDTH, height, port_y
 from kailash_studio.desktop.canvas.paper import FaceKey, Paper
 from kailash_studio.desktop.canvas.port import PortDot
 from kailash_studio.desktop.canvas.view import NodeState, NodeView, PortView
@@ -136,6 +136,10 @@ class NodeCard(AbstractNodeItem):
     def problem_rect(self) -> QRectF:
         """Where the problem's mark is painted, in the card's own coordinates."""
         return QRectF(-4, -4, 16, 16)
+
+    def failure_point(self) -> QPointF:
+        """The failure port in the scene: a fallback is drawn from here."""
+        return QPointF(self.left + FAILURE_X, self.top + self.card_height)
 
     def output_label_at(self, x: float, y: float) -> PortDot | None:
         """The output whose label is at a point in the scene."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from kailash_studio.desktop.canvas.viewer import StudioViewer
 
 Refusal = Callable[[str, str, str, str], str | None]
+FallbackRefusal = Callable[[str, str], str | None]
 
 _SAME_NODE = "A node cannot take its own output."
 _SAME_KIND = "Connect an output with an input."

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QPainter
+from PySide6.QtGui import QPainter, QPainterPath
 
+from kailash_studio.desktop.canvas import hints
 from kailash_studio.desktop.canvas.compat import OUT
 from kailash_studio.desktop.canvas.drawing import ConnectionDrag
-from kailash_studio.desktop.canvas.metrics import GRID, HEAD, ROW, WIDTH, snapped
+from kailash_studio.desktop.canvas.line import fallback_curve
+from kailash_studio.desktop.canvas.metrics import FAILURE_X, GRID, HEAD, RADIUS, ROW, WIDTH, snapped
 
 if TYPE_CHECKING:
     from kailash_studio.desktop.canvas.canvas import Canvas
@@ -190,6 +192,87 @@ class Connect:
         """Draw the connection as it would be."""
         if self._drawing:
             self._drag.paint(painter)
+
+
+class DrawFallback:
+    """Draws from a card's failure port to the card that takes over; a press without a move selects the card."""
+
+    def __init__(self, table: Table, card: NodeCard, point: QPointF) -> None:
+        self._table, self._card, self._origin = table, card, point
+        self._point = point
+        self._over: NodeCard | None = None
+        self._reasons: dict[str, str] = {}
+        self._reason = ""
+        self._drawing = False
+
+    def move(self, point: QPointF) -> None:
+        """Follow the mouse and tell why the card under it cannot take over."""
+        offset = point - self._origin
+        if not self._drawing and max(abs(offset.x()), abs(offset.y())) < START:
+            return
+        self._drawing, self._point = True, point
+        over = self._table.viewer.hit(point).card
+        self._over = over if over is not self._card else None
+        before, self._reason = self._reason, self._why_not(self._over) if self._over is not None else ""
+        if self._reason != before:
+            self._table.canvas.drag_message.emit(self._reason)
+        self._table.viewer.viewport().update()
+
+    def _why_not(self, card: NodeCard) -> str:
+        """Asked once for each card."""
+        name = card.view.id
+        if name not in self._reasons:
+            self._reasons[name] = self._table.canvas.fallback_refusal(self._card.view.id, name) or ""
+        return self._reasons[name]
+
+    def finish(self, point: QPointF) -> None:
+        """Tell what was drawn, or that it was dropped on the empty canvas."""
+        table, node_id = self._table, self._card.view.id
+        over, reason, drawing = self._over, self._reason, self._drawing
+        self.cancel()
+        if not drawing:
+            table.selection.set([node_id])
+        elif over is not None and not reason:
+            table.canvas.fallback_drawn.emit(node_id, over.view.id)
+        elif over is None and not self._card.body().contains(table.viewer.to_scene(point)):
+            at = table.viewer.to_scene(point)
+            table.canvas.fallback_dropped_on_canvas.emit(node_id, snapped(at.x() - FAILURE_X), snapped(at.y()))
+
+    def cancel(self) -> None:
+        """Draw nothing any more."""
+        if self._reason:
+            self._table.canvas.drag_message.emit("")
+        self._drawing = False
+        self._table.viewer.viewport().update()
+
+    def paint(self, painter: QPainter) -> None:
+        """Draw the dashed line, light up the card that would take over, and veil it when it cannot."""
+        if not self._drawing:
+            return
+        paper, viewer = self._table.paper, self._table.viewer
+        if self._over is not None and self._reason:
+            hints.veil(painter, paper, self._over)
+        elif self._over is not None:
+            painter.setPen(paper.pen("red", 255, 2.0))
+            painter.setBrush(paper.brush("red", 24))
+            painter.drawRoundedRect(self._over.body().adjusted(-4, -4, 4, 4), RADIUS + 4, RADIUS + 4)
+        at = viewer.to_scene(self._point)
+        if self._over is not None and not self._reason:
+            a, b, c, d = fallback_curve(self._card, self._over)
+        else:
+            a, d = self._card.failure_point(), at
+            bend = max(24.0, abs(d.y() - a.y()) * 0.5)
+            b, c = a + QPointF(0, bend), d - QPointF(0, bend if d.y() > a.y() else 0)
+        path = QPainterPath(a)
+        path.cubicTo(b, c, d)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.setPen(paper.pen("red", 255, 2.4, Qt.PenStyle.CustomDashLine))
+        painter.drawPath(path)
+        hints.failure_port(painter, paper, a, lit=True)
+        hints.failure_port(painter, paper, d, lit=False)
+        if self._reason:
+            painter.resetTransform()
+            hints.bubble(painter, paper, self._point, self._reason, QRectF(viewer.viewport().rect()))
 
 
 class Band(_Quiet):

@@ -17,7 +17,18 @@ from PySide6.QtGui import (
     QWheelEvent,
 )
 
-from kailash_studio.desktop.canvas.gestures import Band, Connect, Cut, Gesture, MoveCards, Nudge, Pan, PickLine, Table
+from kailash_studio.desktop.canvas.gestures import (
+    Band,
+    Connect,
+    Cut,
+    DrawFallback,
+    Gesture,
+    MoveCards,
+    Nudge,
+    Pan,
+    PickLine,
+    Table,
+)
 from kailash_studio.desktop.canvas.metrics import HEAD, RADIUS, WIDTH, height, snapped
 
 NODE_TYPE_MIME = "application/x-kailash-node-type"
@@ -79,12 +90,14 @@ class CanvasHands:
         add = bool(modifiers & (_Modifier.ShiftModifier | _Modifier.ControlModifier))
         if hit.port is not None and not add:
             self._begin(Connect(table, hit.port, point), button)
+        elif hit.card is not None and hit.failure and not add:
+            self._begin(DrawFallback(table, hit.card, point), button)
         elif hit.card is not None:
             self._begin(MoveCards(table, hit.card, point, add=add), button)
         elif modifiers & _Modifier.AltModifier:
             self._begin(Cut(table, point), button)
         elif hit.line is not None:
-            self._begin(PickLine(table, hit.line, on_pill=hit.on_pill), button)
+            self._begin(PickLine(table, hit.line, on_pill=hit.on_pill and hit.line.view.kind == "data"), button)
         else:
             self._begin(Band(table, point, add=add), button)
 
@@ -100,7 +113,7 @@ class CanvasHands:
         self._table.viewer.hover(hit)
         if self._space:
             shape = Qt.CursorShape.OpenHandCursor
-        elif hit.port is not None:
+        elif hit.port is not None or hit.failure:
             shape = Qt.CursorShape.CrossCursor
         elif hit.line is not None:
             shape = Qt.CursorShape.PointingHandCursor

@@ -27,6 +27,8 @@ def tip(hit: Hit, at: QPointF) -> str:
         needed = ", required" if view.required else ""
         doc = f"<br>{escape(view.doc)}" if view.doc else ""
         return f"<b>{escape(view.name)}</b> ({escape(view.data_type)}{needed}){doc}"
+    if hit.card is not None and hit.failure:
+        return f"Drag to the node that takes over when {escape(hit.card.view.title)} fails"
     if hit.card is not None:
         card = hit.card
         own = QPointF(at.x() - card.left, at.y() - card.top)
@@ -54,6 +56,17 @@ def lit_port(painter: QPainter, paper: Paper, dot: PortDot, radius: float, glow:
     painter.setPen(paper.pen("canvas", 255, 2.0))
     painter.setBrush(paper.brush(dot.token))
     shape(painter, middle, radius, many=dot.view.many)
+
+
+def failure_port(painter: QPainter, paper: Paper, at: QPointF, *, lit: bool) -> None:
+    """Draw the port that a fallback is drawn from; the painter is in scene coordinates."""
+    if lit:
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(paper.brush("red", 70))
+        painter.drawEllipse(at, 11, 11)
+    painter.setPen(paper.pen("canvas", 255, 2.0))
+    painter.setBrush(paper.brush("red"))
+    painter.drawEllipse(at, 6.5 if lit else 5.0, 6.5 if lit else 5.0)
 
 
 def dimmed_port(painter: QPainter, paper: Paper, dot: PortDot) -> None:

@@ -10,7 +10,7 @@ from PySide6.QtGui import QFont, QPainter, QPainterPath, QPen
 from PySide6.QtWidgets import QGraphicsPathItem, QStyleOptionGraphicsItem, QWidget
 
 from kailash_studio.desktop.canvas.compat import PipeItem
-from kailash_studio.desktop.canvas.metrics import HEAD, SMALL
+from kailash_studio.desktop.canvas.metrics import FAILURE_X, HEAD, SMALL
 from kailash_studio.desktop.canvas.view import ConnectionView
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 _ABOVE_BACKGROUND = -1.0
 _SAMPLES = tuple(i / 24 for i in range(25))
-_FALLBACK_X = 32.0
 RESTING, DIMMED = 210, 60
 """How strong the colour of a connection is."""
 
@@ -39,9 +38,9 @@ def curve(start: QPointF, end: QPointF) -> Controls:
 
 def fallback_curve(start: NodeCard, end: NodeCard) -> Controls:
     """Control points from the bottom of a card to its fallback's top when that is below, else to its left edge."""
-    a = QPointF(start.left + _FALLBACK_X, start.top + start.card_height)
+    a = start.failure_point()
     if end.top > a.y() + 16:
-        b = QPointF(end.left + _FALLBACK_X, end.top)
+        b = QPointF(end.left + FAILURE_X, end.top)
         reach = max(24.0, (b.y() - a.y()) * 0.5)
         return a, QPointF(a.x(), a.y() + reach), QPointF(b.x(), b.y() - reach), b
     b = QPointF(end.left, end.top + HEAD / 2)
@@ -57,7 +56,7 @@ class ConnectionLine(PipeItem):
         source: The card that gives.
         target: The card that takes.
         token: Its colour.
-        label: Text of the pill; empty for none.
+        label: Text of the pill; empty for none. Without one a fallback tells its place in the order of those tried.
         hovered: The mouse is on it.
         chosen: It is the selected connection.
         near: One of its cards is selected.
@@ -117,11 +116,15 @@ class ConnectionLine(PipeItem):
 
     def pill(self) -> QRectF:
         """The rectangle of the pill, empty without a label."""
-        if not self.label:
+        text = self._pill_text()
+        if not text:
             return QRectF()
         _, metrics = self._paper.font(10, QFont.Weight.Medium, True)
-        width, middle = metrics.horizontalAdvance(self.label) + 12, self.middle()
+        width, middle = metrics.horizontalAdvance(text) + 12, self.middle()
         return QRectF(middle.x() - width / 2, middle.y() - 8, width, 16)
+
+    def _pill_text(self) -> str:
+        return self.label or (f"fallback {self.view.order}" if self.view.order else "")
 
     def _points(self) -> list[tuple[float, float]]:
         if not self._sampled:
@@ -184,7 +187,7 @@ class ConnectionLine(PipeItem):
         painter.drawPath(self.path())
         if self.view.kind == "fallback":
             self._draw_ends(painter)
-        if self.label and not small:
+        if self._pill_text() and not small:
             self._draw_pill(painter)
 
     def _draw_ends(self, painter: QPainter) -> None:
@@ -202,4 +205,4 @@ class ConnectionLine(PipeItem):
         painter.drawRoundedRect(rect, 8, 8)
         painter.setFont(font)
         painter.setPen(self._paper.pen("text3" if self.dimmed else "text2"))
-        painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, self.label)
+        painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, self._pill_text())

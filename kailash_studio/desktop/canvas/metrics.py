@@ -20,6 +20,8 @@ PORT_REACH = 11.0
 SNAP = 18.0
 """How far from a port's middle the end of a connection snaps to it."""
 LINE_REACH = 6.0
+FAILURE_X = 32.0
+"""Where on a card's bottom edge its failure port is, from which its fallback is drawn."""
 
 ZOOM_MIN, ZOOM_MAX = 0.05, 2.5
 FAR = 0.28

@@ -7,7 +7,9 @@ from typing import Literal
 
 Problem = Literal["", "warning", "error"]
 Kind = Literal["data", "fallback"]
-State = Literal["idle", "queued", "running", "retrying", "succeeded", "recovered", "failed", "skipped", "cancelled"]
+State = Literal[
+    "idle", "queued", "running", "retrying", "succeeded", "recovered", "failed", "skipped", "cancelled", "stopped"
+]
 TURNING: frozenset[State] = frozenset({"running", "retrying"})
 
 
@@ -56,6 +58,7 @@ class NodeView:
         badges: Footer, from left to right; what does not fit is counted (``+2``).
         problem: Marks the card's corner.
         problem_text: Tooltip of the mark.
+        breakpoint: Marks the card's edge: ``on``, ``off``, or empty.
         known: False for a node type that is not installed; drawn with a dashed outline.
     """
 
@@ -71,6 +74,7 @@ class NodeView:
     badges: tuple[Badge, ...] = ()
     problem: Problem = ""
     problem_text: str = ""
+    breakpoint: str = ""
     known: bool = True
 
 
@@ -86,6 +90,7 @@ class ConnectionView:
         input: Its input; not used by a fallback.
         path: The part of the output that is taken, for the tooltip; empty for all of it.
         kind: ``fallback`` is drawn from the card's bottom edge, dashed and red.
+        order: Of a fallback, its place among those that are tried one after the other, from 1.
     """
 
     key: str
@@ -95,6 +100,7 @@ class ConnectionView:
     input: str
     path: str = ""
     kind: Kind = "data"
+    order: int = 0
 
 
 @dataclass(frozen=True, slots=True)

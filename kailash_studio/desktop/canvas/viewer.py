@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -31,7 +32,7 @@ from kailash_studio.desktop.canvas.card import NodeCard
 from kailash_studio.desktop.canvas.compat import NodeViewer
 from kailash_studio.desktop.canvas.ground import Ground
 from kailash_studio.desktop.canvas.line import ConnectionLine
-from kailash_studio.desktop.canvas.metrics import FAR, LINE_REACH, PORT_REACH, ZOOM_MAX, ZOOM_MIN
+from kailash_studio.desktop.canvas.metrics import FAR, LINE_REACH, PORT_REACH, SMALL, ZOOM_MAX, ZOOM_MIN
 
 if TYPE_CHECKING:
     from kailash_studio.desktop.canvas.events import Hands
@@ -47,12 +48,13 @@ _LOOSE = 3
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """What is at a point: at most a card, or one of its ports, or a connection."""
+    """What is at a point: at most a card, or one of its ports (``failure``: that of a failure), or a connection."""
 
     card: NodeCard | None = None
     port: PortDot | None = None
     line: ConnectionLine | None = None
     on_pill: bool = False
+    failure: bool = False
 
 
 class StudioViewer(NodeViewer):
@@ -74,6 +76,8 @@ class StudioViewer(NodeViewer):
         self._pending: ConnectionLine | None = None
         self._hovered_line: ConnectionLine | None = None
         self._hovered_port: PortDot | None = None
+        self._hovered_card = ""  # its id: the card may be gone when it is looked for
+        self._hovered_failure = False
         self._chosen: ConnectionLine | None = None
         self._ground = Ground(paper)
         self._remove_stock_parts()
@@ -220,6 +224,9 @@ class StudioViewer(NodeViewer):
                 port = card.port_near(at.x(), at.y(), reach)
                 if port is not None:
                     return Hit(card, port)
+                off = card.failure_point() - at
+                if math.hypot(off.x(), off.y()) <= reach:
+                    return Hit(card, failure=True)
         for card in cards:
             if card.body().contains(at):
                 return Hit(card)
@@ -250,8 +257,10 @@ class StudioViewer(NodeViewer):
                     line.update()
             self._hovered_line = hit.line
             self.repaint_far()
-        if hit.port is not self._hovered_port:
-            self._hovered_port = hit.port
+        card = hit.card.view.id if hit.card is not None else ""
+        over = (hit.port, card, hit.failure)
+        if over != (self._hovered_port, self._hovered_card, self._hovered_failure):
+            self._hovered_port, self._hovered_card, self._hovered_failure = over
             self.viewport().update()
 
     def choose(self, line: ConnectionLine | None) -> None:
@@ -318,6 +327,9 @@ class StudioViewer(NodeViewer):
         """Draw what passes: the port under the mouse, a gesture, the hint on an empty canvas."""
         if self._hovered_port is not None:
             hints.lit_port(painter, self._paper, self._hovered_port, 6.5, 60)
+        card = self._store.cards.get(self._hovered_card) if self._store is not None else None
+        if card is not None and self.zoom() >= SMALL:
+            hints.failure_port(painter, self._paper, card.failure_point(), lit=self._hovered_failure)
         if self._hands is not None:
             self._hands.paint(painter)
         if self._store is not None and not self._store.cards:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from PySide6.QtCore import QRect, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import (
@@ -22,31 +22,17 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QPlainTextEdit, QTextEdit, QWidget
 
+from kailash_studio.desktop.editors.sql_highlight import SqlHighlighter
 from kailash_studio.desktop.theme import Theme
 
 COMMIT_AFTER_MS = 400
 
-_SQL_WORDS = (
-    "select from where and or not in is null like ilike between exists as on using join left right full inner outer "
-    "cross group by order having limit offset distinct union all intersect except with recursive insert into values "
-    "update set delete create table index view drop alter case when then else end asc desc returning cast over "
-    "partition true false interval any lateral"
-)
 _PYTHON_WORDS = " ".join(keyword.kwlist)
 
 Rule = tuple[re.Pattern[str], str, bool]
 
 
-def _rules(language: str) -> list[Rule]:
-    if language == "sql":
-        words = "|".join(_SQL_WORDS.split())
-        return [
-            (re.compile(rf"\b({words})\b", re.IGNORECASE), "purple", True),
-            (re.compile(r"\b\d+(\.\d+)?\b"), "teal", False),
-            (re.compile(r"\$\d+|(?<!:):[A-Za-z_]\w*"), "amber", False),
-            (re.compile(r"'([^']|'')*'?"), "green", False),
-            (re.compile(r"--.*$"), "text3", False),
-        ]
+def _rules() -> list[Rule]:
     words = "|".join(_PYTHON_WORDS.split())
     return [
         (re.compile(rf"\b({words})\b"), "purple", True),
@@ -57,16 +43,14 @@ def _rules(language: str) -> list[Rule]:
     ]
 
 
-class Highlighter(QSyntaxHighlighter):
-    """Colours words, numbers, texts, comments and, over several lines, docstrings and SQL block comments."""
+class PythonHighlighter(QSyntaxHighlighter):
+    """Colours words, numbers, texts, comments and, over several lines, docstrings."""
 
-    def __init__(self, document: QTextDocument, theme: Theme, language: str) -> None:
+    def __init__(self, document: QTextDocument, theme: Theme) -> None:
         super().__init__(document)
         self._theme = theme
-        self._rules = _rules(language)
-        self._blocks = (
-            (("/*", "*/", "text3"),) if language == "sql" else (('"""', '"""', "green"), ("'''", "'''", "green"))
-        )
+        self._rules = _rules()
+        self._blocks = (('"""', '"""', "green"), ("'''", "'''", "green"))
 
     def _format(self, token: str, bold: bool = False) -> QTextCharFormat:
         made = QTextCharFormat()
@@ -131,11 +115,13 @@ class CodeEditor(QPlainTextEdit):
         self._theme = theme
         self._committed = ""
         self._error_line = 0
+        self._line_tokens: dict[int, str] = {}
         self.setFont(theme.font(12, mono=True))
         self.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
         self.setTabStopDistance(self.fontMetrics().horizontalAdvance(" ") * 4)
         self.setTabChangesFocus(False)
-        self._highlighter = Highlighter(self.document(), theme, language)
+        made = SqlHighlighter if language == "sql" else PythonHighlighter
+        self._highlighter: QSyntaxHighlighter = made(self.document(), theme)
         self._gutter = _Gutter(self)
         self._rest = QTimer(self, singleShot=True, interval=COMMIT_AFTER_MS)
         self._rest.timeout.connect(self.commit)
@@ -175,6 +161,13 @@ class CodeEditor(QPlainTextEdit):
         if line != self._error_line:
             self._error_line = line
             self._mark_lines()
+            self._gutter.update()
+
+    def colour_numbers(self, tokens: Mapping[int, str]) -> None:
+        """Give line numbers, counted from 0, colours of their own."""
+        if tokens != self._line_tokens:
+            self._line_tokens = dict(tokens)
+            self._gutter.update()
 
     def focusOutEvent(self, event: QFocusEvent) -> None:
         """Leaving commits."""
@@ -246,7 +239,11 @@ class CodeEditor(QPlainTextEdit):
                     mark.format.setProperty(QTextFormat.Property.FullWidthSelection, True)
                     mark.cursor = QTextCursor(block)
                     marks.append(mark)
-        self.setExtraSelections(marks)
+        self.setExtraSelections([*marks, *self._more_marks()])
+
+    def _more_marks(self) -> list[QTextEdit.ExtraSelection]:
+        """Marks of an editor that knows more of its language."""
+        return []
 
     def gutter_width(self) -> int:
         """Room for the line numbers."""
@@ -278,8 +275,9 @@ class CodeEditor(QPlainTextEdit):
         while block.isValid() and top <= event.rect().bottom():
             height = self.blockBoundingRect(block).height()
             if block.isVisible():
-                wrong = block.blockNumber() == self._error_line - 1
-                token = "red" if wrong else "text2" if block.blockNumber() == current else "text3"
+                number = block.blockNumber()
+                token = "red" if number == self._error_line - 1 else "text2" if number == current else "text3"
+                token = self._line_tokens.get(number, token)
                 painter.setPen(self._theme.colour(token))
                 place = QRect(0, round(top), gutter.width() - 7, round(height))
                 painter.drawText(place, Qt.AlignmentFlag.AlignRight, str(block.blockNumber() + 1))

@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 )
 
 from kailash_studio.desktop.editors.code import CodeEditor
+from kailash_studio.desktop.editors.sql import SqlEditor
 from kailash_studio.desktop.icons import Icons
 from kailash_studio.desktop.theme import Theme
 from kailash_studio.desktop.widgets.basics import Segments, Switch
@@ -124,11 +125,17 @@ class TextField(Field):
 
 
 class CodeField(Field):
-    """SQL or Python."""
+    """SQL or Python.
+
+    Signals:
+        large_asked: SQL should be edited in a window of its own.
+    """
+
+    large_asked = Signal()
 
     def __init__(self, row: FormRow, theme: Theme) -> None:
         super().__init__()
-        self.edit = CodeEditor(theme, row.kind)
+        self.edit = SqlEditor(theme) if row.kind == "sql" else CodeEditor(theme, row.kind)
         self.edit.setMinimumHeight(260)
         self.edit.committed.connect(self.committed.emit)
         self._hold(self.edit, row)

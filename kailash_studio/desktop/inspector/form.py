@@ -9,6 +9,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 
 from kailash_studio.desktop.icons import Icons
+from kailash_studio.desktop.inspector.fields import CodeField
 from kailash_studio.desktop.inspector.group import Group
 from kailash_studio.desktop.inspector.row import Row
 from kailash_studio.desktop.theme import Theme
@@ -22,10 +23,12 @@ class Form(QScrollArea):
     Signals:
         changed: A parameter's name and its new value.
         reset: A parameter's name, to take its default again.
+        large_asked: A parameter's name, to edit it in a window of its own.
     """
 
     changed = Signal(str, object)
     reset = Signal(str)
+    large_asked = Signal(str)
 
     def __init__(self, theme: Theme, icons: Icons, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -78,6 +81,8 @@ class Form(QScrollArea):
         row = Row(declared, value, self._theme, self._icons)
         row.field.committed.connect(lambda committed: self.changed.emit(name, committed))
         row.reset.clicked.connect(lambda _checked=False: self.reset.emit(name))
+        if isinstance(row.field, CodeField):
+            row.field.large_asked.connect(lambda: self.large_asked.emit(name))
         return row
 
     def focus_field(self, name: str) -> bool:

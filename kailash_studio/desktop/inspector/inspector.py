@@ -20,12 +20,15 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from kailash_studio.desktop.editors.sql import SqlEditor
 from kailash_studio.desktop.icons import Icons
+from kailash_studio.desktop.inspector.fields import CodeField
 from kailash_studio.desktop.inspector.form import Form
 from kailash_studio.desktop.inspector.schedule_plot import SchedulePlot
 from kailash_studio.desktop.theme import Theme
 from kailash_studio.desktop.widgets.basics import ElidedLabel, EmptyState, label, panel_header
 from kailash_studio.resilience.schedule import Schedule
+from kailash_studio.services.sql_catalogue import Catalogue
 from kailash_studio.spec.form import FormRow
 
 
@@ -85,12 +88,14 @@ class Inspector(QWidget):
         parameter_reset: Node id, parameter.
         policy_changed: Node id, policy, new value or None.
         renamed: Node id, wanted id.
+        large_asked: Node id, parameter to edit in a window of its own.
     """
 
     parameter_changed = Signal(str, str, object)
     parameter_reset = Signal(str, str)
     policy_changed = Signal(str, str, object)
     renamed = Signal(str, str)
+    large_asked = Signal(str, str)
 
     def __init__(self, theme: Theme, icons: Icons, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -113,6 +118,7 @@ class Inspector(QWidget):
         self.form = Form(theme, icons, self)
         self.form.changed.connect(self._changed)
         self.form.reset.connect(self._reset)
+        self.form.large_asked.connect(self._ask_large)
         self.policies = Form(theme, icons, self)
         self.policies.changed.connect(self._policy_changed)
         self.policies.reset.connect(lambda name: self._policy_changed(name, None))
@@ -255,6 +261,17 @@ class Inspector(QWidget):
     def _reset(self, name: str) -> None:
         if self._view is not None:
             self.parameter_reset.emit(self._view.node_id, name)
+
+    def _ask_large(self, name: str) -> None:
+        if self._view is not None:
+            self.large_asked.emit(self._view.node_id, name)
+
+    def set_catalogue(self, node_id: str, name: str, catalogue: Catalogue) -> None:
+        """Complete from a catalogue in the SQL field of a node, while that is the one that is shown."""
+        if self._view is not None and self._view.node_id == node_id:
+            field = self.form.row(name).field
+            if isinstance(field, CodeField) and isinstance(field.edit, SqlEditor):
+                field.edit.set_catalogue(catalogue)
 
     def _policy_changed(self, name: str, value: object) -> None:
         if self._view is not None:

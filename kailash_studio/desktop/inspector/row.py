@@ -36,6 +36,13 @@ class Row(QWidget):
         self.reset.setToolTip("Back to the default")
         self.reset.setAccessibleName(f"Reset {row.title}")
         self.reset.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.large: QToolButton | None = None
+        if row.kind == "sql" and isinstance(self.field, CodeField):
+            self.large = QToolButton(self)
+            self.large.setIcon(icons.icon("maximize", "text3"))
+            self.large.setToolTip("Edit in a window of its own, with tables, test run and plan")
+            self.large.setAccessibleName(f"Edit {row.title} in a window")
+            self.large.clicked.connect(self.field.large_asked)
         self.problem = label("", "error_text", self)
         self.problem.setWordWrap(True)
         self.problem.hide()
@@ -46,6 +53,8 @@ class Row(QWidget):
         if is_tall(row):
             top = QHBoxLayout()
             top.addWidget(self.title, 1)
+            if self.large is not None:
+                top.addWidget(self.large)
             top.addWidget(self.reset)
             grid.addLayout(top, 0, 0)
             grid.addWidget(self.field, 1, 0)

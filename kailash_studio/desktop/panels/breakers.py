@@ -60,6 +60,9 @@ class Band(QWidget):
 class Breakers(QWidget):
     """The list of breakers.
 
+    Attributes:
+        told: What is shown.
+
     Signals:
         set_wanted: A key, and whether it is to be forced open or reset.
     """
@@ -71,6 +74,7 @@ class Breakers(QWidget):
         self.setObjectName("panel")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._theme = theme
+        self.told: list[dict[str, Any]] = []
         self.caption = label("", "muted", self)
         self.force = QPushButton(icons.icon("ban"), "Force open", self)
         self.force.setToolTip("Refuse all calls of the selected breaker until it is reset.")
@@ -83,7 +87,7 @@ class Breakers(QWidget):
         self.list.setAccessibleName("Circuit breakers")
         self.list.header().setSectionResizeMode(3, QHeaderView.ResizeMode.Stretch)
         self.list.header().setStretchLastSection(False)
-        for column, width in ((0, 170), (1, 84), (2, 62), (4, 150)):
+        for column, width in ((0, 130), (1, 76), (2, 72), (4, 96)):
             self.list.setColumnWidth(column, width)
         self._empty = EmptyState(
             icons, "zap", "No circuit breakers yet. Switch one on in a node's Resilience tab.", self
@@ -111,16 +115,21 @@ class Breakers(QWidget):
 
     def show_breakers(self, breakers: list[dict[str, Any]]) -> None:
         """Show them; the selected one stays selected."""
+        self.told = breakers
         chosen = self.chosen()
         self.list.clear()
         now = time.time()
         for told in breakers:
             state = told["state"]
-            words = [told["key"], state.replace("_", " "), str(told["failures"]), told["reason"], ""]
+            rate = told["failure_rate"]
+            failures = f"{told['failures']} in a row" if rate is None else f"{rate:.0%}"
+            failures = failures if state == "closed" else ""  # it counts nothing while it refuses
+            words = [told["key"], state.replace("_", " "), failures, told["reason"], ""]
             item = QTreeWidgetItem(self.list, words)
             item.setData(0, _KEY, told["key"])
             item.setForeground(1, self._theme.colour(STATE_TOKENS.get(state, "text2")))
             item.setForeground(3, self._theme.colour("text2"))
+            item.setToolTip(2, "of the calls in its window" if rate is not None else "since the last success")
             item.setToolTip(3, told["reason"])
             self.list.setItemWidget(item, 4, Band(self._theme, told["changes"], now, state))
             item.setSelected(told["key"] == chosen)

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from kailash_studio.errors import ParameterError
 from kailash_studio.resilience.breaker import BreakerChange, BreakerSnapshot
 from kailash_studio.resilience.dead_letter import DeadLetter
 from kailash_studio.runtime import events as kinds
 from kailash_studio.runtime.events import Event
 from kailash_studio.runtime.journal import contents
 from kailash_studio.runtime.journal.letters import DeadLetters, LetterGroup, insert
-from kailash_studio.runtime.journal.reading import RunRecord, Runs
+from kailash_studio.runtime.journal.reading import HIDDEN, RunRecord, Runs
 from kailash_studio.runtime.journal.store import plain
 from kailash_studio.runtime.journal.writer import Ack
+from kailash_studio.services.credentials.redaction import Redactor
 from kailash_studio.spec.context import Outputs
 from kailash_studio.spec.values import to_plain
 
@@ -25,8 +29,13 @@ _GAVE = frozenset({kinds.NODE_SUCCEEDED, kinds.NODE_RECOVERED})
 _FORGOTTEN = (  # a run that was killed says "running" for ever: what counts is when it was last heard of
     "SELECT run_id FROM runs WHERE started < :before AND run_id NOT IN "
     "(SELECT run_id FROM runs ORDER BY started DESC LIMIT :keep) AND (state != 'running' OR NOT EXISTS "
-    "(SELECT 1 FROM events WHERE events.run_id = runs.run_id AND wall >= :before))"
+    "(SELECT 1 FROM events WHERE events.run_id = runs.run_id AND wall >= :before)) "
+    # what a replay of a letter takes over is in its run, and in those that went on with the same work
+    "AND root NOT IN (SELECT root FROM runs JOIN dead_letters USING (run_id) "
+    "WHERE dead_letters.state IN ('new', 'replaying', 'poison'))"
 )
+_DAY = 86_400.0
+_KEPT_DAYS = 90.0
 _NAMED = "SELECT value FROM outputs UNION SELECT inputs FROM dead_letters UNION SELECT document FROM runs"
 
 
@@ -46,10 +55,13 @@ class Journal(Runs, DeadLetters):
         origin: str = "api",
         resumed_from: str = "",
         root: str = "",
+        redactor: Redactor | None = None,
     ) -> Ack:
-        """Write that a run begins, with the document that it runs."""
+        """Write that a run begins, with the document that it runs; secrets among the given values are hidden."""
         data = contents.encode(document)
         told = json.dumps(to_plain(given or {}))
+        if redactor is not None and redactor.occurs(told):
+            told = json.dumps({HIDDEN: redactor.value(to_plain(given or {}))})
 
         def work(connection: Any) -> None:
             name = contents.store(connection, self._values, data)
@@ -67,6 +79,7 @@ class Journal(Runs, DeadLetters):
         batch: Sequence[Event],
         outputs: Callable[[str], Outputs | None],
         letters: Sequence[DeadLetter] = (),
+        redactor: Redactor | None = None,
     ) -> Ack:
         """Write events with the outputs and the dead letters that belong to them, all or nothing.
 
@@ -75,6 +88,7 @@ class Journal(Runs, DeadLetters):
             batch: Its next events.
             outputs: Gives the outputs of a node that has just succeeded; called now.
             letters: Dead letters of failures among the events.
+            redactor: Hides secrets in outputs and in the letters' inputs; events and sentences come without.
         """
         given = [(event.node, outputs(event.node) or {}) for event in batch if event.kind in _GAVE]
         rows: list[tuple[Any, ...]] = []
@@ -87,9 +101,11 @@ class Journal(Runs, DeadLetters):
                 for e in batch
             )
             for node, named in given:
-                values.extend((plain(node), plain(name), contents.encode(value)) for name, value in named.items())
+                values.extend(
+                    (plain(node), plain(name), contents.encode(value, redactor)) for name, value in named.items()
+                )
             given.clear()  # large values are let go of as soon as they are encoded
-            inputs.extend(contents.encode(dict(letter.inputs)) for letter in letters)
+            inputs.extend(contents.encode(dict(letter.inputs), redactor) for letter in letters)
             return sum(len(data or b"") for _, _, data in values) + sum(len(data or b"") for data in inputs)
 
         def work(connection: Any) -> None:
@@ -143,7 +159,9 @@ class Journal(Runs, DeadLetters):
 
     # ------------------------------------------------------------------ retention
     def forget(self, before: float, *, keep: int = 20) -> int:
-        """Forget runs that began before a time, but the newest ones; dead letters that wait for somebody stay.
+        """Forget runs that began before a time, but the newest ones.
+
+        Dead letters that wait for somebody stay, with the runs whose work they are.
 
         Returns:
             How many runs were forgotten.
@@ -167,3 +185,24 @@ class Journal(Runs, DeadLetters):
         # after the commit, so that a kill in between leaves a file too many and never one too few
         self._writer.call(lambda connection: contents.sweep(connection, self._values))
         return count
+
+    def tidy(self) -> int:
+        """Forget what is older than is wanted, once a day whichever process comes first; how many runs.
+
+        ``KAILASH_STUDIO_KEEP_DAYS`` says how many days runs are kept, 90 without it; 0 keeps them for ever.
+
+        Raises:
+            ParameterError: It is not a number of days.
+            JournalError: It could not be written in time; then nothing was forgotten.
+        """
+        given = os.environ.get("KAILASH_STUDIO_KEEP_DAYS", str(_KEPT_DAYS))
+        try:
+            days = float(given)
+        except ValueError:
+            raise ParameterError(f"KAILASH_STUDIO_KEEP_DAYS is {given!r}: give a number of days, 0 for ever.") from None
+        mark = self.path.with_name(f"{self.path.stem}.tidied")
+        now = time.time()
+        if days <= 0 or (mark.exists() and now - mark.stat().st_mtime < _DAY):
+            return 0
+        mark.touch()
+        return self.forget(now - days * _DAY)

@@ -23,12 +23,12 @@ SELECT 1 FROM events WHERE run_id = ? AND node = ? AND kind IN ('node_succeeded'
 """
 # beside one max() the bare columns are those of the row that has it (SQLite promises it), beside min() too they are not
 _GROUPS = """
-WITH chosen AS (SELECT fingerprint, node, error, timestamp FROM dead_letters WHERE {}),
+WITH chosen AS (SELECT id, fingerprint, node, error, timestamp FROM dead_letters WHERE {}),
 newest AS (
-    SELECT fingerprint, count(*) AS number, node, error, max(timestamp) AS last FROM chosen GROUP BY fingerprint
+    SELECT fingerprint, count(*) AS number, node, error, max(timestamp) AS last, id FROM chosen GROUP BY fingerprint
 ),
 oldest AS (SELECT fingerprint, min(timestamp) AS first FROM chosen GROUP BY fingerprint)
-SELECT fingerprint, number, node, error, first, last FROM newest JOIN oldest USING (fingerprint)
+SELECT fingerprint, number, node, error, first, last, id FROM newest JOIN oldest USING (fingerprint)
 ORDER BY number DESC, fingerprint LIMIT ?
 """
 
@@ -44,6 +44,7 @@ class LetterGroup:
         error: What the newest says.
         first: When the oldest was given up, seconds since 1970.
         last: When the newest was.
+        newest: The id of the newest.
     """
 
     fingerprint: str
@@ -52,6 +53,7 @@ class LetterGroup:
     error: str
     first: float
     last: float
+    newest: str
 
 
 class DeadLetters(Store):

@@ -14,6 +14,7 @@ from kailash_studio.resilience.breaker import Breaker, BreakerChange
 from kailash_studio.runtime import events
 from kailash_studio.runtime.events import Event
 from kailash_studio.runtime.surroundings import Surroundings
+from kailash_studio.services.credentials.redaction import Redactor
 from kailash_studio.workflow.workflow import Workflow
 
 if TYPE_CHECKING:
@@ -28,23 +29,31 @@ _LOOK_SECONDS = 0.25
 class Recorder:
     """A sink that writes one run into the journal.
 
+    While the journal cannot be written, on a full disk for example, the run is paused: what a run does and what is
+    known of it must not drift apart. It goes on by itself.
+
     Attributes:
         run: The run; set before the first event.
     """
 
-    def __init__(self, journal: Journal, run_id: str, *, patience: float = _PATIENCE) -> None:
+    def __init__(
+        self, journal: Journal, run_id: str, redactor: Redactor | None = None, *, patience: float = _PATIENCE
+    ) -> None:
         """Prepare it.
 
         Args:
             journal: Where to.
             run_id: The run.
+            redactor: Hides the run's secrets.
             patience: Seconds that the end of the run waits for a disk that refuses, for example a full one.
         """
-        self._journal, self._run_id = journal, run_id
+        self._journal, self._run_id, self._redactor = journal, run_id, redactor
         self.run: Run | None = None
         self._patience = patience
         self._waiting: deque[Ack] = deque()
         self._failed: Ack | None = None
+        self._watch: asyncio.TimerHandle | None = None
+        self._paused = False
 
     def start(
         self,
@@ -71,6 +80,7 @@ class Recorder:
                 origin=origin,
                 resumed_from=before.run_id if before else "",
                 root=before.root if before else "",
+                redactor=self._redactor,
             )
         )
 
@@ -80,7 +90,21 @@ class Recorder:
         assert run is not None  # set before it begins
         failed = [event.node for event in batch if event.kind == events.NODE_FAILED]
         letters = [letter for letter in map(run.letter_of, failed) if letter is not None]
-        self._queued(self._journal.take(self._run_id, batch, run.outputs, letters))
+        self._queued(self._journal.take(self._run_id, batch, run.outputs, letters, self._redactor))
+        if self._journal.problem and self._watch is None:
+            self._watch = asyncio.get_running_loop().call_later(0, self._follow_problem)
+
+    def _follow_problem(self) -> None:
+        """Pause the run while the journal cannot be written, and look again."""
+        assert self.run is not None  # set before it begins
+        problem = self._journal.problem
+        if problem and not self._paused:
+            self._paused = self.run.pause(problem.rstrip("."))
+        elif self._paused and not problem:
+            self._paused = False
+            self.run.go_on()
+        again = asyncio.get_running_loop().call_later(_LOOK_SECONDS, self._follow_problem) if problem else None
+        self._watch = again
 
     async def committed(self) -> None:
         """Wait until all that was told is on the disk.
@@ -91,6 +115,8 @@ class Recorder:
         Raises:
             JournalError: Something that was told cannot be written, now or later.
         """
+        if self._watch is not None:
+            self._watch.cancel()
         if not await asyncio.to_thread(self._settled):
             logging.getLogger("kailash_studio.journal").warning(
                 "Run %s has ended and is not written yet. %s", self._run_id, self._journal.problem

@@ -282,3 +282,33 @@ def test_what_a_screen_reader_is_told(pair: Canvas) -> None:
     buttons = [button for button in pair.findChildren(QToolButton) if button.isVisible()]
     assert len(buttons) == 4
     assert all(button.accessibleName() for button in buttons)
+
+
+# ---------------------------------------------------------------------- fallbacks
+def failure_port(canvas: Canvas, hand: Any, node_id: str) -> tuple[float, float]:
+    at = canvas.store.cards[node_id].failure_point()
+    return at.x(), at.y()
+
+
+def test_a_fallback_is_drawn_from_the_failure_port(pair: Canvas, hand: Any) -> None:
+    hand.listen("fallback_drawn", "nodes_moved", "drag_message", "fallback_dropped_on_canvas")
+    start = failure_port(pair, hand, "a")
+    hand.drag(start, hand.head("b"), steps=8)
+    assert hand.heard["fallback_drawn"] == [("a", "b")]
+    pair.fallback_refusal = lambda node, other: f"{other} cannot stand in for {node}."
+    hand.drag(start, hand.head("b"), steps=8)
+    assert len(hand.heard["fallback_drawn"]) == 1
+    assert hand.heard["drag_message"] == [("b cannot stand in for a.",), ("",)]
+    hand.drag(start, (200, 400), steps=8)
+    assert hand.heard["fallback_dropped_on_canvas"] == [("a", 168.0, 400.0)]
+    assert hand.heard["nodes_moved"] == []
+
+
+def test_a_drawn_fallback_is_given_up_with_escape(pair: Canvas, hand: Any) -> None:
+    hand.listen("fallback_drawn", "fallback_dropped_on_canvas")
+    start = failure_port(pair, hand, "a")
+    hand.press(*start)
+    hand.pull(start, hand.head("b"))
+    hand.key(Qt.Key.Key_Escape)
+    hand.release(*hand.head("b"))
+    assert hand.heard == {"fallback_drawn": [], "fallback_dropped_on_canvas": []}

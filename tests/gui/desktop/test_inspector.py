@@ -450,3 +450,24 @@ def test_many_and_none_are_said(window: MainWindow) -> None:
     assert window.inspector._empty._text.text() == "2 nodes are selected."
     window.canvas.select([])
     assert "Select a node" in window.inspector._empty._text.text()
+
+
+def test_fallbacks_are_drawn_told_ordered_and_deleted(window: MainWindow) -> None:
+    first, second, third, other = (window.session.add_node("TableViewNode", (x, 0)) for x in (0, 400, 800, 1200))
+    window.session.connect_ports(second, "data", other, "rows")
+    window.canvas.fallback_drawn.emit(first, second)
+    assert f"{second} runs only when {first} fails now" in window.line.currentMessage()
+    window.canvas.fallback_drawn.emit(second, third)
+    lines = window.canvas.store.lines
+    assert [lines[f"fallback of {node}"].view.order for node in (first, second)] == [1, 2]
+    window.canvas.fallback_drawn.emit(other, third)
+    assert "already" in window.line.currentMessage()
+    window.canvas.connection_selected.emit(f"fallback of {first}")
+    window.actions_by_name["delete"].trigger()
+    assert list(lines) == [f"fallback of {second}"]
+    assert lines[f"fallback of {second}"].view.order == 1, "what is above it has changed"
+    window.session.undo()
+    assert lines[f"fallback of {second}"].view.order == 2
+    window.canvas.select([first])
+    window.actions_by_name["fallback"].trigger()
+    assert window.canvas.fallback_refusal(third, first) is not None

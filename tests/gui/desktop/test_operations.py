@@ -8,16 +8,28 @@ from typing import Any
 import pytest
 from PySide6.QtCore import QCoreApplication, Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QTreeWidgetItem
 
 from kailash_studio.desktop.icons import Icons
 from kailash_studio.desktop.panels.breakers import Band, Breakers
-from kailash_studio.desktop.panels.dead_letters import DeadLetters
+from kailash_studio.desktop.panels.dead_letters import Choice, DeadLetters
 from kailash_studio.desktop.theme import Theme
 from kailash_studio.desktop.window import MainWindow
 
 
-def rows(count: int) -> list[list[Any]]:
-    return [[f"{i:032x}", 1e9 + i, "nightly", f"node{i % 5}", f"error {i}", 3, "new", "f" * 16] for i in range(count)]
+def groups(*counts: int) -> list[list[Any]]:
+    """A group of failures for each number, as the engine tells it."""
+    return [[f"{i:016x}", count, f"node{i}", f"error {i}", 1e9, 1e9 + i, f"{i:032x}"] for i, count in enumerate(counts)]
+
+
+def members(count: int) -> list[list[Any]]:
+    return [[f"{100 + i:032x}", 1e9 + i, "nightly", "node0", f"error {i}", 3, "new"] for i in range(count)]
+
+
+def letter(letter_id: str, **inputs: Any) -> dict[str, Any]:
+    tried = [{"attempt": n, "error": f"down {n}"} for n in range(1, 7)]
+    about = {"node": "node0", "workflow": "nightly", "timestamp": 1e9, "note": "run r failed", "replays": 1}
+    return {"id": letter_id, "attempt_log": tried, "inputs": inputs, "run_id": "r", **about}
 
 
 @pytest.fixture
@@ -26,31 +38,96 @@ def letters(theme: Theme, icons: Icons, shown: Any) -> DeadLetters:
     return made
 
 
-def test_letters_are_chosen_replayed_and_discarded(letters: DeadLetters) -> None:
+def top(panel: DeadLetters, row: int) -> QTreeWidgetItem:
+    item = panel.list.topLevelItem(row)
+    assert item is not None
+    return item
+
+
+def test_groups_and_letters_are_chosen_replayed_and_discarded(letters: DeadLetters) -> None:
     asked: list[Any] = []
-    letters.replay_wanted.connect(lambda ids: asked.append(("replay", ids)))
-    letters.discard_wanted.connect(lambda ids: asked.append(("discard", ids)))
-    letters.details_wanted.connect(lambda letter_id: asked.append(("details", letter_id)))
+    for name in ("replay", "discard", "details", "members", "forecast"):
+        getattr(letters, f"{name}_wanted").connect(lambda *what, name=name: asked.append((name, *what)))
     assert not letters.replay.isEnabled()
-    letters.show_rows(rows(3), 3)
-    first, last = letters.list.topLevelItem(0), letters.list.topLevelItem(2)
-    assert first is not None
-    assert last is not None
-    first.setSelected(True)
-    assert asked == [("details", f"{0:032x}")]
-    letters.show_details(
-        {"id": f"{0:032x}", "attempt_log": [{"attempt": 1, "error": "down"}], "inputs": {"x": 5}, "run_id": "r"}
-    )
-    assert "attempt 1: down" in letters.inputs.toPlainText()
-    assert '"x": 5' in letters.inputs.toPlainText()
-    last.setSelected(True)
-    assert letters.inputs.toPlainText() == ""
+    letters.show_groups(groups(12, 1, 1), 14)
+    assert top(letters, 0).text(2) == "12"
+    top(letters, 1).setSelected(True)
+    assert asked == [("details", f"{1:032x}")]
+    top(letters, 2).setSelected(True)
     QTest.mouseClick(letters.replay, Qt.MouseButton.LeftButton)
+    QTest.keyClick(letters.list, Qt.Key.Key_Delete)
+    both = Choice([f"{1:032x}", f"{2:032x}"], [], "new", "")
+    assert asked[-2:] == [("replay", both, {}, False), ("discard", both)]
+    letters.list.clearSelection()
+    top(letters, 0).setSelected(True)
+    letters.actions_by_name["forecast_here"].trigger()
+    assert asked[-1] == ("forecast", Choice([], [f"{0:016x}"], "new", ""), True)
+    letters.show_forecast(["a would run."], 12)
+    assert "11 more" in letters.details.inputs.toPlainText()
+    top(letters, 0).setExpanded(True)
+    assert asked[-1] == ("members", f"{0:016x}", "new", "", 200)
+    letters.show_members(f"{0:016x}", members(3), 12)
+    letters.list.clearSelection()
+    child = top(letters, 0).child(1)
+    assert child is not None
+    child.setSelected(True)
+    assert letters.chosen().letters == [f"{101:032x}"]
+    rest = top(letters, 0).child(3)
+    assert rest is not None
+    letters.list.itemActivated.emit(rest, 0)
+    assert asked[-1] == ("members", f"{0:016x}", "new", "", 203)
+    letters.show_groups(groups(11, 1), 12)
+    assert top(letters, 0).isExpanded(), "what was opened stays open"
+
+
+def test_inputs_are_changed_for_a_replay(letters: DeadLetters) -> None:
+    asked: list[Any] = []
+    letters.replay_wanted.connect(lambda *what: asked.append(what))
+    letters.show_groups(groups(12), 12)
+    top(letters, 0).setSelected(True)
+    letters.show_details(letter("another", x=1))
+    assert letters.details.inputs.toPlainText() == "", "an answer that came too late"
+    letters.show_details(letter(f"{0:032x}", x=5, rows=[1, 2]))
+    details = letters.details
+    assert details.said.toolTip().startswith("newest of 12 · 6 attempts · run r")
+    assert "attempt 1: down 1" in details.said.toolTip()
+    assert "run r failed (1 failed replays)" in details.said.toolTip()
+    assert not details.replay.isVisible(), "nothing has been changed"
+    details.inputs.setPlainText('{"x": 7, "rows": [1, 2')
+    assert "line 1" in details.wrong.text()
+    assert not details.replay.isEnabled()
+    details.inputs.setPlainText('{"y": 7}')
+    assert "the node got no y: it got x, rows" in details.wrong.text()
+    details.inputs.setPlainText('{"x": 7, "rows": [1, 2]}')
+    assert details.wrong.text() == ""
+    QTest.mouseClick(details.replay, Qt.MouseButton.LeftButton)
+    assert asked == [(Choice([], [f"{0:016x}"], "new", ""), {"x": 7}, False)]
+
+
+def test_a_replay_tells_how_it_goes_and_can_be_stopped(letters: DeadLetters) -> None:
+    stopped: list[bool] = []
+    letters.stop_wanted.connect(lambda: stopped.append(True))
+    assert not letters.stop.isVisible()
+    told = {"total": 10_000, "resolved": 117, "failed": 3, "refused": 0, "reason": "a: down", "ended": False}
+    letters.show_progress(told)
+    assert letters.progress.toolTip() == "Replaying 120 of 10,000: 117 resolved, 3 failed · a: down"
+    QTest.mouseClick(letters.stop, Qt.MouseButton.LeftButton)
+    assert stopped == [True]
+    letters.show_progress({**told, "ended": True})
+    assert letters.progress.toolTip().startswith("Replayed 120 of 10,000")
+    assert not letters.stop.isVisible()
+
+
+def test_discarded_letters_can_be_restored(letters: DeadLetters) -> None:
+    asked: list[Any] = []
+    letters.restore_wanted.connect(asked.append)
+    letters.state.setCurrentIndex(3)
+    letters.show_groups(groups(1), 1)
+    top(letters, 0).setSelected(True)
+    assert letters.discard.accessibleName() == "Restore"
+    assert not letters.replay.isEnabled()
     QTest.mouseClick(letters.discard, Qt.MouseButton.LeftButton)
-    both = [f"{0:032x}", f"{2:032x}"]
-    assert asked[-2:] == [("replay", both), ("discard", both)]
-    letters.show_rows(rows(3)[1:], 2)
-    assert letters.chosen() == [f"{2:032x}"], "what is still there stays selected"
+    assert asked == [Choice([f"{0:032x}"], [], "discarded", "")]
 
 
 def test_filters_ask_once_after_a_moment_and_more_asks_for_more(letters: DeadLetters, qtbot: Any) -> None:
@@ -59,23 +136,23 @@ def test_filters_ask_once_after_a_moment_and_more_asks_for_more(letters: DeadLet
     QTest.keyClicks(letters.filter, "down")
     qtbot.waitUntil(lambda: bool(asked))
     assert asked == [("new", "down", 200)]
-    letters.show_rows(rows(200), 100_000)
+    letters.show_groups(groups(*[500] * 200), 100_000)
     assert letters.caption.text() == "100,000 letters"
     QTest.mouseClick(letters.more, Qt.MouseButton.LeftButton)
     assert asked[-1] == ("new", "down", 400)
     letters.state.setCurrentIndex(4)
     qtbot.waitUntil(lambda: len(asked) == 3)
     assert asked[-1] == ("", "down", 200)
-    letters.show_rows([], 0)
+    letters.show_groups([], 0)
     assert letters.stack.currentIndex() == 1
 
 
 def test_a_page_of_100000_letters_takes_less_than_100_ms_of_the_window(letters: DeadLetters) -> None:
-    page = rows(200)
     spent = []
     for _ in range(5):
         began = time.process_time()
-        letters.show_rows(page, 100_000)
+        letters.show_groups(groups(*[500] * 200), 100_000)
+        letters.show_members(f"{0:016x}", members(200), 500)
         QCoreApplication.processEvents()
         spent.append(time.process_time() - began)
     assert sorted(spent)[2] < 0.1, spent
@@ -86,15 +163,18 @@ def test_breakers_show_their_day_and_are_set_by_hand(theme: Theme, icons: Icons,
     now = time.time()
     panel.show_breakers(
         [
-            {"key": "w/a", "state": "open", "failures": 5, "reason": "5 failures in a row", "updated": now,
-             "changes": [[now - 3600, "open"]]},
-            {"key": "w/b", "state": "closed", "failures": 0, "reason": "", "updated": now, "changes": []},
+            {"key": "w/a", "state": "open", "failures": 5, "failure_rate": None, "reason": "5 failures in a row"}
+            | {"updated": now, "changes": [[now - 3600, "open"]]},
+            {"key": "w/b", "state": "closed", "failures": 0, "failure_rate": 0.4, "reason": ""}
+            | {"updated": now, "changes": []},
         ]
-    )  # fmt: skip
+    )
     assert panel.caption.text() == "2 breakers, 1 open"
     assert not panel.force.isEnabled()
     item = panel.list.topLevelItem(0)
     assert item is not None
+    assert item.text(2) == ""
+    assert panel.list.topLevelItem(1).text(2) == "40%"  # type: ignore[union-attr]
     band = panel.list.itemWidget(item, 4)
     assert isinstance(band, Band)
     assert "open" in band.toolTip()

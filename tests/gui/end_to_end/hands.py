@@ -61,6 +61,15 @@ def at(widget: QWidget, point: QPointF | QPoint) -> QPoint:
     return widget.mapToGlobal(point.toPoint() if isinstance(point, QPointF) else point)
 
 
+async def steady(widget: QWidget) -> QPoint:
+    """The middle of a widget once it stands still: a form that is being filled moves its rows."""
+    before, place = QPoint(), middle(widget)
+    while place != before or not widget.isVisible():
+        await settle()
+        before, place = place, middle(widget)
+    return place
+
+
 async def settle() -> None:
     """Let events that are under way arrive: two turns of the X server and of the loop."""
     app = QApplication.instance()

@@ -25,6 +25,16 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "CSVReaderNode": {"path": "absent.csv"},
     "FileWriterNode": {"path": "never.json"},
     "HTTPRequestNode": {"url": "http://127.0.0.1:9/"},
+    "CastColumnsNode": {"types": {"a": "text"}},
+    "ComputeColumnNode": {"expression": "a + 1"},
+    "ExcelReaderNode": {"path": "absent.xlsx"},
+    "ExcelWriterNode": {"path": "never.xlsx"},
+    "JSONReaderNode": {"path": "absent.json"},
+    "ParquetReaderNode": {"path": "absent.parquet"},
+    "ParquetWriterNode": {"path": "never.parquet"},
+    "JoinTablesNode": {"on": ["a"]},
+    "PivotTableNode": {"rows_by": ["a"], "columns": "a", "values": "a"},
+    "SortRowsNode": {"by": ["a"]},
 }
 ALWAYS = 1_000_000
 

@@ -74,9 +74,13 @@ def test_a_letter_is_listed_looked_at_replayed_and_resolved(document: str, tmp_p
     async def conversation(ask: Ask, until: Any) -> None:
         run = (await ask("run", workflow=document, folder=str(tmp_path)))["run_id"]
         await until(lambda m: m.get("update", {}).get("run_id") == run and m["update"].get("letters"))
-        listed = await ask("dead_letters", state="new", text="RISKY", limit=10)
-        assert listed["total"] == 1
-        ((letter_id, _, workflow, node, error, tries, state, _),) = listed["rows"]
+        grouped = await ask("dead_letters", state="new", text="RISKY", limit=10, groups=True)
+        assert grouped["total"] == 1
+        ((alike, count, node, error, first, last, newest),) = grouped["groups"]
+        assert (count, node, first) == (1, "risky", last)
+        listed = await ask("dead_letters", state="new", fingerprint=alike, limit=10)
+        ((letter_id, _, workflow, node, error, tries, state),) = listed["rows"]
+        assert letter_id == newest
         assert (workflow, node, tries, state) == ("nightly", "risky", 1, "new")
         assert "No such file" in error
         assert (await ask("dead_letters", state="new", text="something else", limit=10))["rows"] == []
@@ -85,11 +89,25 @@ def test_a_letter_is_listed_looked_at_replayed_and_resolved(document: str, tmp_p
         assert details["attempt_log"][0]["attempt"] == 1
         breakers = (await ask("breakers"))["breakers"]
         assert [(b["key"], b["state"]) for b in breakers] == [("nightly/risky", "open")]
+        rate = await ask("letter_rate", spans=4, seconds=60.0)
+        assert sum(rate["counts"]) == 1
+        assert rate["counts"][3] == 1
+        said = await ask("replay", letters=[letter_id], dry=True)
+        assert said == {
+            "forecast": [f"{letter_id[:12]}  risky: risky would run; what start gave is taken over."],
+            "count": 1,
+        }
+        assert await ask("replay", groups=[alike], state="new", text="RISKY") == {"count": 1}
+        told = (await until(lambda m: m.get("replay", {}).get("ended")))["replay"]
+        assert (told["total"], told["failed"]) == (1, 1)
+        assert told["reason"].startswith("risky: line 2: FileNotFoundError")
         (tmp_path / "ok").touch()
-        again = (await ask("replay", letter=letter_id))["run_id"]
-        refused = await ask("replay", letter=letter_id)
-        assert "cannot be replayed now" in refused["error"]["sentence"]
-        await until(lambda m: m.get("update", {}).get("run_id") == again and m["update"].get("letters"))
+        await asyncio.sleep(0.01)  # the breaker was opened by the failure
+        await ask("replay", letters=[letter_id])
+        refused = await ask("replay", letters=[letter_id])
+        assert "under way" in refused["error"]["sentence"]
+        told = (await until(lambda m: m.get("replay", {}).get("ended") and m["replay"]["resolved"]))["replay"]
+        assert told == {"total": 1, "resolved": 1, "failed": 0, "refused": 0, "reason": "", "ended": True}
         assert (await ask("dead_letters", state="new", text="", limit=10))["total"] == 0
         assert (await ask("dead_letters", state="resolved", text="", limit=10))["total"] == 1
 
@@ -122,8 +140,56 @@ def test_letters_are_discarded(document: str, tmp_path: Path) -> None:
         run = (await ask("run", workflow=document, folder=str(tmp_path)))["run_id"]
         await until(lambda m: m.get("update", {}).get("run_id") == run and m["update"].get("letters"))
         ids = [row[0] for row in (await ask("dead_letters", state="new", text="", limit=10))["rows"]]
-        assert (await ask("discard", ids=ids))["changed"] == 1
+        assert (await ask("discard", letters=ids))["changed"] == 1
         assert (await ask("dead_letters", state="", text="", limit=10))["rows"][0][6] == "discarded"
+        assert (await ask("restore", letters=ids))["changed"] == 1
+        assert (await ask("dead_letters", state="new", text="", limit=10))["total"] == 1
         assert "does not know" in (await ask("nonsense"))["error"]["sentence"]
+
+    talk(conversation)
+
+
+def test_a_run_is_debugged(tmp_path: Path) -> None:
+    builder = WorkflowBuilder("w")
+    builder.add_node("PythonCodeNode", "start", code="def start(): return [{'a': 1}, {'a': 2}]")
+    builder.add_node("PythonCodeNode", "sum", code="def total(rows): return sum(r['a'] for r in rows)")
+    builder.add_node("PythonCodeNode", "last", code="def last(x): return x")
+    builder.add_connection("start", "result", "sum", "rows")
+    builder.add_connection("sum", "result", "last", "x")
+    document = builder.build().to_json()
+
+    async def conversation(ask: Ask, until: Any) -> None:
+        wrong = await ask("run", workflow=document, folder=str(tmp_path), breakpoints=[{"node": "sum", "at": 1}])
+        assert "breakpoint cannot be read" in wrong["error"]["sentence"]
+        points = [{"node": "sum"}]
+        run = (await ask("run", workflow=document, folder=str(tmp_path), breakpoints=points))["run_id"]
+
+        def stopped(node: str, number: int) -> Callable[[dict[str, Any]], bool]:
+            def fits(message: dict[str, Any]) -> bool:
+                state = message.get("update", {}).get("states", {}).get(node, {})
+                return state.get("state") == "stopped" and state["stop"] == number
+
+            return fits
+
+        await until(stopped("sum", 1))
+        seen = await ask("stop_values", run_id=run, stop=1)
+        assert (seen["node"], seen["when"], seen["outputs"]) == ("sum", "before", None)
+        assert seen["inputs"]["rows"]["page"]["rows"] == [["1"], ["2"]]
+        assert json.loads(seen["inputs"]["rows"]["plain"]) == [{"a": 1}, {"a": 2}]
+        found = await ask("evaluate", run_id=run, stop=1, expression="len(inputs['rows'])")
+        assert found["page"]["tree"]["text"] == "2"
+        wrong = await ask("evaluate", run_id=run, stop=1, expression="nonsense")
+        assert "nonsense" in wrong["error"]["sentence"]
+        await ask("step", run_id=run, stop=1, inputs={"rows": [{"a": 40}]})
+        await until(stopped("sum", 2))
+        assert (await ask("stop_values", run_id=run, stop=2))["outputs"]["result"]["plain"] == "40"
+        await ask("breakpoints", run_id=run, breakpoints=[])
+        await ask("go_on", run_id=run, stop=2, go="give", outputs={"result": 7})
+        ended = await until(lambda m: m.get("update", {}).get("run_id") == run and m["update"]["run"])
+        assert ended["update"]["run"]["state"] == "succeeded"
+        page = await ask("page", run_id=run, node="last", output="result")
+        assert page["tree"]["text"] == "7"
+        await until(lambda m: m.get("update", {}).get("run_id") == run and m["update"].get("kept"))
+        assert "over" in (await ask("go_on", run_id="another", stop=1))["error"]["sentence"]
 
     talk(conversation)

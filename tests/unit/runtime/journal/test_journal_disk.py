@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -18,14 +18,17 @@ from typing import Any
 import pytest
 
 from kailash_studio import WorkflowBuilder
-from kailash_studio.errors import JournalError
+from kailash_studio.errors import JournalError, ParameterError
 from kailash_studio.nodes.code import PythonCodeNode
+from kailash_studio.resilience.dead_letter import DeadLetter
 from kailash_studio.runtime.async_local import AsyncLocalRuntime
-from kailash_studio.runtime.events import Event
+from kailash_studio.runtime.events import RUN_CONTINUED, RUN_PAUSED, Event
 from kailash_studio.runtime.journal import schema, store
 from kailash_studio.runtime.journal.journal import Journal
 from kailash_studio.runtime.journal.recorder import Recorder
 from kailash_studio.runtime.journal.writer import Writer
+from kailash_studio.runtime.outcome import Outcome
+from kailash_studio.runtime.wording import around
 
 
 @pytest.fixture
@@ -137,6 +140,56 @@ def test_a_run_ends_on_a_full_disk_and_is_written_when_there_is_room(
     assert journal.finished(run_id) == {"n": {"result": large(1)}}
 
 
+def test_a_run_is_paused_while_the_disk_is_full_and_then_goes_on(
+    full: tuple[Journal, Callable[[], None]],
+) -> None:
+    journal, make_room = full
+    told: list[Event] = []
+    called: list[str] = []
+
+    async def work() -> Outcome:
+        paused = asyncio.Event()
+
+        def sink(batch: Sequence[Event]) -> None:
+            told.extend(batch)
+            if any(event.kind == RUN_PAUSED for event in batch):
+                paused.set()
+
+        async def first(x: str) -> str:
+            while not journal.problem:
+                await asyncio.sleep(0.01)
+            return "given"
+
+        async def second(x: str) -> str:
+            called.append(x)
+            await asyncio.sleep(0.01)  # by now it is paused
+            return x
+
+        builder = WorkflowBuilder("w")
+        builder.add_node("too_much", PythonCodeNode.from_function(lambda: large(1), name="too_much"))
+        builder.add_node("first", PythonCodeNode.from_function(first))
+        builder.add_connection("too_much", "result", "first", "x")
+        for name, before in (("second", "first"), ("third", "second"), ("fourth", "third")):
+            builder.add_node(name, PythonCodeNode.from_function(second))
+            builder.add_connection(before, "result", name, "x")
+        running = asyncio.create_task(AsyncLocalRuntime(journal=journal).run(builder, sink=sink))
+        await asyncio.wait_for(paused.wait(), 30)
+        await asyncio.sleep(0.05)
+        assert len(called) < 3, "nothing starts while it is paused"
+        assert not running.done()
+        make_room()
+        outcome, run_id = await asyncio.wait_for(running, 30)
+        assert [event.kind for event in journal.events(run_id)] == [event.kind for event in told]
+        return outcome
+
+    assert asyncio.run(work()).state == "succeeded"
+    assert len(called) == 3
+    around_pause = [event for event in told if event.kind in {RUN_PAUSED, RUN_CONTINUED}]
+    assert [event.kind for event in around_pause] == [RUN_PAUSED, RUN_CONTINUED]
+    assert "full" in around_pause[0].details["reason"]
+    assert around(around_pause[0]) == ("warning", f"The run is paused. {around_pause[0].details['reason']}.")
+
+
 def test_a_claim_that_a_full_disk_refused_is_not_made_later(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
     schema.connect(path).close()
@@ -210,7 +263,7 @@ _SPILLING = """
 import sys
 from pathlib import Path
 from random import Random
-from kailash_studio.runtime.events import Event
+from kailash_studio.runtime.events import RUN_CONTINUED, RUN_PAUSED, Event
 from kailash_studio.runtime.journal.journal import Journal
 
 journal, first = Journal(Path(sys.argv[1])), int(sys.argv[2])
@@ -272,3 +325,39 @@ def test_a_file_that_is_wanted_again_while_it_is_being_forgotten_stays(journal: 
     other.close()
     assert len(calls) == 2
     assert journal.finished("young") == {"n0": {"result": value}}
+
+
+def test_runs_whose_work_still_waits_in_a_dead_letter_are_kept(journal: Journal) -> None:
+    letter = DeadLetter.of(
+        run_id="again", root="first", workflow="w", document_hash="", node="n0", node_type="T", timestamp=1.0,
+        error="down", error_class="E", code="", attempts=(), inputs={},
+    )  # fmt: skip
+    for number, (name, before) in enumerate((("first", ""), ("again", "first"), ("other", ""), ("new", ""))):
+        journal.start_run(name, "w", "", float(number), resumed_from=before, root=before)
+        told = succeeded(name, 0)._replace(wall=float(number))
+        letters = [letter] if name == "again" else []
+        journal.take(name, [told, finished(name, 1)], lambda node: {"result": 1}, letters).wait(20)
+    assert journal.forget(100.0, keep=1) == 1
+    assert [run.run_id for run in journal.runs()] == ["new", "again", "first"]
+    assert journal.finished_in_all("first") == {"n0": {"result": 1}}
+    journal.change_dead_letters([letter.id], "discarded")
+    assert journal.forget(100.0, keep=1) == 2
+    assert journal.count_dead_letters(state="") == 0
+
+
+def test_the_journal_is_tidied_once_a_day_as_the_environment_says(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(25):
+        journal.start_run(f"r{number:02}", "w", "", float(number)).wait(10)
+    monkeypatch.setenv("KAILASH_STUDIO_KEEP_DAYS", "soon")
+    with pytest.raises(ParameterError, match="KAILASH_STUDIO_KEEP_DAYS is 'soon'"):
+        journal.tidy()
+    monkeypatch.setenv("KAILASH_STUDIO_KEEP_DAYS", "0")
+    assert journal.tidy() == 0
+    monkeypatch.delenv("KAILASH_STUDIO_KEEP_DAYS")
+    assert journal.tidy() == 5, "the newest twenty stay, however old"
+    journal.start_run("old", "w", "", 0.5).wait(10)
+    assert journal.tidy() == 0, "it was done today"
+    os.utime(journal.path.with_name("journal.tidied"), (0, 0))
+    assert journal.tidy() == 1

@@ -1,0 +1,355 @@
+"""Connects the large SQL editors with the document and the engine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from PySide6.QtCore import QObject
+from PySide6.QtWidgets import QMessageBox, QWidget
+
+from kailash_studio.desktop.editors.sql_workbench import SqlWorkbench
+from kailash_studio.desktop.engine import Engine
+from kailash_studio.desktop.icons import Icons
+from kailash_studio.desktop.inspector import Inspector
+from kailash_studio.desktop.session import Session
+from kailash_studio.desktop.theme import Theme
+from kailash_studio.errors import EngineError
+from kailash_studio.services.sql_catalogue import Catalogue, Relation, relations_of
+from kailash_studio.spec.form import FormRow, form_rows
+from kailash_studio.spec.parameter import reference
+
+_VALUE_FIELDS = ("params", "parameters")
+_NO_VALUES = "This node has no place for values: write them into the statement, or use another node type."
+
+
+@dataclass(eq=False)
+class _Open:
+    """An open editor: of which node and field, and what it waits for; not ``live`` when its document is gone."""
+
+    bench: SqlWorkbench
+    key: str
+    node: str
+    name: str
+    tests: list[Any] | dict[str, Any] = field(default_factory=list)
+    reads: bool = True
+    live: bool = True
+    given: dict[str, Any] | None = None
+    tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+
+
+class SqlLink(QObject):
+    """Opens SQL editors, brings their edits into the document, and asks the engine for them.
+
+    Nothing is waited for in the window's thread: each question is a request to the engine process, and a newer one
+    calls its older one off.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        engine: Engine,
+        inspector: Inspector,
+        theme: Theme,
+        icons: Icons,
+        say: Callable[[str], None],
+        window: QWidget,
+    ) -> None:
+        super().__init__(window)
+        self._session, self._engine, self._inspector, self._say = session, engine, inspector, say
+        self._theme, self._icons, self._window = theme, icons, window
+        self._open: dict[tuple[str, str], _Open] = {}
+        self._may_ask = False
+        self._number = 0
+        session.changed.connect(lambda _: self._show_all())
+        session.opened.connect(self._another_document)
+        engine.state_changed.connect(self._engine_changed)
+        inspector.large_asked.connect(self.open)
+
+    # ------------------------------------------------------------------ opening and closing
+    def open(self, node_id: str, name: str) -> SqlWorkbench:
+        """Open the editor of a node's statement, or bring it to the front."""
+        known = self._open.get((node_id, name))
+        if known is not None:
+            known.bench.raise_()
+            known.bench.activateWindow()
+            return known.bench
+        self._number += 1
+        bench = SqlWorkbench(self._theme, self._icons, node_id, name.replace("_", " "), self._window)
+        opened = _Open(bench, f"sql-{self._number}", node_id, name)
+        self._open[node_id, name] = opened
+        bench.committed.connect(lambda text: self._set(opened, name, text))
+        bench.values_changed.connect(lambda values: self._values_changed(opened, values))
+        bench.check_wanted.connect(lambda: self._check(opened))
+        bench.run_wanted.connect(lambda limit: self._allowed(opened, lambda: self._try(opened, limit)))
+        bench.explain_wanted.connect(lambda analyze: self._allowed(opened, lambda: self._explain(opened, analyze)))
+        bench.cancel_wanted.connect(lambda: self._cancel(opened))
+        bench.catalogue_wanted.connect(
+            lambda: self._allowed(opened, lambda: self._read_catalogue(opened, refresh=True))
+        )
+        bench.closed.connect(lambda: self._closed(opened))
+        self._show(opened)
+        bench.show()
+        self._read_catalogue(opened)
+        return bench
+
+    def open_chosen(self, node_ids: Sequence[str]) -> None:
+        """Open the editor of the selected node's statement, or say why there is none."""
+        placed = self._session.workflow.nodes.get(node_ids[0]) if len(node_ids) == 1 else None
+        node_type = self._session.registry.find(placed.type) if placed is not None else None
+        rows = form_rows(node_type) if node_type is not None else []
+        name = next((row.name for row in rows if row.kind == "sql"), "")
+        if placed is None or not name:
+            self._say("Select one node that has an SQL statement, then edit it.")
+        elif reference(placed.parameters.get(name)) is not None:
+            self._say(f"{node_ids[0]}: {name} is a reference; reset it in the inspector to write a statement.")
+        else:
+            self.open(node_ids[0], name)
+
+    @property
+    def _trusted(self) -> bool:
+        return self._session.trusted or self._may_ask
+
+    def _allowed(self, opened: _Open, then: Callable[[], None]) -> None:
+        """Go on at once; for a workflow from elsewhere, once the person allows to ask the database that it names."""
+        if self._trusted:
+            then()
+            return
+        placed = self._session.workflow.nodes[opened.node]
+        node_type = self._session.registry.find(placed.type)
+        effects = node_type.effects_of(placed.parameters) if node_type is not None else []
+        box = QMessageBox(opened.bench)
+        box.setIcon(QMessageBox.Icon.Warning)
+        box.setObjectName("trust_database")
+        box.setWindowTitle("A workflow from elsewhere")
+        box.setText("This workflow was not made here. Looking into its database connects to where it says, as it says:")
+        box.setInformativeText("\n".join(f"•  {opened.node} {phrase}" for phrase in effects))
+        allow = box.addButton("Connect", QMessageBox.ButtonRole.AcceptRole)
+        box.addButton(QMessageBox.StandardButton.Cancel)
+
+        def answered(_: object) -> None:
+            if box.clickedButton() is allow:
+                self._may_ask = True
+                then()
+                self._read_catalogue(opened)
+
+        box.buttonClicked.connect(answered)
+        box.finished.connect(box.deleteLater)
+        box.open()
+
+    def benches(self) -> list[SqlWorkbench]:
+        """The editors that are open."""
+        return [opened.bench for opened in self._open.values()]
+
+    def close(self) -> None:
+        """Close all editors; what is typed in them is committed first."""
+        for opened in list(self._open.values()):
+            opened.bench.close()
+
+    def _another_document(self) -> None:
+        for opened in self._open.values():
+            opened.live = False  # what is typed belongs to the document that is gone
+        self.close()
+        self._may_ask = False
+
+    def _closed(self, opened: _Open) -> None:
+        self._open.pop((opened.node, opened.name), None)
+        for task in opened.tasks.values():
+            task.cancel()
+        if self._engine.state == "ready":
+            self._engine.tell("sql_cancel", editor=opened.key)
+
+    # ------------------------------------------------------------------ the document
+    def _show_all(self) -> None:
+        for opened in list(self._open.values()):
+            if opened.node in self._session.workflow.nodes:
+                self._show(opened)
+            else:
+                opened.bench.close()
+
+    def _show(self, opened: _Open) -> None:
+        placed = self._session.workflow.nodes[opened.node]
+        values_of = self._values_field(opened)
+        source = self._source(opened)
+        values: Any = []
+        if not values_of:
+            note = _NO_VALUES
+        elif source:
+            note = f"They come from {source}; values written here are for tests alone."
+            values = opened.tests
+        else:
+            note = "A text, a number, null, JSON, or @name for a workflow parameter. Delete takes a value away."
+            values = placed.parameters.get(values_of) or []
+        referred = reference(values)
+        if referred is not None:
+            note = f"They are the workflow parameter {referred[1]}; here its default is shown."
+            values = self._session.workflow.parameters.get(referred[1], {}).get("default", [])
+        given = self._given(opened)
+        if opened.given is not None and opened.given != given:
+            self._read_catalogue(opened)  # another database
+        opened.given = given
+        text = placed.parameters.get(opened.name)
+        opened.bench.show_document(
+            text if isinstance(text, str) else "",
+            values if isinstance(values, list | dict) else [],
+            self._session.workflow.parameters,
+            note,
+            fixed=not values_of or referred is not None,
+        )
+
+    def _values_row(self, opened: _Open) -> FormRow | None:
+        """The parameter of the node that holds the values of its statement."""
+        node_type = self._session.registry.find(self._session.workflow.nodes[opened.node].type)
+        rows = {row.name: row for row in form_rows(node_type)} if node_type is not None else {}
+        return next((rows[name] for name in _VALUE_FIELDS if name in rows), None)
+
+    def _values_field(self, opened: _Open) -> str:
+        row = self._values_row(opened)
+        return row.name if row is not None else ""
+
+    def _takes_names(self, opened: _Open) -> bool:
+        row = self._values_row(opened)
+        return row is None or row.kind != "list"
+
+    def _source(self, opened: _Open) -> str:
+        """What the values are connected to; empty when the document holds them."""
+        name = self._values_field(opened)
+        return next((c.start for c in self._session.workflow.incoming(opened.node) if c.input == name), "")
+
+    def _set(self, opened: _Open, name: str, value: Any) -> None:
+        placed = self._session.workflow.nodes.get(opened.node)
+        if opened.live and placed is not None and placed.parameters.get(name) != value:
+            self._session.set_parameter(opened.node, name, value)
+
+    def _values_changed(self, opened: _Open, values: Any) -> None:
+        if self._source(opened):
+            opened.tests = values
+        elif isinstance(values, dict) and not self._takes_names(opened):
+            self._show(opened)  # lint says what to write instead
+        else:
+            self._set(opened, self._values_field(opened), values)
+
+    # ------------------------------------------------------------------ the engine
+    def _given(self, opened: _Open) -> dict[str, Any]:
+        """The node's parameters without statement and values: what says which database it is."""
+        placed = self._session.workflow.nodes[opened.node]
+        return {name: v for name, v in placed.parameters.items() if name not in {opened.name, *_VALUE_FIELDS}}
+
+    def _words(self, opened: _Open) -> dict[str, Any]:
+        return {
+            "editor": opened.key,
+            "given": self._given(opened),
+            "declared": self._session.workflow.parameters,
+            "folder": str(self._session.folder),
+            "text": opened.bench.text(),
+            "values": opened.bench.values,
+            "named": self._takes_names(opened),
+        }
+
+    def _spawn(self, opened: _Open, name: str, work: Coroutine[Any, Any, None]) -> None:
+        """Begin a question; the one of the same name that is under way is given up."""
+        before = opened.tasks.pop(name, None)
+        if before is not None:
+            before.cancel()
+        if self._engine.state != "ready":
+            work.close()
+            if name == "work":
+                opened.bench.show_failure(
+                    "The engine is not ready: wait a moment, or restart it with Run > Restart engine."
+                )
+            return
+        opened.tasks[name] = asyncio.ensure_future(work)
+
+    def _check(self, opened: _Open) -> None:
+        self._spawn(opened, "check", self._checked(opened))
+
+    async def _checked(self, opened: _Open) -> None:
+        words = self._words(opened)
+        if self._source(opened):
+            words["values"] = words["values"] or None  # what a connection will give is not known
+        try:
+            for ask in (False, True) if opened.reads and self._trusted else (False,):
+                found = await self._engine.request("sql_check", **words, ask=ask)
+                if found.get("called_off"):
+                    return
+                opened.bench.show_check(found)
+                if found["unreached"]:
+                    self._unreached(opened, found["unreached"])
+        except EngineError as error:
+            opened.bench.show_where("red", str(error))
+
+    def _read_catalogue(self, opened: _Open, *, refresh: bool = False) -> None:
+        if not self._trusted:
+            opened.bench.show_where("amber", "Not asked: this workflow was not made here. Test run asks you first.")
+            self._check(opened)
+            return
+        opened.bench.show_where("text3", "Looking at the database …")
+        self._spawn(opened, "catalogue", self._catalogue_read(opened, refresh))
+
+    async def _catalogue_read(self, opened: _Open, refresh: bool) -> None:
+        relations: list[Relation] = []
+        words, offset = self._words(opened), 0
+        while True:  # piece by piece: the window goes on between them
+            try:
+                found = await self._engine.request("sql_catalogue", **words, refresh=refresh, offset=offset)
+            except EngineError as error:
+                self._unreached(opened, str(error))
+                self._check(opened)
+                return
+            if found.get("called_off"):
+                return
+            if found["catalogue"]["next"] is None:
+                break
+            relations += relations_of(found["catalogue"])
+            offset, refresh = found["catalogue"]["next"], False
+        opened.reads = True
+        catalogue = Catalogue.from_plain(found["catalogue"], relations)
+        count = len(catalogue.relations)
+        name = {"postgresql": "PostgreSQL", "sqlite": "SQLite"}.get(catalogue.dialect, catalogue.dialect)
+        opened.bench.show_where("text3", f"{name} at {found['where']} · {count:,} table{'s' * (count != 1)}")
+        opened.bench.show_catalogue(catalogue)
+        self._inspector.set_catalogue(opened.node, opened.name, catalogue)
+        self._check(opened)
+
+    def _unreached(self, opened: _Open, sentence: str) -> None:
+        opened.reads = False  # until it is asked for by hand, or a test run went well: typing must not knock each time
+        opened.bench.show_where("red", sentence)
+
+    def _try(self, opened: _Open, limit: int) -> None:
+        opened.bench.show_busy("Running")
+        self._spawn(opened, "work", self._worked(opened, "sql_try", opened.bench.show_result, limit=limit))
+
+    def _explain(self, opened: _Open, analyze: bool) -> None:
+        opened.bench.show_busy("Measuring" if analyze else "Planning")
+        self._spawn(opened, "work", self._worked(opened, "sql_explain", opened.bench.show_plan, analyze=analyze))
+
+    async def _worked(self, opened: _Open, do: str, show: Callable[[dict[str, Any]], None], **words: Any) -> None:
+        try:
+            found = await self._engine.request(do, **self._words(opened), **words)
+        except EngineError as error:
+            opened.bench.show_failure(str(error))
+            return
+        if found.get("called_off"):
+            opened.bench.show_cancelled()
+            return
+        show(found)
+        if not opened.reads:
+            self._read_catalogue(opened)
+
+    def _cancel(self, opened: _Open) -> None:
+        """Nobody waits for the database, nor for the engine: it is over here at once."""
+        task = opened.tasks.pop("work", None)
+        if task is not None:
+            task.cancel()  # one that has not begun yet is never sent
+        opened.bench.show_cancelled()
+        for what in ("sql_try", "sql_explain"):
+            self._engine.tell("sql_cancel", editor=opened.key, what=what)
+
+    def _engine_changed(self, state: str, why: str) -> None:
+        for opened in list(self._open.values()):
+            if state == "ready":
+                self._read_catalogue(opened)
+            else:
+                opened.bench.show_where("amber" if state == "starting" else "red", why)

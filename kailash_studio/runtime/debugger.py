@@ -1,0 +1,361 @@
+"""Stopping a run at a node, looking, changing, and going on.
+
+A debugger belongs to one run. Only the branch that reaches a breakpoint stops; the others go on, and a pause of the
+whole run is another thing (``Run.pause``). A run without a debugger, and a node without a breakpoint, pay nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from kailash_studio.errors import EngineError, StudioError, describe
+from kailash_studio.runtime import events
+from kailash_studio.runtime.plan import Step
+from kailash_studio.spec.context import Outputs, RunContext
+
+if TYPE_CHECKING:
+    from kailash_studio.runtime.engine import Run
+
+When = Literal["before", "after", "error", "retry", "fallback"]
+Do = Literal["go_on", "give", "skip", "again"]
+WHENS: tuple[When, ...] = ("before", "after", "error", "retry", "fallback")
+
+_MEMORY_MIB, _SECONDS = 64, 1.0  # limits of an expression
+
+Recompile = Callable[[str, Mapping[str, Any]], Step]
+
+
+class SkippedByHand(Exception):  # noqa: N818 - it tells the engine of a decision, and is no error
+    """The node is not to be called in this run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Breakpoint:
+    """Where a run stops.
+
+    Attributes:
+        node: The node.
+        when: ``before`` its call, ``after`` it succeeded, on an ``error`` after all attempts, on a ``retry`` before the
+            wait for it, on a ``fallback`` before the one that stands in is called.
+        condition: An expression over ``inputs``, ``outputs`` and ``error`` that must hold; empty: always.
+        hits: Stop at this time only, counted in this run from 1; 0: each time.
+        log: What to write into the log instead of stopping: an expression like the condition. Empty: it stops.
+        connection: Only when a value has come along this connection into the node.
+        enabled: Whether it counts at present.
+    """
+
+    node: str
+    when: When = "before"
+    condition: str = ""
+    hits: int = 0
+    log: str = ""
+    connection: str = ""
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """How a stopped node goes on.
+
+    Attributes:
+        do: ``go_on``; ``give`` outputs instead of calling, or instead of what the call gave; ``skip`` the node; call it
+            ``again``.
+        inputs: Inputs to change, by name.
+        outputs: All outputs that are given, by name.
+        parameters: Parameters to change for another call, by name.
+    """
+
+    do: Do = "go_on"
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Stop:
+    """A node that stands still.
+
+    Attributes:
+        number: Counts the stops of a run, from 1.
+        node: The node.
+        when: Where in its life it stands.
+        reason: What stopped it: ``breakpoint``, ``step`` or ``run to here``; or that a condition cannot be evaluated.
+        inputs: What it was given.
+        outputs: What its call gave, after it succeeded; else None.
+        error: Why its call failed, or empty.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        node: str,
+        when: When,
+        reason: str,
+        inputs: Mapping[str, Any],
+        outputs: Outputs | None = None,
+        error: str = "",
+    ) -> None:
+        self.number, self.node, self.when, self.reason = number, node, when, reason
+        self.inputs, self.outputs, self.error = inputs, outputs, error
+        self.decided: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
+
+
+class Debugger:
+    """The breakpoints of one run, and the nodes that stand still.
+
+    Attributes:
+        stops: Where the run stands still now, by number.
+    """
+
+    def __init__(self, breakpoints: Iterable[Breakpoint] = ()) -> None:
+        self.stops: dict[int, Stop] = {}
+        self._at: dict[str, list[Breakpoint]] = {}
+        self._hit: dict[tuple[str, When, str, int], int] = {}
+        self._once: dict[str, str] = {}  # nodes that are stopped at once, and why
+        self._number = 0
+        self._run: Run | None = None
+        self._recompile: Recompile | None = None
+        self.set_breakpoints(breakpoints)
+
+    # ------------------------------------------------------------------ from outside
+    def set_breakpoints(self, breakpoints: Iterable[Breakpoint]) -> None:
+        """Take these instead of those before; a run that is under way hears of it."""
+        self._at = {}
+        for point in breakpoints:
+            self._at.setdefault(point.node, []).append(point)
+        self._watch()
+
+    def go_on(self, number: int, decision: Decision | None = None) -> None:
+        """Let a stopped node go on.
+
+        Raises:
+            EngineError: It does not stand still any more, or what is given does not fit it.
+        """
+        stop = self._stop(number)
+        decision = decision or Decision()
+        self._check(stop, decision)
+        del self.stops[number]
+        stop.decided.set_result(decision)
+
+    def step(self, number: int, decision: Decision | None = None) -> None:
+        """Let a stopped node go on, and stop at what comes next: the end of its call, or what it feeds."""
+        stop = self._stop(number)
+        plan = self._attached().plan
+        called = stop.when in {"after", "error"} or (decision is not None and decision.do in {"give", "skip"})
+        if called:
+            following = plan.steps[plan.positions[stop.node]].following
+            self._once |= dict.fromkeys((plan.steps[i].node_id for i in following), "step")
+        else:
+            self._once[stop.node] = "step"
+        self._watch()
+        self.go_on(number, decision)
+
+    def run_to(self, node: str) -> None:
+        """Stop before a node once, and let all others that stand still go on."""
+        if node not in self._attached().plan.positions:
+            raise EngineError(f"There is no node {node} in this run.")
+        self._once[node] = "run to here"
+        self._watch()
+        for number in list(self.stops):
+            self.go_on(number)
+
+    def go_on_all(self) -> None:
+        """Let everything go on that stands still."""
+        for number in list(self.stops):
+            self.go_on(number)
+
+    async def evaluate(self, number: int, expression: str) -> Any:
+        """The value of an expression over ``inputs``, ``outputs`` and ``error`` of a stopped node, in the sandbox.
+
+        Raises:
+            StudioError: It cannot be evaluated.
+        """
+        stop = self._stop(number)
+        return await self._value(expression, {"inputs": stop.inputs, "outputs": stop.outputs, "error": stop.error})
+
+    # ------------------------------------------------------------------ for the engine
+    def attach(self, run: Run, recompile: Recompile) -> None:
+        """Take a run, before it begins; ``recompile`` makes a step with other parameters."""
+        self._run, self._recompile = run, recompile
+        self._watch()
+        if any(point.when == "retry" for points in self._at.values() for point in points):
+            run.scope.retrying = self._retrying
+
+    def takes(self, node: str, origin: str = "") -> bool:
+        """Whether a call has to go through ``around``; ``origin``: the node that it stands in for."""
+        if node in self._once:
+            return True
+        points = [point for point in self._at.get(node, ()) if point.enabled]
+        points += [point for point in self._at.get(origin, ()) if point.enabled and point.when == "fallback"]
+        return bool(points)
+
+    async def around(self, context: RunContext, step: Step, began: Callable[[], None], origin: str = "") -> Outputs:
+        """Make a step's call, standing still where that is asked for.
+
+        Args:
+            context: The node and its inputs.
+            step: What to call.
+            began: Called when the call really begins.
+            origin: The node that it stands in for.
+
+        Raises:
+            SkippedByHand: It is not to be called.
+        """
+        node, inputs = step.node_id, dict(context.inputs)
+        reason = await self._reason(node, "before", inputs)
+        if not reason and origin:
+            reason = await self._reason(origin, "fallback", inputs)
+        if reason:
+            decision = await self._stand(node, "before", reason, inputs)
+            if decision.do == "skip":
+                raise SkippedByHand
+            if decision.do == "give":
+                began()
+                return self._given(node, decision)
+            inputs, step = self._changed(step, inputs, decision)
+        began()
+        while True:
+            context = RunContext(context.scope, node, inputs)
+            error: Exception | None = None
+            outputs: Outputs | None = None
+            try:
+                outputs = await step.call(context) if step.waits else step.call(context)
+            except Exception as raised:  # noqa: BLE001 - the node's failure, which somebody may want to look at
+                error = raised
+            when: When = "after" if error is None else "error"
+            said = describe(error) if error is not None else ""
+            reason = await self._reason(node, when, inputs, outputs, said)
+            decision = await self._stand(node, when, reason, inputs, outputs, said) if reason else Decision()
+            if decision.do == "skip":
+                raise SkippedByHand
+            if decision.do == "give":
+                return self._given(node, decision)
+            if decision.do == "again":
+                inputs, step = self._changed(step, inputs, decision)
+            elif error is not None:
+                raise error
+            else:
+                assert outputs is not None  # a call without an error gave some
+                return outputs
+
+    async def _retrying(self, context: RunContext, error: str) -> None:
+        """A guard is about to wait for another attempt."""
+        reason = await self._reason(context.node_id, "retry", context.inputs, None, error)
+        if reason:
+            await self._stand(context.node_id, "retry", reason, context.inputs, None, error)
+
+    # ------------------------------------------------------------------ whether to stop
+    async def _reason(
+        self, node: str, when: When, inputs: Mapping[str, Any], outputs: Outputs | None = None, error: str = ""
+    ) -> str:
+        """Why to stop here; empty for not."""
+        if when in {"before", "after", "error"} and node in self._once:
+            return self._once.pop(node)
+        for number, point in enumerate(self._at.get(node, ())):
+            if point.enabled and point.when == when and self._came_along(point, inputs):
+                reason = await self._asked(point, number, {"inputs": inputs, "outputs": outputs, "error": error})
+                if reason:
+                    return reason
+        return ""
+
+    def _came_along(self, point: Breakpoint, inputs: Mapping[str, Any]) -> bool:
+        return not point.connection or point.connection.rpartition(".")[2] in inputs
+
+    async def _asked(self, point: Breakpoint, number: int, values: Mapping[str, Any]) -> str:
+        try:
+            if point.condition and not await self._value(f"bool({point.condition})", values):
+                return ""
+            key = (point.node, point.when, point.connection, number)
+            self._hit[key] = self._hit.get(key, 0) + 1
+            if point.hits and self._hit[key] != point.hits:
+                return ""
+            if not point.log:
+                return "breakpoint"
+            self._attached().log("info", point.node, str(await self._value(point.log, values)))
+        except StudioError as wrong:
+            if point.log:
+                self._attached().log("warning", point.node, f"The log point cannot be evaluated: {wrong}")
+                return ""
+            return f"the condition cannot be evaluated: {wrong}"
+        return ""
+
+    async def _value(self, expression: str, values: Mapping[str, Any]) -> Any:
+        from kailash_studio.services.python_code import LightPython
+        from kailash_studio.spec.values import to_plain
+
+        scope = self._attached().scope
+        python = await scope.resources.get(LightPython, LightPython.open)
+        code = f"def value(inputs, outputs, error):\n    return ({expression})\n"
+        plain = {name: to_plain(value) for name, value in values.items()}
+        return await python.call(code, "value", plain, memory=_MEMORY_MIB, seconds=_SECONDS, printed=lambda line: None)
+
+    # ------------------------------------------------------------------ standing still
+    async def _stand(
+        self,
+        node: str,
+        when: When,
+        reason: str,
+        inputs: Mapping[str, Any],
+        outputs: Outputs | None = None,
+        error: str = "",
+    ) -> Decision:
+        self._number += 1
+        stop = Stop(self._number, node, when, reason, inputs, outputs, error)
+        self.stops[stop.number] = stop
+        note = self._attached().note
+        details = {"stop": stop.number, "when": when, "reason": reason}
+        note(events.NODE_STOPPED, node, details | ({"error": error} if error else {}))
+        try:
+            decision = await stop.decided
+        finally:
+            self.stops.pop(stop.number, None)  # it is there when the run was cancelled
+        note(events.NODE_CONTINUED, node, {"stop": stop.number, "do": decision.do})
+        return decision
+
+    def _check(self, stop: Stop, decision: Decision) -> None:
+        plan = self._attached().plan
+        step = plan.steps[plan.positions[stop.node]]
+        if decision.do == "give":
+            missing = step.outputs - step.conditional - decision.outputs.keys()
+            unknown = decision.outputs.keys() - step.outputs
+            if missing or unknown:
+                what = f"gives no {sorted(unknown)[0]}" if unknown else f"has to give {sorted(missing)[0]} as well"
+                raise EngineError(f"{stop.node} {what}: its outputs are {', '.join(sorted(step.outputs))}.")
+        if decision.do == "again" and stop.when == "before":
+            raise EngineError(f"{stop.node} has not been called yet: let it go on instead.")
+        if decision.do != "go_on" and stop.when == "retry":
+            raise EngineError(f"{stop.node} is about to try again: it can go on, or the run can be cancelled.")
+
+    def _changed(self, step: Step, inputs: dict[str, Any], decision: Decision) -> tuple[dict[str, Any], Step]:
+        """Inputs and step for a call with what was changed by hand; the run's record says so."""
+        run = self._attached()
+        if decision.inputs:
+            inputs = inputs | dict(decision.inputs)
+            run.edit_inputs(step.node_id, decision.inputs)
+        if decision.parameters:
+            assert self._recompile is not None  # set with the run
+            step = self._recompile(step.node_id, decision.parameters)
+            run.note(events.PARAMETERS_EDITED, step.node_id, {"parameters": tuple(decision.parameters)})
+        return inputs, step
+
+    def _given(self, node: str, decision: Decision) -> Outputs:
+        self._attached().note(events.OUTPUTS_EDITED, node, {"outputs": tuple(decision.outputs)})
+        return dict(decision.outputs)
+
+    def _stop(self, number: int) -> Stop:
+        stop = self.stops.get(number)
+        if stop is None:
+            raise EngineError("That node does not stand still any more.")
+        return stop
+
+    def _attached(self) -> Run:
+        if self._run is None:
+            raise EngineError("The run has not begun yet.")
+        return self._run
+
+    def _watch(self) -> None:
+        if self._run is not None:
+            origins = [node for node, points in self._at.items() if any(p.when == "fallback" for p in points)]
+            self._run.watch([*self._at, *self._once, *origins])

@@ -1,0 +1,302 @@
+"""What the window's SQL editor asks: catalogue, lint, test run, plan. Each in bounded time, each can be called off.
+
+Every request says who asks (``editor``), the node's own parameters (``given``, references unresolved), those of the
+workflow (``declared``) and its ``folder``; ``text`` is the statement as it is being typed, ``values`` a list, an object
+of names, or null when a connection will give them. A newer request of one editor calls off its older one of the same
+name, which is answered with ``{"called_off": true}``; ``sql_cancel`` does so without a newer one.
+
+=============  =============================  ======================================================================
+do             with                           ok
+=============  =============================  ======================================================================
+sql_catalogue  ``refresh``, ``offset``        ``catalogue`` (``Catalogue.to_plain``), ``where``, ``read`` (wall time)
+sql_check      ``ask``: the database, too;    ``findings``, ``parameters`` (name, type), ``columns`` (name, type),
+               ``named``: names are taken     ``asked``: the database was asked, ``unreached``: why it could not be
+sql_try        ``limit``                      ``columns``, ``types``, ``numeric``, ``rows`` of texts, ``more``,
+                                              ``seconds``
+sql_explain    ``analyze``                    ``plan`` (``PlanStep.to_plain``), ``seconds``
+sql_cancel     ``what``: one of the above     ``called_off``: whether there was one
+=============  =============================  ======================================================================
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from kailash_studio.errors import DatabaseError, EngineError, ParameterError, ServiceError
+from kailash_studio.runtime.pages import text_of
+from kailash_studio.runtime.parameters import resolve
+from kailash_studio.services.embedded_database import EmbeddedDatabase
+from kailash_studio.services.sql_analysis import agreed, lint
+from kailash_studio.services.sql_catalogue import Catalogue, read_catalogue
+from kailash_studio.services.sql_session import PostgresSession, SqliteSession
+from kailash_studio.services.sql_text import placeholders
+from kailash_studio.services.sql_try import Description, Session, describe_statement, explain, first_rows
+from kailash_studio.spec.context import Resources
+from kailash_studio.spec.parameter import reference
+from kailash_studio.workflow.workflow import Workflow
+
+_SECONDS = 30.0  # for a test run or a plan, unless the request says otherwise
+_LOOK_SECONDS = 10.0  # for what is asked while typing
+_MOST_CHARACTERS = 1_000_000  # of the rows of a test run
+_KEPT_CATALOGUES = 8
+_CATALOGUE_AGE = 300.0  # seconds after which one is read anew
+
+_OWN = frozenset({"host", "database", "connection_string", "user"})
+
+Answer = dict[str, Any]
+Work = Callable[[Mapping[str, Any]], Coroutine[Any, Any, Answer]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    catalogue: Catalogue
+    read: float
+
+
+class SqlRequests:
+    """Answers the SQL editors of a window; one belongs to each engine process."""
+
+    def __init__(self, secret: Callable[[str], str]) -> None:
+        """Prepare; nothing is opened before the first request.
+
+        Args:
+            secret: Gives the value of a named secret; called in a thread.
+        """
+        self._secret = secret
+        self._resources = Resources()
+        self._catalogues: dict[str, _Kept] = {}
+        self._under_way: dict[tuple[str, str], tuple[asyncio.Task[None], asyncio.Future[Answer]]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def handlers(self) -> dict[str, Callable[[Mapping[str, Any]], Answer | asyncio.Future[Answer]]]:
+        """The requests, by name."""
+
+        def later(name: str, work: Work) -> Callable[[Mapping[str, Any]], asyncio.Future[Answer]]:
+            return lambda request: self._begin(name, work, request)
+
+        works = {
+            "sql_catalogue": self._catalogue,
+            "sql_check": self._check,
+            "sql_try": self._try,
+            "sql_explain": self._explain,
+        }
+        return {**{name: later(name, work) for name, work in works.items()}, "sql_cancel": self._cancel}
+
+    async def aclose(self) -> None:
+        """Call everything off and let go of the embedded server."""
+        for editor, name in list(self._under_way):
+            self._call_off(editor, name)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._resources.aclose()
+
+    # ------------------------------------------------------------------ one at a time
+    def _begin(self, name: str, work: Work, request: Mapping[str, Any]) -> asyncio.Future[Answer]:
+        editor = str(request["editor"])
+        self._call_off(editor, name)
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        task = asyncio.create_task(self._answered(work, request, answer))
+        self._tasks.add(task)
+        self._under_way[editor, name] = (task, answer)
+
+        def ended(done: asyncio.Task[None]) -> None:
+            self._tasks.discard(done)
+            if self._under_way.get((editor, name), (None,))[0] is done:
+                del self._under_way[editor, name]
+
+        task.add_done_callback(ended)
+        return answer
+
+    @staticmethod
+    async def _answered(work: Work, request: Mapping[str, Any], answer: asyncio.Future[Answer]) -> None:
+        try:
+            found = await work(request)
+        except Exception as error:  # noqa: BLE001 - handed over: whoever asked hears it
+            if not answer.done():
+                answer.set_exception(error)
+        else:
+            if not answer.done():
+                answer.set_result(found)
+
+    def _call_off(self, editor: str, name: str) -> bool:
+        """Answer at once; the task ends when the database lets it go."""
+        task, answer = self._under_way.pop((editor, name), (None, None))
+        if task is None or answer is None or answer.done():
+            return False
+        answer.set_result({"called_off": True})
+        task.cancel()
+        return True
+
+    def _cancel(self, request: Mapping[str, Any]) -> Answer:
+        editor, what = str(request["editor"]), request.get("what")
+        names = [what] if what else [name for asker, name in list(self._under_way) if asker == editor]
+        return {"called_off": sum(self._call_off(editor, name) for name in names) > 0}
+
+    # ------------------------------------------------------------------ the requests
+    async def _catalogue(self, request: Mapping[str, Any]) -> Answer:
+        kept = await self._kept(request, refresh=bool(request.get("refresh")))
+        session = await self._session(request, _LOOK_SECONDS)
+        return {
+            "catalogue": kept.catalogue.to_plain(int(request.get("offset") or 0)),
+            "where": session.where,
+            "read": kept.read,
+        }
+
+    async def _check(self, request: Mapping[str, Any]) -> Answer:
+        text, values = str(request["text"]), request.get("values")
+        known = self._catalogues.get(_key(request))
+        dialect = known.catalogue.dialect if known is not None else _dialect(request["given"])
+        found = await asyncio.to_thread(
+            lint,
+            text,
+            dialect,
+            catalogue=known.catalogue if known else None,
+            values=_names(values),
+            named=bool(request.get("named", True)),
+        )
+        description, unreached = Description({}, []), ""
+        if request.get("ask") and not any(f.code == "empty" for f in found):
+            try:
+                session = await self._session(request, _LOOK_SECONDS)
+                description = await describe_statement(session, text)
+                found = agreed(text, found, description.fault)
+            except (ServiceError, ParameterError) as error:
+                unreached = str(error)  # lint alone is an answer too; the reason is shown beside it
+        return {
+            "findings": [finding.to_plain() for finding in found],
+            "parameters": [[p.name, description.parameters.get(p.name, "")] for p in placeholders(text)],
+            "columns": [list(column) for column in description.columns],
+            "asked": bool(request.get("ask")) and not unreached,
+            "unreached": unreached,
+        }
+
+    async def _try(self, request: Mapping[str, Any]) -> Answer:
+        session = await self._session(request, float(request.get("seconds") or _SECONDS))
+        values = await self._values(request)
+        began = time.monotonic()
+        found = await first_rows(session, str(request["text"]), values, limit=int(request.get("limit") or 200))
+        numeric = [
+            any(isinstance(row[i], int | float | Decimal) for row in found.rows) for i in range(len(found.columns))
+        ]
+        rows = _bounded([[text_of(value) for value in row] for row in found.rows])
+        return {
+            "columns": [name for name, _ in found.columns],
+            "types": [kind for _, kind in found.columns],
+            "numeric": numeric,
+            "rows": rows,
+            "more": found.more or len(rows) < len(found.rows),
+            "seconds": time.monotonic() - began,
+        }
+
+    async def _explain(self, request: Mapping[str, Any]) -> Answer:
+        session = await self._session(request, float(request.get("seconds") or _SECONDS))
+        values = await self._values(request)
+        began = time.monotonic()
+        plan = await explain(session, str(request["text"]), values, analyze=bool(request.get("analyze")))
+        return {"plan": plan.to_plain(), "seconds": time.monotonic() - began}
+
+    # ------------------------------------------------------------------ what they need
+    async def _kept(self, request: Mapping[str, Any], *, refresh: bool) -> _Kept:
+        key = _key(request)
+        known = self._catalogues.get(key)
+        if known is None or refresh or time.time() - known.read > _CATALOGUE_AGE:
+            session = await self._session(request, _LOOK_SECONDS)
+            known = _Kept(await read_catalogue(session), time.time())
+            self._catalogues.pop(key, None)
+            self._catalogues[key] = known
+            while len(self._catalogues) > _KEPT_CATALOGUES:
+                del self._catalogues[next(iter(self._catalogues))]
+        return known
+
+    async def _session(self, request: Mapping[str, Any], seconds: float) -> Session:
+        """The database that the node's parameters mean; the same rules as the node's own."""
+        given = request["given"]
+        kind = given.get("database_type", "postgresql")
+        connection = _connection(given)
+        if connection == "embedded":
+            embedded = await self._resources.get(EmbeddedDatabase, EmbeddedDatabase.open)
+            return PostgresSession(await embedded.target(), seconds=seconds)
+        if connection != "details":
+            raise DatabaseError(
+                f"The editor cannot look into {connection!r}: it knows the embedded database and details."
+            )
+        resolved = await asyncio.to_thread(self._resolved, given, request)
+        if kind == "sqlite":
+            if not resolved.get("database"):
+                raise DatabaseError("The SQLite file is not set: give its path under Database.")
+            return SqliteSession(_file(request["folder"], resolved["database"]), seconds=seconds)
+        if kind != "postgresql":
+            raise DatabaseError(f"The editor looks into PostgreSQL and SQLite; {kind} runs with the workflow alone.")
+        if resolved.get("connection_string"):
+            return PostgresSession({"dsn": resolved["connection_string"]}, seconds=seconds)
+        target = {
+            "host": resolved.get("host") or "localhost",
+            "port": resolved.get("port") or 5432,
+            "database": resolved.get("database") or None,
+            "user": resolved.get("user") or None,
+            "password": resolved.get("password") or None,
+        }
+        return PostgresSession(target, seconds=seconds)
+
+    def _resolved(self, given: Mapping[str, Any], request: Mapping[str, Any]) -> dict[str, Any]:
+        workflow = Workflow(parameters=dict(request.get("declared") or {}))
+        for value in given.values():
+            found = reference(value)
+            if found is not None and found[0] == "$parameter" and found[1] not in workflow.parameters:
+                raise ParameterError(f"There is no workflow parameter {found[1]!r}.")
+        return resolve(given, workflow, {}, self._secret)
+
+    async def _values(self, request: Mapping[str, Any]) -> Any:
+        values = request.get("values")
+        if values is None:
+            values = []
+        if not isinstance(values, list | dict):
+            raise EngineError("The values of a statement are a list, or an object of names.")
+        inner = dict(enumerate(values)) if isinstance(values, list) else values
+        found = await asyncio.to_thread(self._resolved, {str(k): v for k, v in inner.items()}, request)
+        return list(found.values()) if isinstance(values, list) else found
+
+
+def _bounded(rows: list[list[str | None]]) -> list[list[str | None]]:
+    """As many of the rows as a window takes in without being held up."""
+    room = _MOST_CHARACTERS
+    for index, row in enumerate(rows):
+        room -= sum(len(text or "") + 4 for text in row)
+        if room < 0:
+            return rows[: max(index, 1)]
+    return rows
+
+
+def _connection(given: Mapping[str, Any]) -> str:
+    """Which connection the parameters mean; as for the node itself, an address alone means that address."""
+    return str(given.get("connection") or ("details" if _OWN & given.keys() else "embedded"))
+
+
+def _file(folder: str, name: str) -> Path:
+    return Path(folder) / Path(name).expanduser()
+
+
+def _dialect(given: Mapping[str, Any]) -> str:
+    return "sqlite" if _connection(given) == "details" and given.get("database_type") == "sqlite" else "postgresql"
+
+
+def _key(request: Mapping[str, Any]) -> str:
+    """What tells one database from another; secrets stand in it by name."""
+    given = request["given"]
+    if _connection(given) == "embedded":
+        return "embedded"
+    names = ("connection", "database_type", "host", "port", "database", "user", "connection_string")
+    parts = {name: given[name] for name in names if name in given}
+    return json.dumps([parts, request.get("declared"), str(request["folder"])], sort_keys=True, default=str)
+
+
+def _names(values: Any) -> set[str] | None:
+    if isinstance(values, dict):
+        return {f":{name}" for name in values}
+    return {f"${number}" for number in range(1, len(values) + 1)} if isinstance(values, list) else None

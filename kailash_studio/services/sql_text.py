@@ -1,0 +1,206 @@
+"""The words of an SQL text and where they stand. Nothing here parses: it works on half-typed text, and on any of it.
+
+The lexical rules are PostgreSQL's (manual, chapter 4.1), with SQLite's names in backticks besides.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["word", "name", "number", "text", "comment", "value", "symbol"]
+
+_TOKEN = re.compile(
+    r"""
+      (?P<comment>--[^\n]* | /\*)
+    | (?P<text>[eEbBxXnN]?'(?:[^']|'')*'? | \$(?P<tag>[A-Za-z_]\w*)?\$)
+    | (?P<value>\$\d+ | :[A-Za-z_]\w* | \?\d*)
+    | (?P<name>"(?:[^"]|"")*"? | `[^`]*`?)
+    | (?P<number>\d+(?:_\d+)*(?:\.\d*)?(?:[eE][+-]?\d+)? | \.\d+(?:[eE][+-]?\d+)?)
+    | (?P<word>[^\W\d]\w*\$?)
+    | (?P<symbol>:: | := | [<>=!~+\-*/%^|&@\#]+ | \S)
+    """,
+    re.VERBOSE,
+)
+_ESCAPED = re.compile(r"[eE]'(?:[^'\\]|''|\\.)*'?", re.DOTALL)
+_IN_BLOCK = re.compile(r"/\*|\*/")
+_OPERATORS = set("<>=!~+-*/%^|&@#")
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One word of a text.
+
+    Attributes:
+        kind: ``value`` is a placeholder (``$1``, ``:name``), ``name`` a name in quotes.
+        start: Where it begins, counted from 0.
+        end: Behind its last character.
+        text: Itself.
+        closed: A text, a name or a comment that is not closed goes on to the end.
+    """
+
+    kind: Kind
+    start: int
+    end: int
+    text: str
+    closed: bool = True
+
+    @property
+    def lower(self) -> str:
+        """It in lower case, for keywords."""
+        return self.text.lower()
+
+    @property
+    def named(self) -> str:
+        """The name that it stands for: lower case as the database reads it, or exactly what the quotes hold."""
+        if self.kind != "name":
+            return self.text.lower()
+        mark = self.text[0]
+        return self.text[1:].removesuffix(mark).replace(mark * 2, mark)
+
+
+def tokens(text: str) -> Iterator[Token]:
+    """The tokens in their order, comments among them."""
+    at = 0
+    while True:
+        found = _TOKEN.search(text, at)
+        if found is None:
+            return
+        kind: Kind = found.lastgroup if found.lastgroup != "tag" else "text"  # type: ignore[assignment]
+        start, end, closed = found.start(), found.end(), True
+        if kind == "comment" and text.startswith("/*", start):
+            end, closed = _end_of_block(text, start)
+        elif kind == "text":
+            end, closed = _end_of_text(text, found)
+        elif kind == "name":
+            closed = end - start > 1 and text[end - 1] == text[start]
+        elif kind == "symbol":
+            end = _end_of_operator(text, start, end)
+        elif (
+            kind == "value" and text[start] == ":" and start and (text[start - 1].isalnum() or text[start - 1] in "_]")
+        ):
+            kind, end = "symbol", start + 1  # a slice of an array: a[1:n]
+        elif kind == "value" and text[start] == "?":
+            kind, end = "symbol", start + 1 if end == start + 1 else end
+        yield Token(kind, start, end, text[start:end], closed)
+        at = end
+
+
+def _end_of_operator(text: str, start: int, end: int) -> int:
+    """An operator ends where a comment begins in it (manual, 4.1.3)."""
+    if text[start] not in _OPERATORS:
+        return end
+    cuts = [at for at in (text.find("--", start, end), text.find("/*", start, end)) if at > start]
+    return min(cuts, default=end)
+
+
+def _end_of_block(text: str, start: int) -> tuple[int, bool]:
+    """Comments nest."""
+    depth, at = 0, start
+    for mark in _IN_BLOCK.finditer(text, start):
+        depth += 1 if mark.group() == "/*" else -1
+        at = mark.end()
+        if depth == 0:
+            return at, True
+    return len(text), False
+
+
+def _end_of_text(text: str, found: re.Match[str]) -> tuple[int, bool]:
+    start, word = found.start(), found.group()
+    if word.startswith("$"):
+        stop = text.find(word, found.end())
+        return (len(text), False) if stop < 0 else (stop + len(word), True)
+    if word[0] in "eE":
+        escaped = _ESCAPED.match(text, start)
+        word = escaped.group() if escaped else word
+    inside = word[word.index("'") + 1 :]
+    closed = inside.endswith("'") and (len(inside) - len(inside.rstrip("'"))) % 2 == 1
+    return start + len(word), closed
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place for people: line and column, counted from 1."""
+
+    line: int
+    column: int
+
+
+class Lines:
+    """Finds the line and column of a place in a text."""
+
+    def __init__(self, text: str) -> None:
+        self._starts = [0, *(found.end() for found in re.finditer("\n", text))]
+
+    def place(self, at: int) -> Place:
+        """The line and column of a place."""
+        line = bisect_right(self._starts, at)
+        return Place(line, at - self._starts[line - 1] + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Placeholder:
+    """A value that the statement asks for, and where it does."""
+
+    name: str
+    spans: tuple[tuple[int, int], ...]
+
+    @property
+    def number(self) -> int:
+        """The number of ``$3``; 0 for a name."""
+        return int(self.name[1:]) if self.name.startswith("$") else 0
+
+
+def placeholders(text: str) -> list[Placeholder]:
+    """What a statement asks for: ``$1``, ``$2`` by number, then ``:name`` as they first come."""
+    found: dict[str, list[tuple[int, int]]] = {}
+    for token in tokens(text):
+        if token.kind == "value":
+            found.setdefault(token.text, []).append((token.start, token.end))
+    made = [Placeholder(name, tuple(spans)) for name, spans in found.items()]
+    return sorted(made, key=lambda p: (not p.number, p.number))
+
+
+def statements(text: str) -> list[tuple[int, int]]:
+    """Where each statement begins and ends; empty ones are left out."""
+    found: list[tuple[int, int]] = []
+    first: Token | None = None
+    last: Token | None = None
+    for token in tokens(text):
+        if token.kind == "comment":
+            continue
+        if token.text == ";" and token.kind == "symbol":
+            if first is not None and last is not None:
+                found.append((first.start, last.end))
+            first = last = None
+            continue
+        first, last = first or token, token
+    if first is not None and last is not None:
+        found.append((first.start, last.end))
+    return found
+
+
+def first_word(text: str) -> str:
+    """The word that a statement begins with, in lower case; empty when there is none."""
+    return next((t.lower for t in tokens(text) if t.kind != "comment" and t.text != "("), "")
+
+
+def positional(text: str, values: Sequence[object] | dict[str, object]) -> tuple[str, list[object]]:
+    """A statement with ``:name`` as ``$1``, ``$2`` for a server that knows only these, and its values in their order.
+
+    Everything else of the text stays as it is; one that has no names comes back unchanged. A name without a value
+    counts as null only where lint has said so; the caller has looked.
+    """
+    if not isinstance(values, dict):
+        return text, list(values)
+    names: dict[str, int] = {}
+    parts, at = [], 0
+    for token in tokens(text):
+        if token.kind == "value" and token.text.startswith(":"):
+            number = names.setdefault(token.text[1:], len(names) + 1)
+            parts += [text[at : token.start], f"${number}"]
+            at = token.end
+    return "".join([*parts, text[at:]]), [values.get(name) for name in names]
