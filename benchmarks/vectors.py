@@ -185,6 +185,9 @@ async def run(chosen: argparse.Namespace, folder: str) -> int:
     finally:
         await connection.close()
         await server.close()
+        deadline = time.monotonic() + 15
+        while (server.folder / "data" / "postmaster.pid").exists() and time.monotonic() < deadline:
+            await asyncio.sleep(0.1)  # the folder can only go when the server has gone
     loaded = share >= GOAL_LOAD or chosen.quick  # so few rows load in a moment, of which the fixed part is much
     if not loaded:
         print(f"loading of lists misses its goal: {share:.2f} of COPY's own rate, not {GOAL_LOAD}", file=sys.stderr)
