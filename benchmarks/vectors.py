@@ -186,7 +186,8 @@ async def run(chosen: argparse.Namespace, folder: str) -> int:
         await connection.close()
         await server.close()
         deadline = time.monotonic() + 15
-        while (server.folder / "data" / "postmaster.pid").exists() and time.monotonic() < deadline:
+        gone = server.folder / "data" / "postmaster.pid"
+        while gone.exists() and time.monotonic() < deadline:  # noqa: ASYNC110 - another process removes it
             await asyncio.sleep(0.1)  # the folder can only go when the server has gone
     loaded = share >= GOAL_LOAD or chosen.quick  # so few rows load in a moment, of which the fixed part is much
     if not loaded:
