@@ -81,6 +81,10 @@ ACTIONS = (
     ActionDeclaration("data", "Run", "Show data", "table-2", ("F7",), "Show the rows of the selected node.", True),
     ActionDeclaration("problems", "Run", "Show problems", "triangle-alert", ("F8",), "Show what is to be mended."),
     ActionDeclaration("dead_letters", "Run", "Show dead letters", "inbox", ("F9",), "Show what nodes have given up."),
+    ActionDeclaration("pools", "Run", "Show pools", "database", (), "Show the connection pools, live."),
+    ActionDeclaration(
+        "connections", "File", "Connections…", "plug-zap", (), "Save and test database connections.", True
+    ),
     ActionDeclaration("breakers", "Run", "Show breakers", "zap", (), "Show the circuit breakers."),
     ActionDeclaration(
         "restart", "Run", "Restart engine", "rotate-cw", (), "End the engine process and start anew.", True

@@ -12,6 +12,7 @@ from PySide6.QtCore import QObject, Signal
 from kailash_studio.desktop.engine import Engine
 from kailash_studio.desktop.panels.breakers import Breakers
 from kailash_studio.desktop.panels.dead_letters import Choice, DeadLetters
+from kailash_studio.desktop.panels.pools import Pools
 from kailash_studio.desktop.panels.rate_plot import SPAN_SECONDS, SPANS
 from kailash_studio.desktop.runs import Runs
 from kailash_studio.desktop.session import Session
@@ -34,12 +35,15 @@ class OperationsLink(QObject):
         session: Session,
         letters: DeadLetters,
         breakers: Breakers,
+        pools: Pools,
         say: Callable[[str], None],
         parent: QObject,
     ) -> None:
         super().__init__(parent)
         self._engine, self._runs, self._session, self._say = engine, runs, session, say
-        self._letters, self._breakers = letters, breakers
+        self._letters, self._breakers, self._pools = letters, breakers, pools
+        pools.wanted.connect(lambda: self._spawn(self._list_pools()))
+        pools.do_wanted.connect(lambda name, what: self._spawn(self._pool_do(name, what)))
         self._tasks: set[asyncio.Task[None]] = set()
         self._was_running = False
         self._waiting = self._open = 0
@@ -146,6 +150,14 @@ class OperationsLink(QObject):
     async def _set_breaker(self, key: str, forced: bool) -> None:
         await self._ask("set_breaker", key=key, forced=forced)
         await self._list_breakers()
+
+    async def _list_pools(self) -> None:
+        told = await self._ask("pools")
+        self._pools.show_pools(told["pools"], told["now"])
+
+    async def _pool_do(self, name: str, what: str) -> None:
+        await self._ask("pool_do", name=name, what=what)
+        await self._list_pools()
 
     async def _list_breakers(self) -> None:
         told = (await self._ask("breakers"))["breakers"]

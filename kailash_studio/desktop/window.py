@@ -16,6 +16,7 @@ from kailash_studio.desktop.breakpoints import Breakpoints
 from kailash_studio.desktop.canvas import Canvas
 from kailash_studio.desktop.canvas_link import CanvasLink
 from kailash_studio.desktop.debug_link import DebugLink
+from kailash_studio.desktop.dialogs.connections import ConnectionsDialog
 from kailash_studio.desktop.documents import Documents
 from kailash_studio.desktop.editing import Editing
 from kailash_studio.desktop.engine import Engine
@@ -28,6 +29,7 @@ from kailash_studio.desktop.panels.dead_letters import DeadLetters
 from kailash_studio.desktop.panels.debugger import Debugger
 from kailash_studio.desktop.panels.log import LogLine, RunLog
 from kailash_studio.desktop.panels.palette import Palette
+from kailash_studio.desktop.panels.pools import Pools
 from kailash_studio.desktop.panels.problems import Problems
 from kailash_studio.desktop.panels.table import RowsPanel
 from kailash_studio.desktop.rows_link import RowsLink
@@ -68,6 +70,7 @@ class MainWindow(QMainWindow):
         self.dead_letters = DeadLetters(theme, self.icons)
         self.breakers = Breakers(theme, self.icons)
         self.debugger = Debugger(theme, self.icons)
+        self.pools = Pools(theme, self.icons)
         self.documents = Documents(self.session, settings, self)
         self.runs = Runs(self.session, self.engine, self.canvas, self)
         self.breakpoints = Breakpoints(self.session, settings, self)
@@ -86,7 +89,7 @@ class MainWindow(QMainWindow):
         self.inspector_link = InspectorLink(self.session, self.canvas, self.runs, self.inspector, self.say, self)
         self.rows_link = RowsLink(self.session, self.canvas, self.runs, self.rows, self)
         self.operations_link = OperationsLink(
-            self.engine, self.runs, self.session, self.dead_letters, self.breakers, self.say, self
+            self.engine, self.runs, self.session, self.dead_letters, self.breakers, self.pools, self.say, self
         )
         self.operations_link.counted.connect(self._show_operations)
         self.sql_link = SqlLink(self.session, self.engine, self.inspector, theme, self.icons, self.say, self)
@@ -116,6 +119,7 @@ class MainWindow(QMainWindow):
         for tabs, widget, icon, title in (
             (self.data_tabs, self.rows, "table-2", "Data"),
             (self.data_tabs, self.debugger, "bug", "Debugger"),
+            (self.data_tabs, self.pools, "database", "Pools"),
             (self.report_tabs, self.log, "scroll-text", "Log"),
             (self.report_tabs, self.problems, "triangle-alert", "Problems"),
             (self.report_tabs, self.dead_letters, "inbox", "Dead letters"),
@@ -187,6 +191,8 @@ class MainWindow(QMainWindow):
             "problems": self.show_problems,
             "dead_letters": lambda: self._show_report(self.dead_letters),
             "breakers": lambda: self._show_report(self.breakers),
+            "pools": self.show_pools,
+            "connections": self.show_connections,
             "restart": self.restart_engine,
             "reference": self.inspector.show_help,
             "about": editing.about,
@@ -206,6 +212,7 @@ class MainWindow(QMainWindow):
         self.engine.state_changed.connect(self._engine_changed)
         self.problems.jump.connect(self.jump)
         self.debug_link.stopped.connect(self._stopped)
+        self.pools.node_wanted.connect(lambda node: self.jump(f"nodes/{node}"))
         self.debugger.node_wanted.connect(lambda node: self.jump(f"nodes/{node}"))
         self.documents.recent_changed.connect(self._show_recent)
         self.bar.search_asked.connect(self.editing.choose_command)
@@ -268,10 +275,21 @@ class MainWindow(QMainWindow):
         else:
             self.runs.start()
 
+    def show_pools(self) -> None:
+        """Show the connection pools of the engine, with room for their lines."""
+        self._show_wide(self.pools)
+
+    def show_connections(self) -> None:
+        """Save, change and test connections to databases."""
+        ConnectionsDialog(self.engine, self.icons, self).open()
+
     def show_debugger(self) -> None:
         """Show what stands still, with room for its values."""
-        self.data_tabs.setCurrentWidget(self.debugger)
-        self.debugger.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        self._show_wide(self.debugger)
+
+    def _show_wide(self, panel: QWidget) -> None:
+        self.data_tabs.setCurrentWidget(panel)
+        panel.setFocus(Qt.FocusReason.ShortcutFocusReason)
         left, right = self.bottom.sizes()
         dock = self.findChild(QDockWidget, "dock_bottom")
         if dock is not None and dock.height() < _DEBUGGER_HEIGHT < self.height() // 2:

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import time
 import uuid
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -33,7 +33,7 @@ from kailash_studio.runtime.plan import Plan, Step, compile_plan
 from kailash_studio.runtime.surroundings import Surroundings
 from kailash_studio.services.credentials.chain import StoredSecrets
 from kailash_studio.services.credentials.redaction import LibraryLogs, Redactor
-from kailash_studio.spec.context import Outputs, Resources, RunScope
+from kailash_studio.spec.context import Closable, Outputs, Resources, RunScope
 from kailash_studio.spec.registry import Registry, installed_node_types
 from kailash_studio.workflow.workflow import Workflow
 
@@ -273,6 +273,10 @@ class AsyncLocalRuntime:
             changed, self.registry, values, secret=secret, surroundings=self.surroundings, faults=faults
         )
         return plan.steps[plan.positions[node]]
+
+    def opened(self, key: Hashable) -> Closable | None:
+        """A resource that is kept between runs, if it is open."""
+        return self._resources.peek(key) if self._resources is not None else None
 
     def run_of(self, run_id: str) -> Run | None:
         """The run with this id, while it is under way."""

@@ -19,6 +19,7 @@ from kailash_studio import __version__
 from kailash_studio.errors import EngineError, StudioError, describe
 from kailash_studio.runtime import protocol
 from kailash_studio.runtime.async_local import AsyncLocalRuntime, new_run_id
+from kailash_studio.runtime.database_requests import DatabaseRequests
 from kailash_studio.runtime.debug_requests import DebugRequests
 from kailash_studio.runtime.debugger import Debugger
 from kailash_studio.runtime.journal.journal import Journal
@@ -47,6 +48,7 @@ class Host:
         self.ended = asyncio.Event()
         self._sql = SqlRequests(self._runtime.secret)
         self._debugging = DebugRequests(self._runtime)
+        self._databases = DatabaseRequests(self._runtime)
         self._handlers: dict[str, Callable[[Mapping[str, Any]], Answer | asyncio.Future[Answer]]] = {
             "hello": self._hello,
             "run": self._start,
@@ -59,6 +61,7 @@ class Host:
             ).handlers(),
             **self._sql.handlers(),
             **self._debugging.handlers(),
+            **self._databases.handlers(),
         }
 
     async def serve(self, requests: asyncio.Queue[bytes | None]) -> None:
