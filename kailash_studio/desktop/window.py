@@ -32,6 +32,7 @@ from kailash_studio.desktop.panels.palette import Palette
 from kailash_studio.desktop.panels.pools import Pools
 from kailash_studio.desktop.panels.problems import Problems
 from kailash_studio.desktop.panels.table import RowsPanel
+from kailash_studio.desktop.preview_link import PreviewLink
 from kailash_studio.desktop.rows_link import RowsLink
 from kailash_studio.desktop.runs import Runs
 from kailash_studio.desktop.session import Session
@@ -87,6 +88,7 @@ class MainWindow(QMainWindow):
         self._lay_out()
         self.canvas_link = CanvasLink(self.session, self.canvas, self.breakpoints, self.say, self)
         self.inspector_link = InspectorLink(self.session, self.canvas, self.runs, self.inspector, self.say, self)
+        self.preview_link = PreviewLink(self.session, self.canvas, self.engine, self.runs, self.inspector.preview, self)
         self.rows_link = RowsLink(self.session, self.canvas, self.runs, self.rows, self)
         self.operations_link = OperationsLink(
             self.engine, self.runs, self.session, self.dead_letters, self.breakers, self.pools, self.say, self
@@ -448,6 +450,7 @@ class MainWindow(QMainWindow):
         self.sql_link.close()
         self.session.close()
         self.operations_link.close()
+        self.preview_link.close()
         self.runs.close()
         self.closed.set_result(None)
         self.hide()

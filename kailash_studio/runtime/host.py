@@ -26,10 +26,12 @@ from kailash_studio.runtime.journal.journal import Journal
 from kailash_studio.runtime.operations import Operations
 from kailash_studio.runtime.pages import page_of
 from kailash_studio.runtime.plan import InvalidWorkflowError
+from kailash_studio.runtime.preview import preview_page
 from kailash_studio.runtime.sql_requests import SqlRequests
 from kailash_studio.runtime.updates import Answer, Send, Updates
 from kailash_studio.services.credentials.redaction import Redactor
 from kailash_studio.spec.context import Outputs
+from kailash_studio.spec.values import step_into
 from kailash_studio.workflow.reader import read
 
 KEPT_RUNS = 4
@@ -54,6 +56,7 @@ class Host:
             "run": self._start,
             "cancel": self._cancel,
             "page": self._page,
+            "preview": self._preview,
             "forget": self._forget,
             "shutdown": self._shutdown,
             **Operations(
@@ -174,9 +177,34 @@ class Host:
             self._debugging.end(run_id)
             self._tasks.pop(run_id, None)
 
+    def _preview(self, request: Mapping[str, Any]) -> asyncio.Future[Answer]:
+        """What a node would give, from what a run gave to the nodes above it; see ``runtime.preview``."""
+        workflow, node, run_id = read(request["workflow"]).workflow, request["node"], request["run_id"]
+        placed = workflow.node(node)
+        inputs: dict[str, Any] = {}
+        for connection in workflow.incoming(node):
+            outputs = self._outputs(run_id, connection.source)
+            if outputs is not None and connection.output in outputs:
+                start = f"{connection.source}.{connection.output}"
+                value = step_into(outputs[connection.output], connection.path, start)
+                inputs.setdefault(connection.input, []).append(value)
+        node_type = self._runtime.registry.get(placed.type)
+        many = {name for name, port in node_type.ports_of(placed.parameters).inputs.items() if port.many}
+        given = {name: values if name in many else values[0] for name, values in inputs.items()}
+        redactor = self._redactors.get(run_id) or self._runtime.redactor(run_id)
+
+        async def work() -> Answer:
+            shown: Answer = redactor.value(await preview_page(node_type, placed.parameters, given))
+            return shown
+
+        return asyncio.ensure_future(work())
+
+    def _outputs(self, run_id: str, node: str) -> Outputs | None:
+        return self._results[run_id].get(node) if run_id in self._results else self._runtime.outputs(run_id, node)
+
     def _page(self, request: Mapping[str, Any]) -> dict[str, Any]:
         run_id, node, output = request["run_id"], request["node"], request["output"]
-        outputs = self._results[run_id].get(node) if run_id in self._results else self._runtime.outputs(run_id, node)
+        outputs = self._outputs(run_id, node)
         if outputs is None or output not in outputs:
             raise EngineError(f"{node}.{output} has no value in run {run_id}: run the workflow again.")
         page = page_of(outputs[output], int(request.get("offset", 0)), int(request.get("limit", 200)))

@@ -24,6 +24,7 @@ from kailash_studio.desktop.editors.sql import SqlEditor
 from kailash_studio.desktop.icons import Icons
 from kailash_studio.desktop.inspector.fields import CodeField
 from kailash_studio.desktop.inspector.form import Form
+from kailash_studio.desktop.inspector.preview_strip import PreviewStrip
 from kailash_studio.desktop.inspector.schedule_plot import SchedulePlot
 from kailash_studio.desktop.theme import Theme
 from kailash_studio.desktop.widgets.basics import ElidedLabel, EmptyState, label, panel_header
@@ -135,8 +136,9 @@ class Inspector(QWidget):
         self.happened.hide()
         self.tabs = QTabWidget(self)
         self.tabs.setDocumentMode(True)
+        self.configure_tab = self._with_preview()
         for widget, title in (
-            (self.form, "Configure"),
+            (self.configure_tab, "Configure"),
             (self.policies, "Resilience"),
             (self._ports, "Ports"),
             (self._help, "Help"),
@@ -153,6 +155,15 @@ class Inspector(QWidget):
         layout.addWidget(self._stack, 1)
         theme.changed.connect(self._repaint)
         self.show_nothing()
+
+    def _with_preview(self) -> QWidget:
+        configure, self.preview = QWidget(self), PreviewStrip(self)
+        column = QVBoxLayout(configure)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.form, 1)
+        column.addWidget(self.preview)
+        return configure
 
     def _node_page(self) -> QWidget:
         page = QWidget(self)
@@ -241,7 +252,7 @@ class Inspector(QWidget):
         """Go to the field of a parameter or a policy."""
         for form in (self.form, self.policies):
             if form.focus_field(name):
-                self.tabs.setCurrentWidget(form)
+                self.tabs.setCurrentWidget(self.configure_tab if form is self.form else form)
                 return
 
     def focus_name(self) -> None:

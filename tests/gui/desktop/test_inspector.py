@@ -125,7 +125,12 @@ def text_of(field: Field, value: Any) -> Any:
 
 
 TYPES = list(installed_node_types())
-ROWS = [(node_type, row) for node_type in TYPES for row in form_rows(node_type)]
+ROWS = [
+    (node_type, row)
+    for node_type in TYPES
+    for row in form_rows(node_type)
+    if row.kind != "choice" or len(row.choices) > 1  # where there is one choice, there is nothing to edit
+]
 
 
 @pytest.mark.parametrize(("node_type", "row"), ROWS, ids=[f"{t.type_name()}.{r.name}" for t, r in ROWS])

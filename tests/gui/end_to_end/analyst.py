@@ -85,7 +85,7 @@ class Analyst:
         """Type a value into the inspector's field."""
         window, hands = self.window, self.hands
         await until(f"{node} is in the inspector", lambda: window.inspector.name.text() == node)
-        window.inspector.tabs.setCurrentWidget(window.inspector.form)
+        window.inspector.tabs.setCurrentWidget(window.inspector.configure_tab)
         field = window.inspector.form.row(parameter).field
         await hands.click(await steady(field))
         await until(f"{parameter} has the keyboard", lambda: self.has_keyboard(field))

@@ -193,3 +193,26 @@ def test_a_run_is_debugged(tmp_path: Path) -> None:
         assert "over" in (await ask("go_on", run_id="another", stop=1))["error"]["sentence"]
 
     talk(conversation)
+
+
+def test_a_node_is_previewed_while_it_is_edited(tmp_path: Path) -> None:
+    builder = WorkflowBuilder("w")
+    builder.add_node("PythonCodeNode", "start", code="def start(): return [{'a': n, 'b': 'x'} for n in range(30)]")
+    builder.add_node("SortRowsNode", "sorted", by=["a"])
+    builder.add_connection("start", "result", "sorted", "rows")
+
+    async def conversation(ask: Ask, until: Any) -> None:
+        run = (await ask("run", workflow=builder.build().to_json(), folder=str(tmp_path)))["run_id"]
+        await until(lambda m: m.get("update", {}).get("run_id") == run and m["update"].get("kept"))
+        workflow = builder.build()
+        workflow.nodes["sorted"].parameters["by"] = ["a desc"]  # type: ignore[index]  # an edit since the run
+        told = await ask("preview", run_id=run, node="sorted", workflow=workflow.to_json())
+        assert told["outputs"]["data"]["rows"][0] == ["29", "x"]
+        assert told["whole"] is True
+        workflow.nodes["sorted"].parameters["by"] = ["absent"]  # type: ignore[index]
+        told = await ask("preview", run_id=run, node="sorted", workflow=workflow.to_json())
+        assert "absent" in told["problem"]
+        told = await ask("preview", run_id=run, node="start", workflow=workflow.to_json())
+        assert "touches something outside" in told["problem"]
+
+    talk(conversation)
