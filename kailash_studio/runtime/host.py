@@ -23,9 +23,9 @@ from kailash_studio.runtime.debug_requests import DebugRequests
 from kailash_studio.runtime.debugger import Debugger
 from kailash_studio.runtime.journal.journal import Journal
 from kailash_studio.runtime.operations import Operations
-from kailash_studio.runtime.pages import page_of
 from kailash_studio.runtime.plan import InvalidWorkflowError
 from kailash_studio.runtime.sql_requests import SqlRequests
+from kailash_studio.runtime.table_requests import TableRequests
 from kailash_studio.runtime.updates import Answer, Send, Updates
 from kailash_studio.spec.context import Outputs
 from kailash_studio.workflow.reader import read
@@ -44,18 +44,19 @@ class Host:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self.ended = asyncio.Event()
         self._sql = SqlRequests(self._runtime.secret)
+        self._tables = TableRequests(self._value)
         self._debugging = DebugRequests(self._runtime)
         self._handlers: dict[str, Callable[[Mapping[str, Any]], Answer | asyncio.Future[Answer]]] = {
             "hello": self._hello,
             "run": self._start,
             "cancel": self._cancel,
-            "page": self._page,
             "forget": self._forget,
             "shutdown": self._shutdown,
             **Operations(
                 self._journal, self._runtime, self._tasks, lambda run_id: Updates(run_id, send).take, send
             ).handlers(),
             **self._sql.handlers(),
+            **self._tables.handlers(),
             **self._debugging.handlers(),
         }
 
@@ -71,6 +72,7 @@ class Host:
             for task in self._tasks.values():
                 task.cancel()
             await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+            self._tables.close()
             await self._sql.aclose()
         self._journal.close()
 
@@ -123,6 +125,7 @@ class Host:
 
     def _forget(self, request: Mapping[str, Any]) -> dict[str, Any]:
         self._results.pop(request["run_id"], None)
+        self._tables.forget(request["run_id"])
         return {}
 
     def _shutdown(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -156,7 +159,9 @@ class Host:
             self._results[run_id] = outcome.results
             self._send(_kept(run_id, letters=bool(outcome.letters)))
             while len(self._results) > KEPT_RUNS:
-                del self._results[next(iter(self._results))]
+                oldest = next(iter(self._results))
+                del self._results[oldest]
+                self._tables.forget(oldest)
         except Exception as error:  # noqa: BLE001 - it could not start, or is a bug; the window must hear of either
             details: dict[str, Any] = {"state": "failed", "seconds": 0.0, "error": _error(error)}
             if isinstance(error, InvalidWorkflowError):
@@ -167,13 +172,11 @@ class Host:
             self._debugging.end(run_id)
             self._tasks.pop(run_id, None)
 
-    def _page(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        run_id, node, output = request["run_id"], request["node"], request["output"]
+    def _value(self, run_id: str, node: str, output: str) -> Any:
         outputs = self._results[run_id].get(node) if run_id in self._results else self._runtime.outputs(run_id, node)
         if outputs is None or output not in outputs:
             raise EngineError(f"{node}.{output} has no value in run {run_id}: run the workflow again.")
-        value = outputs[output]
-        return page_of(value, int(request.get("offset", 0)), int(request.get("limit", 200)))
+        return outputs[output]
 
 
 def _kept(run_id: str, *, letters: bool) -> dict[str, Any]:
