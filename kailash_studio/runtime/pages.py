@@ -37,8 +37,8 @@ def page_of(value: Any, offset: int, limit: int, order: Any = None) -> dict[str,
         order: Which rows are counted, in which order, as an Arrow array of row numbers; None: all as they are.
 
     Returns:
-        For a table ``kind`` "table", ``columns``, ``types``, ``rows`` (texts, None for null), ``offset``, ``total`` (rows
-        in the order) and ``all`` (rows of the table); else ``kind`` "value" and ``tree``.
+        For a table ``kind`` "table", ``columns``, ``types``, ``rows`` (texts, None for null), ``offset``, ``total``
+        (rows in the order) and ``all`` (rows of the table); else ``kind`` "value" and ``tree``.
     """
     rows = rows_of(value)
     if rows is None:
