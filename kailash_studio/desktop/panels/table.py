@@ -265,7 +265,7 @@ class _Table(QTableView):
             texts = [str(model.index(row, column).data()) for row in range(min(40, model.rowCount()))]
             texts.append(str(model.headerData(column, Qt.Orientation.Horizontal)))
             widest = max((metrics.horizontalAdvance(text[:60]) for text in texts), default=0)
-            self.setColumnWidth(column, max(72, min(360, widest + 34)))
+            self.setColumnWidth(column, max(96, min(360, widest + 46)))  # with room for the mark of a sort
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Copy, and go to the filter of the column."""

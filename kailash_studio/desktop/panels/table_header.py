@@ -112,7 +112,6 @@ class TableHeader(QHeaderView):
             found = self._fields[column] = _Filter(self)
             found.setObjectName("column_filter")
             found.setPlaceholderText("Filter")
-            found.setClearButtonEnabled(True)
             found.setAccessibleName(f"Filter of {name}")
             found.setToolTip(HELP)
             found.textChanged.connect(lambda text, name=name: self._typed(name, text))
