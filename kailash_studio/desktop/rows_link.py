@@ -82,8 +82,8 @@ class RowsLink(QObject):
             return
         self._shown = (run.run_id, node_id, output)
 
-        async def fetch(offset: int, limit: int) -> dict[str, Any]:
-            return await self._runs.page(node_id, output, offset, limit)
+        async def fetch(offset: int, limit: int, **look: Any) -> dict[str, Any]:
+            return await self._runs.page(node_id, output, offset, limit, **look)
 
         self._panel.show_port(node_id, output, fetch)
 

@@ -82,6 +82,7 @@ class Runs(QObject):
         self.whys: dict[str, str] = {}
         self.breakpoints: Callable[[], list[dict[str, Any]]] = list
         self._starting = False
+        self._ticket = 0
         self._tasks: set[asyncio.Task[None]] = set()
         engine.updated.connect(self._update)
         engine.state_changed.connect(self._engine_changed)
@@ -138,8 +139,10 @@ class Runs(QObject):
         """The window closes: what the engine still tells is for nobody."""
         self.current = None
 
-    async def page(self, node: str, output: str, offset: int, limit: int) -> dict[str, Any]:
-        """A page of the value of an output in the current run; see ``runtime.pages``.
+    async def page(self, node: str, output: str, offset: int, limit: int, **look: Any) -> dict[str, Any]:
+        """A page of the value of an output in the current run, under a look; see ``runtime.table_requests``.
+
+        A caller that is cancelled lets the engine drop the request as well.
 
         Raises:
             EngineError: There is no such value.
@@ -147,7 +150,14 @@ class Runs(QObject):
         if self.current is None:
             raise EngineError("There is no run yet: press Run.")
         run_id = self.current.run_id
-        return await self._engine.request("page", run_id=run_id, node=node, output=output, offset=offset, limit=limit)
+        self._ticket += 1
+        ticket = str(self._ticket)
+        port = {"run_id": run_id, "node": node, "output": output}
+        try:
+            return await self._engine.request("page", **port, offset=offset, limit=limit, ticket=ticket, **look)
+        except asyncio.CancelledError:
+            self._engine.tell("table_drop", tickets=[ticket])
+            raise
 
     def _ask_trust(self, then: Callable[[], None]) -> None:
         effects = trust.effects(self._session.workflow, self._session.registry)

@@ -91,6 +91,8 @@ QTableView::item:selected { background: $accent_bg; color: $text; }
 QHeaderView { background: $panel; border: 0; }
 QHeaderView::section { background: $panel; color: $text3; border: 0; border-bottom: 1px solid $border;
     padding: 6px 10px; font-size: 11px; font-weight: 600; }
+QHeaderView::section:hover { color: $text; }
+QLineEdit#column_filter { min-height: 24px; padding: 0 6px; font-size: 12px; border-radius: 5px; }
 QTableCornerButton::section { background: $panel; border: 0; border-bottom: 1px solid $border; }
 
 QTabWidget::pane { border: 0; background: $panel; }

@@ -24,10 +24,10 @@ from kailash_studio.runtime.debug_requests import DebugRequests
 from kailash_studio.runtime.debugger import Debugger
 from kailash_studio.runtime.journal.journal import Journal
 from kailash_studio.runtime.operations import Operations
-from kailash_studio.runtime.pages import page_of
 from kailash_studio.runtime.plan import InvalidWorkflowError
 from kailash_studio.runtime.preview import preview_page
 from kailash_studio.runtime.sql_requests import SqlRequests
+from kailash_studio.runtime.table_requests import TableRequests
 from kailash_studio.runtime.updates import Answer, Send, Updates
 from kailash_studio.services.credentials.redaction import Redactor
 from kailash_studio.spec.context import Outputs
@@ -49,13 +49,13 @@ class Host:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self.ended = asyncio.Event()
         self._sql = SqlRequests(self._runtime.secret)
+        self._tables = TableRequests(self._value, self._without_secrets)
         self._debugging = DebugRequests(self._runtime)
         self._databases = DatabaseRequests(self._runtime)
         self._handlers: dict[str, Callable[[Mapping[str, Any]], Answer | asyncio.Future[Answer]]] = {
             "hello": self._hello,
             "run": self._start,
             "cancel": self._cancel,
-            "page": self._page,
             "preview": self._preview,
             "forget": self._forget,
             "shutdown": self._shutdown,
@@ -63,6 +63,7 @@ class Host:
                 self._journal, self._runtime, self._tasks, lambda run_id: Updates(run_id, send).take, send
             ).handlers(),
             **self._sql.handlers(),
+            **self._tables.handlers(),
             **self._debugging.handlers(),
             **self._databases.handlers(),
         }
@@ -79,6 +80,7 @@ class Host:
             for task in self._tasks.values():
                 task.cancel()
             await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+            self._tables.close()
             await self._sql.aclose()
         self._journal.close()
 
@@ -132,6 +134,7 @@ class Host:
     def _forget(self, request: Mapping[str, Any]) -> dict[str, Any]:
         self._results.pop(request["run_id"], None)
         self._redactors.pop(request["run_id"], None)
+        self._tables.forget(request["run_id"])
         return {}
 
     def _shutdown(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -167,6 +170,7 @@ class Host:
             while len(self._results) > KEPT_RUNS:
                 oldest = next(iter(self._results))
                 del self._results[oldest], self._redactors[oldest]
+                self._tables.forget(oldest)
         except Exception as error:  # noqa: BLE001 - it could not start, or is a bug; the window must hear of either
             details: dict[str, Any] = {"state": "failed", "seconds": 0.0, "error": _error(error)}
             if isinstance(error, InvalidWorkflowError):
@@ -191,25 +195,25 @@ class Host:
         node_type = self._runtime.registry.get(placed.type)
         many = {name for name, port in node_type.ports_of(placed.parameters).inputs.items() if port.many}
         given = {name: values if name in many else values[0] for name, values in inputs.items()}
-        redactor = self._redactors.get(run_id) or self._runtime.redactor(run_id)
 
         async def work() -> Answer:
-            shown: Answer = redactor.value(await preview_page(node_type, placed.parameters, given))
-            return shown
+            return self._without_secrets(run_id, await preview_page(node_type, placed.parameters, given))
 
         return asyncio.ensure_future(work())
 
     def _outputs(self, run_id: str, node: str) -> Outputs | None:
         return self._results[run_id].get(node) if run_id in self._results else self._runtime.outputs(run_id, node)
 
-    def _page(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        run_id, node, output = request["run_id"], request["node"], request["output"]
+    def _value(self, run_id: str, node: str, output: str) -> Any:
         outputs = self._outputs(run_id, node)
         if outputs is None or output not in outputs:
             raise EngineError(f"{node}.{output} has no value in run {run_id}: run the workflow again.")
-        page = page_of(outputs[output], int(request.get("offset", 0)), int(request.get("limit", 200)))
+        return outputs[output]
+
+    def _without_secrets(self, run_id: str, answer: Answer) -> Answer:
+        """What the window shows has left the run."""
         redactor = self._redactors.get(run_id) or self._runtime.redactor(run_id)
-        shown: Answer = redactor.value(page)  # what the window shows has left the run
+        shown: Answer = redactor.value(answer)
         return shown
 
 

@@ -27,43 +27,54 @@ def rows_of(value: Any) -> Sequence[Any] | None:
     return None
 
 
-def page_of(value: Any, offset: int, limit: int) -> dict[str, Any]:
+def page_of(value: Any, offset: int, limit: int, order: Any = None) -> dict[str, Any]:
     """A page of a table, or the tree of any other value.
 
+    Args:
+        value: What flowed.
+        offset: Rows to leave out at the top.
+        limit: Rows to give at most.
+        order: Which rows are counted, in which order, as an Arrow array of row numbers; None: all as they are.
+
     Returns:
-        For a table ``kind`` "table", ``columns``, ``types``, ``rows`` (texts, None for null), ``offset``, ``total``;
-        else ``kind`` "value" and ``tree``.
+        For a table ``kind`` "table", ``columns``, ``types``, ``rows`` (texts, None for null), ``offset``, ``total``
+        (rows in the order) and ``all`` (rows of the table); else ``kind`` "value" and ``tree``.
     """
     rows = rows_of(value)
     if rows is None:
         return {"kind": "value", "tree": tree_of(value), "total": 1}
     if isinstance(rows, Table):
-        return _page_of_table(rows, max(offset, 0), min(limit, MAX_LIMIT))
+        return _page_of_table(rows, max(offset, 0), min(limit, MAX_LIMIT), order)
     columns: dict[str, None] = {}
     for row in rows[:1000]:
         if isinstance(row, Mapping):
             columns.update(dict.fromkeys(map(str, row)))
     names = list(columns)
-    chosen = rows[max(offset, 0) : max(offset, 0) + min(limit, MAX_LIMIT)]
+    start, end = max(offset, 0), max(offset, 0) + min(limit, MAX_LIMIT)
+    chosen = rows[start:end] if order is None else [rows[number] for number in order[start:end].to_pylist()]
     return {
         "kind": "table",
         "columns": names,
         "types": [_type_of_column(rows, name) for name in names],
         "rows": [[text_of(row.get(name)) if isinstance(row, Mapping) else None for name in names] for row in chosen],
         "offset": max(offset, 0),
-        "total": len(rows),
+        "total": len(rows) if order is None else len(order),
+        "all": len(rows),
     }
 
 
-def _page_of_table(table: Table, offset: int, limit: int) -> dict[str, Any]:
+def _page_of_table(table: Table, offset: int, limit: int, order: Any) -> dict[str, Any]:
     """A page by the table's own columns; no other row is looked at."""
+    end = offset + max(limit, 0)
+    chosen = table[offset:end] if order is None else Table(table.arrow.take(order[offset:end]))
     return {
         "kind": "table",
         "columns": table.column_names,
         "types": [type_word(field.type) for field in table.arrow.schema],
-        "rows": [[text_of(cell) for cell in row.values()] for row in table[offset : offset + max(limit, 0)]],
+        "rows": [[text_of(cell) for cell in row.values()] for row in chosen],
         "offset": offset,
-        "total": len(table),
+        "total": len(table) if order is None else len(order),
+        "all": len(table),
     }
 
 

@@ -10,7 +10,7 @@ do          with                                                       ok
 hello       --                                                         ``version``, ``program``, ``pid``
 run         ``workflow`` (text of the file), ``folder``, ``values``    ``run_id``, at once; updates follow
 cancel      ``run_id``                                                 ``cancelled``: whether it was under way
-page        ``run_id``, ``node``, ``output``, ``offset``, ``limit``    see ``runtime.pages``
+page        and ``table_...``                                          see ``runtime.table_requests``
 forget      ``run_id``                                                 --
 shutdown    --                                                         --, then the process ends
 ==========  =========================================================  ==============================================

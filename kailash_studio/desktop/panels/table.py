@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
     QHeaderView,
     QStackedWidget,
     QTableView,
+    QToolButton,
     QTreeWidget,
     QTreeWidgetItem,
     QVBoxLayout,
@@ -22,6 +23,8 @@ from PySide6.QtWidgets import (
 )
 
 from kailash_studio.desktop.icons import Icons
+from kailash_studio.desktop.panels.filter_text import look_words
+from kailash_studio.desktop.panels.table_header import TableHeader
 from kailash_studio.desktop.panels.table_model import PAGE, Fetch, PagedTable
 from kailash_studio.desktop.theme import Theme
 from kailash_studio.desktop.widgets.basics import EmptyState, label
@@ -48,12 +51,24 @@ class RowsPanel(QWidget):
         self._model: PagedTable | None = None
         self._shown = ("", "")
         self._task: asyncio.Task[None] | None = None
+        self._fetch: Fetch | None = None
+        self._all = 0  # rows of the whole table
         self.picker = QComboBox(self)
         self.picker.setMinimumWidth(260)
         self.picker.setAccessibleName("Node and output")
         self.picker.activated.connect(self._picked)
         self.caption = label("", "muted", self)
+        self.filters = QToolButton(self)
+        self._icons = icons
+        self._repaint_icon()
+        self.filters.setCheckable(True)
+        self.filters.setToolTip("Filter columns (Ctrl+F in the table)")
+        self.filters.setAccessibleName("Filter columns")
         self.view = _Table(theme, self)
+        self.filters.toggled.connect(self.view.header.show_filters)
+        self.view.filter_asked.connect(self._filter_asked)
+        self.view.header.look_changed.connect(self._look_changed)
+        self.view.header.hidden_changed.connect(self._count)
         self.tree = QTreeWidget(self)
         self.tree.setHeaderLabels(["Field", "Value", "Type"])
         self.tree.setAccessibleName("Value")
@@ -71,12 +86,17 @@ class RowsPanel(QWidget):
         bar.addWidget(self.picker)
         bar.addWidget(self.caption)
         bar.addStretch(1)
+        bar.addWidget(self.filters)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addLayout(bar)
         layout.addWidget(self.stack, 1)
         theme.changed.connect(self._empty.repaint_icon)
+        theme.changed.connect(self._repaint_icon)
+
+    def _repaint_icon(self) -> None:
+        self.filters.setIcon(self._icons.icon("filter"))
 
     # ------------------------------------------------------------------ what is offered
     def set_ports(self, ports: Sequence[tuple[str, str]]) -> None:
@@ -128,15 +148,58 @@ class RowsPanel(QWidget):
 
     def _show_table(self, fetch: Fetch, page: dict[str, Any]) -> None:
         old = self._model
+        self._fetch, self._all = fetch, page.get("all", page["total"])
         self._model = PagedTable(self._theme, fetch, page, self)
         self._model.failed.connect(self.caption.setText)
         self.view.setModel(self._model)
+        self.view.header.start(self._model.columns)
         self.view.fit_columns()
-        total, columns = page["total"], len(page["columns"])
-        self.caption.setText(f"{total:,} row{'s' * (total != 1)} · {columns} column{'s' * (columns != 1)}")
+        self._count()
+        self.filters.setEnabled(True)
         self.stack.setCurrentWidget(self.view)
         if old is not None:
             old.deleteLater()
+
+    def _count(self) -> None:
+        """Say how many rows and columns there are, and how many of them are shown."""
+        model = self._model
+        if model is None:
+            return
+        columns, hidden = len(model.columns), len(self.view.header.hidden)
+        filtered = f"{model.total:,} of " if "filter" in model.look else ""
+        seen = f"{columns - hidden} of " if hidden else ""
+        self.caption.setText(
+            f"{filtered}{self._all:,} row{'s' * (self._all != 1)} · {seen}{columns} column{'s' * (columns != 1)}"
+        )
+
+    # ------------------------------------------------------------------ how it is looked at
+    def _look_changed(self) -> None:
+        if self._model is not None and self._fetch is not None:
+            self._stop()
+            self._task = asyncio.ensure_future(self._look(self._model, self._fetch))
+
+    async def _look(self, model: PagedTable, fetch: Fetch) -> None:
+        """Ask for the first page of another look; the rows of the last one stay until it is there."""
+        header = self.view.header
+        look = look_words(header.sort, header.filters, dict(zip(model.columns, model.types, strict=True)))
+        if look == model.look:
+            self._count()
+            self.view.viewport().update()  # asks anew for pages that were given up
+            return
+        try:
+            page = await fetch(0, PAGE, **look)
+        except StudioError as error:
+            self.caption.setText(str(error))
+            self.view.viewport().update()
+            return
+        model.show(look, page)
+        self.view.scrollToTop()
+        self._count()
+
+    def _filter_asked(self, column: int) -> None:
+        self.filters.setChecked(True)
+        if column >= 0:
+            self.view.header.field(column).setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     def _show_tree(self, tree: dict[str, Any]) -> None:
         self.tree.clear()
@@ -172,7 +235,13 @@ class RowsPanel(QWidget):
 
 
 class _Table(QTableView):
-    """The table; Ctrl+C copies the selection with its header, as tabs and lines."""
+    """The table; Ctrl+C copies the selection with its header, as tabs and lines.
+
+    Signals:
+        filter_asked: Ctrl+F was pressed in this column; -1: in none.
+    """
+
+    filter_asked = Signal(int)
 
     def __init__(self, theme: Theme, parent: QWidget) -> None:
         super().__init__(parent)
@@ -185,8 +254,8 @@ class _Table(QTableView):
         self.verticalHeader().setDefaultSectionSize(28)
         self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         self.verticalHeader().setDefaultAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        self.horizontalHeader().setHighlightSections(False)
-        self.horizontalHeader().setDefaultSectionSize(150)
+        self.header = TableHeader(self)
+        self.setHorizontalHeader(self.header)
 
     def fit_columns(self) -> None:
         """Widths from the first page."""
@@ -196,11 +265,13 @@ class _Table(QTableView):
             texts = [str(model.index(row, column).data()) for row in range(min(40, model.rowCount()))]
             texts.append(str(model.headerData(column, Qt.Orientation.Horizontal)))
             widest = max((metrics.horizontalAdvance(text[:60]) for text in texts), default=0)
-            self.setColumnWidth(column, max(72, min(360, widest + 34)))
+            self.setColumnWidth(column, max(96, min(360, widest + 46)))  # with room for the mark of a sort
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Copy."""
-        if event.matches(QKeySequence.StandardKey.Copy):
+        """Copy, and go to the filter of the column."""
+        if event.matches(QKeySequence.StandardKey.Find):
+            self.filter_asked.emit(self.currentIndex().column())
+        elif event.matches(QKeySequence.StandardKey.Copy):
             self.copy()
         else:
             super().keyPressEvent(event)
@@ -211,10 +282,13 @@ class _Table(QTableView):
         if chosen is None or chosen.isEmpty():
             return
         block, model = chosen.first(), self.model()
+        if not isinstance(model, PagedTable):
+            return
         if block.width() * block.height() > _MOST_COPIED:
             return
-        columns = range(block.left(), block.right() + 1)
-        lines = ["\t".join(str(model.headerData(column, Qt.Orientation.Horizontal)) for column in columns)]
+        order = sorted(range(block.left(), block.right() + 1), key=self.header.visualIndex)
+        columns = [column for column in order if not self.header.isSectionHidden(column)]
+        lines = ["\t".join(_flat(model.columns[column]) for column in columns)]
         root = QModelIndex()
         lines += [
             "\t".join(_flat(model.index(row, column, root).data()) for column in columns)

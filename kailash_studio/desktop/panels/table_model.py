@@ -16,7 +16,11 @@ PAGE = 200
 KEPT_PAGES = 50
 NUMBERS = frozenset({"integer", "number", "decimal"})
 
-Fetch = Callable[[int, int], Awaitable[dict[str, Any]]]
+MOST_ASKED = 6
+"""Pages on the way at once: who scrolls on does not wait for those in between."""
+
+Fetch = Callable[..., Awaitable[dict[str, Any]]]
+"""Gives a page: offset, limit, and the words of a look (``sort``, ``filter``) where there is one."""
 Index = QModelIndex | QPersistentModelIndex
 _NO_INDEX = QModelIndex()
 
@@ -36,6 +40,7 @@ class PagedTable(QAbstractTableModel):
         self.columns: list[str] = first["columns"]
         self.types: list[str] = first["types"]
         self.total: int = first["total"]
+        self.look: dict[str, Any] = {}
         self._pages: OrderedDict[int, list[list[str | None]]] = OrderedDict({0: first["rows"]})
         self._asked: dict[int, asyncio.Task[None]] = {}
 
@@ -77,7 +82,7 @@ class PagedTable(QAbstractTableModel):
         """Column names, with the type as a tooltip; row numbers from 1."""
         if orientation == Qt.Orientation.Horizontal:
             if role == Qt.ItemDataRole.DisplayRole:
-                return self.columns[section]
+                return self.columns[section] + self._sort_mark(self.columns[section])
             if role == Qt.ItemDataRole.ToolTipRole:
                 return f"{self.columns[section]}: {self.types[section]}"
             if role == Qt.ItemDataRole.TextAlignmentRole:
@@ -88,18 +93,38 @@ class PagedTable(QAbstractTableModel):
             return f"{section + 1:,}"
         return None
 
+    def _sort_mark(self, column: str) -> str:
+        keys = [name for name, _ in self.look.get("sort", [])]
+        if column not in keys:
+            return ""
+        place = keys.index(column)
+        arrow = "↓" if self.look["sort"][place][1] else "↑"
+        return f"  {arrow}{place + 1 if len(keys) > 1 else ''}"
+
+    def show(self, look: dict[str, Any], first: dict[str, Any]) -> None:
+        """Show the same table under another sort or filter, from its first page."""
+        self.stop()
+        self.beginResetModel()
+        self.look, self.total = look, first["total"]
+        self._pages = OrderedDict({0: first["rows"]})
+        self.endResetModel()
+
     def _ask(self, number: int) -> None:
-        if number not in self._asked:
-            self._asked[number] = asyncio.ensure_future(self._load(number))
+        if number in self._asked:
+            return
+        while len(self._asked) >= MOST_ASKED:
+            self._asked.pop(next(iter(self._asked))).cancel()
+        self._asked[number] = asyncio.ensure_future(self._load(number))
 
     async def _load(self, number: int) -> None:
         try:
-            page = await self._fetch(number * PAGE, PAGE)
+            page = await self._fetch(number * PAGE, PAGE, **self.look)
         except StudioError as error:
             self.failed.emit(str(error))
             return
         finally:
-            self._asked.pop(number, None)
+            if self._asked.get(number) is asyncio.current_task():
+                del self._asked[number]
         self._pages[number] = page["rows"]
         while len(self._pages) > KEPT_PAGES:
             self._pages.popitem(last=False)
@@ -110,3 +135,4 @@ class PagedTable(QAbstractTableModel):
         """Give up on pages that are on the way."""
         for task in list(self._asked.values()):
             task.cancel()
+        self._asked.clear()
