@@ -112,6 +112,10 @@ def test_backend_killed_while_idle_is_not_noticed_by_anybody(server: OwnServer) 
         async with await pool.acquire() as lease:
             pid = (await lease.run("SELECT pg_backend_pid()")).records[0][0]
         await kill_backend(server, pid)
+        (idle,) = pool._stock.idle
+        async with asyncio.timeout(10):
+            while idle.usable:  # the news is on its way
+                await asyncio.sleep(0.005)
         for _ in range(5):
             await serves(pool)
 
