@@ -20,7 +20,7 @@ from kailash_studio.services.postgres.errors import where
 from kailash_studio.services.postgres.lease import Lease
 from kailash_studio.services.postgres.options import PoolOptions
 from kailash_studio.services.postgres.queue import Queue, Waiter
-from kailash_studio.services.postgres.statistics import Holder, Owner, Statistics
+from kailash_studio.services.postgres.statistics import Holder, Owner, Statistics, listed
 from kailash_studio.services.postgres.stock import Stock
 from kailash_studio.services.postgres.transaction import Fate
 
@@ -89,8 +89,7 @@ class Pool:
             PoolClosedError: The pool is closed.
             DatabaseError: No connection can be made at all.
         """
-        statistics = self.statistics
-        now = self.now()
+        statistics, now = self.statistics, self.now()
         connection = self._take(owner, now)
         if connection is None:
             began = now
@@ -226,9 +225,9 @@ class Pool:
         limit = self.options.max_per_workflow
         own = [holder for holder in holders if holder.owner.workflow == waiter.owner.workflow]
         if limit and len(own) >= limit:
-            return f"{waiter.owner.workflow or 'its workflow'} uses all {limit} that it may: {_listed(own)}."
+            return f"{waiter.owner.workflow or 'its workflow'} uses all {limit} that it may: {listed(own)}."
         more = f" More cannot be opened: {failure}" if failure else " Raise max_connections, or see why they are held."
-        return f"{len(holders)} of {self.options.max_connections} are in use: {_listed(holders)}.{more}"
+        return f"{len(holders)} of {self.options.max_connections} are in use: {listed(holders)}.{more}"
 
     # ------------------------------------------------------------------ care
     def _tick(self) -> None:
@@ -399,8 +398,3 @@ class Pool:
             "last_failure": str(stock.last_failure or ""),
             "holders": [{**holder._asdict(), "owner": holder.owner._asdict()} for holder in self.holders()],
         }
-
-
-def _listed(holders: list[Holder]) -> str:
-    shown = "; ".join(str(holder) for holder in holders[:5])
-    return shown + (f"; and {len(holders) - 5} more" if len(holders) > 5 else "")
