@@ -151,6 +151,8 @@ class Pool:
             return
         if connection.broken or connection.raw.is_closed():
             stock.lose(connection)
+        elif self._ended:
+            stock.close(connection)  # the server rolls back what is open
         elif connection.spoiled:
             stock.retire(connection)
         elif connection.unclean or connection.raw.is_in_transaction():
@@ -180,8 +182,7 @@ class Pool:
         stock = self._stock
         if self._ended:
             return
-        coming = stock.opening + len(stock.resting)
-        waited_for = 0 if self._paused else self._queue.wanted() - coming
+        waited_for = 0 if self._paused else self._queue.wanted() - stock.opening - len(stock.resting)
         stock.open(max(waited_for, self.options.min_connections - len(stock.all) - stock.opening))
 
     def _left(self) -> None:
@@ -255,8 +256,8 @@ class Pool:
         Raises:
             DatabaseError: None can be made.
         """
-        stock = self._stock
-        wanted = max(self.options.min_connections, self.statistics.peak) if count is None else count
+        stock, least = self._stock, max(self.options.min_connections, self.statistics.peak)
+        wanted = least if count is None else count
         stock.open(wanted - len(stock.all) - stock.opening)
         await stock.settled()
         if wanted and not stock.all and stock.last_failure is not None:
