@@ -11,6 +11,7 @@
     ├── NodeError                 a node run failed
     │   ├── NodeTimeoutError      it took longer than its timeout
     │   ├── NodeOutputError       it did not give an output that it declares
+    │   ├── TableError            a table does not have the columns or types that a node needs
     │   ├── CircuitOpenError      its circuit breaker is open; it was not called
     │   └── PythonCodeError       the user's own Python raised
     ├── WorkflowExecutionError    a run ended failed; carries results, run_id and failures
@@ -109,6 +110,13 @@ class NodeOutputError(NodeError):
     """A node run did not give an output that it declares."""
 
     code = "KS-1302"
+    permanent = True
+
+
+class TableError(NodeError):
+    """A table does not have the columns or the types that a node needs; the same rows would fail again."""
+
+    code = "KS-1310"
     permanent = True
 
 

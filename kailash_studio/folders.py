@@ -44,8 +44,34 @@ def user_data() -> Path:
     return folder
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def user_configuration() -> Path:
+    """The user's configuration folder, created when missing: what the user has set up, and no data of runs.
+
+    Raises:
+        StudioError: It cannot be created.
+    """
+    if os.environ.get("KAILASH_STUDIO_HOME"):
+        return user_data()
+    from platformdirs import user_config_path
+
+    folder = user_config_path("kailash-studio", appauthor=False)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StudioError(
+            f"The configuration folder {folder} cannot be created ({error.strerror or error}): "
+            "name another one in the environment variable KAILASH_STUDIO_HOME."
+        ) from None
+    return folder
+
+
+def write_whole(path: Path, data: bytes, *, private: bool = False) -> None:
     """Write a file so that a reader sees the old content or the new one, also after a crash.
+
+    Args:
+        path: The file.
+        data: All of it.
+        private: For its owner alone, whatever its rights were; else they stay as they are.
 
     Raises:
         OSError: As for any write; the old file is untouched then.
@@ -56,7 +82,8 @@ def write_whole(path: Path, data: bytes) -> None:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        Path(temporary).chmod(path.stat().st_mode & 0o777 if path.exists() else 0o644)
+        rights = 0o600 if private else path.stat().st_mode & 0o777 if path.exists() else 0o644
+        Path(temporary).chmod(rights)
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

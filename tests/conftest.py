@@ -28,6 +28,7 @@ def user_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     """A fresh user data folder for each test, so that no test sees another's or the developer's."""
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("KAILASH_STUDIO_HOME", str(home))
+    monkeypatch.setenv("KAILASH_SECRETS_CHAIN", "environment,files,encrypted")  # not the developer's own keyring
     return home
 
 

@@ -21,6 +21,8 @@ COMMANDS = {
     "runs": ("kailash_studio.cli.runs", "list the runs of the journal, or show one"),
     "resume": ("kailash_studio.cli.resume", "go on with a run that failed or was killed, keeping what was done"),
     "dlq": ("kailash_studio.cli.dlq", "list, show, replay or discard dead letters"),
+    "secrets": ("kailash_studio.cli.secrets", "store, list and check secrets, which graphs hold by name"),
+    "connections": ("kailash_studio.cli.connections", "save, list and test connections to databases"),
     "validate": ("kailash_studio.cli.validate", "check workflow files"),
     "demo": ("kailash_studio.cli.demo", "run the portfolio workflow on the embedded database and sample data"),
     "nodes": ("kailash_studio.cli.nodes", "list the node types, or show one"),

@@ -12,7 +12,7 @@ from kailash_studio.cli.progress import Progress
 from kailash_studio.cli.run import exit_status, run_until_told
 from kailash_studio.runtime.async_local import AsyncLocalRuntime
 from kailash_studio.runtime.journal.journal import Journal, RunRecord
-from kailash_studio.runtime.journal.replay import workflow_of
+from kailash_studio.runtime.journal.replay import given_of, workflow_of
 from kailash_studio.runtime.outcome import Outcome
 
 
@@ -39,4 +39,4 @@ def go_on(journal: Journal, run: RunRecord) -> tuple[Outcome, str]:
     progress = Progress(sys.stderr, workflow.nodes)
     runtime = AsyncLocalRuntime(on_events=progress.show, folder=Path(run.folder), journal=journal)
     known = journal.finished_in_all(run.root)
-    return asyncio.run(run_until_told(runtime, workflow, run.given, known=known, origin="resume", before=run))
+    return asyncio.run(run_until_told(runtime, workflow, given_of(run), known=known, origin="resume", before=run))

@@ -140,7 +140,7 @@ def report_of(outcome: Outcome, run_id: str) -> dict[str, Any]:
         "run_id": run_id,
         "state": outcome.state,
         "seconds": round(outcome.seconds, 6),
-        "results": to_plain(outcome.results),
+        "results": outcome.redactor.value(to_plain(outcome.results)),
         "failures": {
             node_id: {"error": describe(error), "code": getattr(error, "code", "")}
             for node_id, error in outcome.failures.items()

@@ -66,8 +66,18 @@ ACTIONS = (
         "fallback", "Graph", "Fallback…", "shield-check", ("Ctrl+B",), "Choose what takes over when the node fails."
     ),
     ActionDeclaration("arrange", "Graph", "Arrange", "workflow", ("Ctrl+Shift+A",), "Lay the graph out afresh."),
+    ActionDeclaration("sql", "Graph", "Edit SQL…", "database", ("F4",), "Edit the selected node's SQL in a window."),
     ActionDeclaration("run", "Run", "Run", "play", ("F5", "Ctrl+R"), "Run the workflow."),
     ActionDeclaration("stop", "Run", "Stop", "square", ("Shift+F5",), "Stop the run."),
+    ActionDeclaration(
+        "step", "Run", "Step", "step-forward", ("F10",), "Go on to what comes next, and stop there.", True
+    ),
+    ActionDeclaration("pause", "Run", "Pause", "pause", ("Ctrl+F6",), "Start no further node; what runs goes on."),
+    ActionDeclaration("run_to", "Run", "Run to here", "log-in", ("Ctrl+F10",), "Stop before the selected node."),
+    ActionDeclaration("breakpoint", "Run", "Breakpoint", "circle-dot", ("F6",), "Stop runs before the selected node."),
+    ActionDeclaration(
+        "debugger", "Run", "Show debugger", "bug", ("Ctrl+F9",), "Show what stands still, and breakpoints."
+    ),
     ActionDeclaration("data", "Run", "Show data", "table-2", ("F7",), "Show the rows of the selected node.", True),
     ActionDeclaration("problems", "Run", "Show problems", "triangle-alert", ("F8",), "Show what is to be mended."),
     ActionDeclaration("dead_letters", "Run", "Show dead letters", "inbox", ("F9",), "Show what nodes have given up."),

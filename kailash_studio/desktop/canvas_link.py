@@ -7,6 +7,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject
 
+from kailash_studio.desktop.breakpoints import Breakpoints
 from kailash_studio.desktop.canvas import Canvas
 from kailash_studio.desktop.canvas.view import Badge, ConnectionView, NodeView, PortView
 from kailash_studio.desktop.session import Session
@@ -22,17 +23,21 @@ _FALLBACK = "fallback of "  # before a node's id: the key of the connection to i
 class CanvasLink(QObject):
     """Draws the session's workflow on the canvas and turns the canvas' gestures into edits."""
 
-    def __init__(self, session: Session, canvas: Canvas, say: Say, parent: QObject) -> None:
+    def __init__(self, session: Session, canvas: Canvas, breakpoints: Breakpoints, say: Say, parent: QObject) -> None:
         """Link them.
 
         Args:
             session: The open workflow.
             canvas: Where it is drawn.
+            breakpoints: Mark nodes.
             say: Shows a sentence for a while.
             parent: Qt parent.
         """
         super().__init__(parent)
         self._session, self._canvas, self._say = session, canvas, say
+        self._breakpoints = breakpoints
+        self._marks: dict[str, str] = {}
+        breakpoints.changed.connect(self._mark_breakpoints)
         self._problems: dict[str, tuple[str, str]] = {}
         session.opened.connect(self._draw_all)
         session.changed.connect(self._follow)
@@ -185,10 +190,18 @@ class CanvasLink(QObject):
             x=x,
             y=y,
             badges=_badges(placed.resilience),
+            breakpoint=self._marks.get(node_id, ""),
             problem=severity,  # type: ignore[arg-type]  # the severities that are kept are the two that it takes
             problem_text=sentence,
             known=node_type is not None,
         )
+
+    def _mark_breakpoints(self) -> None:
+        nodes = self._session.workflow.nodes
+        before, self._marks = self._marks, {node_id: self._breakpoints.mark(node_id) for node_id in nodes}
+        for node_id in nodes:
+            if before.get(node_id, "") != self._marks[node_id] and node_id in self._canvas.store.cards:
+                self._canvas.put_node(self._node(node_id))
 
     # ------------------------------------------------------------------ problems
     def _worst_problems(self) -> dict[str, tuple[str, str]]:

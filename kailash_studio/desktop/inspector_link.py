@@ -25,6 +25,7 @@ _TOKENS = {
     "started": "accent",
     "skipped": "text3",
     "cancelled": "amber",
+    "stopped": "purple",
 } | dict.fromkeys(("retrying", "recovered"), "amber")
 
 

@@ -27,6 +27,7 @@ _WORDS = {
     "cancelled": "cancelled",
     "retrying": "retrying",
     "recovered": "recovered",
+    "stopped": "stopped",
 }
 
 
@@ -39,12 +40,14 @@ class RunView:
         states: Newest state object of each node.
         state: ``running``, or how it ended.
         seconds: How long it took, once it has ended.
+        paused: Why no further node starts, or empty.
     """
 
     run_id: str
     states: dict[str, dict[str, Any]]
     state: str = "running"
     seconds: float = 0.0
+    paused: str = ""
 
     @property
     def ended_nodes(self) -> int:
@@ -77,6 +80,7 @@ class Runs(QObject):
         self._early: list[dict[str, Any]] = []  # updates that came before the answer that names their run
         self.happened: dict[str, tuple[str, str, list[str]]] = {}
         self.whys: dict[str, str] = {}
+        self.breakpoints: Callable[[], list[dict[str, Any]]] = list
         self._starting = False
         self._tasks: set[asyncio.Task[None]] = set()
         engine.updated.connect(self._update)
@@ -87,6 +91,16 @@ class Runs(QObject):
     def running(self) -> bool:
         """Whether a run is starting or under way."""
         return self._starting or (self.current is not None and self.current.state == "running")
+
+    def stopped(self) -> dict[str, dict[str, Any]]:
+        """The states of the nodes that stand still."""
+        states = self.current.states if self.current is not None and self.running else {}
+        return {node: state for node, state in states.items() if state["state"] == "stopped"}
+
+    @property
+    def waits_for_somebody(self) -> bool:
+        """Whether the run is paused, or a node stands still."""
+        return self.running and self.current is not None and bool(self.current.paused or self.stopped())
 
     # ------------------------------------------------------------------ actions
     def start(self) -> None:
@@ -172,7 +186,12 @@ class Runs(QObject):
         self._canvas.set_states({node_id: NodeState("queued") for node_id in self._session.workflow.nodes})
         self.changed.emit()
         try:
-            answer = await self._engine.request("run", workflow=self._session.text(), folder=str(self._session.folder))
+            answer = await self._engine.request(
+                "run",
+                workflow=self._session.text(),
+                folder=str(self._session.folder),
+                breakpoints=self.breakpoints(),
+            )
         except EngineError as error:
             self._canvas.clear_run()
             self.said.emit(str(error))
@@ -203,6 +222,7 @@ class Runs(QObject):
         if states:
             self._canvas.set_states({node_id: node_state(state) for node_id, state in states.items()})
             self._canvas.set_labels(self._labels(states))
+        run.paused = update.get("paused", run.paused)
         if update["log"]:
             self.logged.emit(update["log"])
         end = update["run"]
@@ -258,6 +278,8 @@ def node_state(state: dict[str, Any]) -> NodeState:
     note = duration(seconds) if seconds is not None else ""
     if word == "retrying":
         note = f"try {state['attempt'] + 1}" if "attempt" in state else "fallback"
+    elif word == "stopped":
+        note, tip = state["when"], tip or f"stands still: {state['reason']}"
     elif word == "recovered":
         note = f"by {state['by']}"
     elif state.get("attempts"):

@@ -23,6 +23,7 @@ class Settings:
         geometry: Qt's window geometry, base64.
         docks: Qt's state of the docks, base64.
         last_folder: Where the file dialogs start.
+        breakpoints: Of the workflows by their paths.
     """
 
     theme: str = "dark"
@@ -30,6 +31,7 @@ class Settings:
     geometry: str = ""
     docks: str = ""
     last_folder: str = ""
+    breakpoints: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
     @classmethod
     def load(cls) -> Settings:

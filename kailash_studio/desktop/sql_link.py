@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,11 +13,13 @@ from PySide6.QtWidgets import QMessageBox, QWidget
 from kailash_studio.desktop.editors.sql_workbench import SqlWorkbench
 from kailash_studio.desktop.engine import Engine
 from kailash_studio.desktop.icons import Icons
+from kailash_studio.desktop.inspector import Inspector
 from kailash_studio.desktop.session import Session
 from kailash_studio.desktop.theme import Theme
 from kailash_studio.errors import EngineError
-from kailash_studio.services.sql_catalogue import Catalogue
-from kailash_studio.spec.form import form_rows
+from kailash_studio.services.sql_catalogue import Catalogue, Relation, relations_of
+from kailash_studio.spec.form import FormRow, form_rows
+from kailash_studio.spec.parameter import reference
 
 _VALUE_FIELDS = ("params", "parameters")
 _NO_VALUES = "This node has no place for values: write them into the statement, or use another node type."
@@ -34,6 +36,7 @@ class _Open:
     tests: list[Any] | dict[str, Any] = field(default_factory=list)
     reads: bool = True
     live: bool = True
+    given: dict[str, Any] | None = None
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
 
@@ -44,15 +47,26 @@ class SqlLink(QObject):
     calls its older one off.
     """
 
-    def __init__(self, session: Session, engine: Engine, theme: Theme, icons: Icons, window: QWidget) -> None:
+    def __init__(
+        self,
+        session: Session,
+        engine: Engine,
+        inspector: Inspector,
+        theme: Theme,
+        icons: Icons,
+        say: Callable[[str], None],
+        window: QWidget,
+    ) -> None:
         super().__init__(window)
-        self._session, self._engine, self._theme, self._icons, self._window = session, engine, theme, icons, window
+        self._session, self._engine, self._inspector, self._say = session, engine, inspector, say
+        self._theme, self._icons, self._window = theme, icons, window
         self._open: dict[tuple[str, str], _Open] = {}
         self._may_ask = False
         self._number = 0
         session.changed.connect(lambda _: self._show_all())
         session.opened.connect(self._another_document)
         engine.state_changed.connect(self._engine_changed)
+        inspector.large_asked.connect(self.open)
 
     # ------------------------------------------------------------------ opening and closing
     def open(self, node_id: str, name: str) -> SqlWorkbench:
@@ -80,6 +94,19 @@ class SqlLink(QObject):
         bench.show()
         self._read_catalogue(opened)
         return bench
+
+    def open_chosen(self, node_ids: Sequence[str]) -> None:
+        """Open the editor of the selected node's statement, or say why there is none."""
+        placed = self._session.workflow.nodes.get(node_ids[0]) if len(node_ids) == 1 else None
+        node_type = self._session.registry.find(placed.type) if placed is not None else None
+        rows = form_rows(node_type) if node_type is not None else []
+        name = next((row.name for row in rows if row.kind == "sql"), "")
+        if placed is None or not name:
+            self._say("Select one node that has an SQL statement, then edit it.")
+        elif reference(placed.parameters.get(name)) is not None:
+            self._say(f"{node_ids[0]}: {name} is a reference; reset it in the inspector to write a statement.")
+        else:
+            self.open(node_ids[0], name)
 
     @property
     def _trusted(self) -> bool:
@@ -155,20 +182,36 @@ class SqlLink(QObject):
         else:
             note = "A text, a number, null, JSON, or @name for a workflow parameter. Delete takes a value away."
             values = placed.parameters.get(values_of) or []
+        referred = reference(values)
+        if referred is not None:
+            note = f"They are the workflow parameter {referred[1]}; here its default is shown."
+            values = self._session.workflow.parameters.get(referred[1], {}).get("default", [])
+        given = self._given(opened)
+        if opened.given is not None and opened.given != given:
+            self._read_catalogue(opened)  # another database
+        opened.given = given
         text = placed.parameters.get(opened.name)
         opened.bench.show_document(
             text if isinstance(text, str) else "",
             values if isinstance(values, list | dict) else [],
             self._session.workflow.parameters,
             note,
-            own=not values_of,
+            fixed=not values_of or referred is not None,
         )
 
-    def _values_field(self, opened: _Open) -> str:
+    def _values_row(self, opened: _Open) -> FormRow | None:
         """The parameter of the node that holds the values of its statement."""
         node_type = self._session.registry.find(self._session.workflow.nodes[opened.node].type)
-        names = {row.name for row in form_rows(node_type)} if node_type is not None else set()
-        return next((name for name in _VALUE_FIELDS if name in names), "")
+        rows = {row.name: row for row in form_rows(node_type)} if node_type is not None else {}
+        return next((rows[name] for name in _VALUE_FIELDS if name in rows), None)
+
+    def _values_field(self, opened: _Open) -> str:
+        row = self._values_row(opened)
+        return row.name if row is not None else ""
+
+    def _takes_names(self, opened: _Open) -> bool:
+        row = self._values_row(opened)
+        return row is None or row.kind != "list"
 
     def _source(self, opened: _Open) -> str:
         """What the values are connected to; empty when the document holds them."""
@@ -183,20 +226,26 @@ class SqlLink(QObject):
     def _values_changed(self, opened: _Open, values: Any) -> None:
         if self._source(opened):
             opened.tests = values
+        elif isinstance(values, dict) and not self._takes_names(opened):
+            self._show(opened)  # lint says what to write instead
         else:
             self._set(opened, self._values_field(opened), values)
 
     # ------------------------------------------------------------------ the engine
-    def _words(self, opened: _Open) -> dict[str, Any]:
+    def _given(self, opened: _Open) -> dict[str, Any]:
+        """The node's parameters without statement and values: what says which database it is."""
         placed = self._session.workflow.nodes[opened.node]
-        given = {name: v for name, v in placed.parameters.items() if name not in {opened.name, *_VALUE_FIELDS}}
+        return {name: v for name, v in placed.parameters.items() if name not in {opened.name, *_VALUE_FIELDS}}
+
+    def _words(self, opened: _Open) -> dict[str, Any]:
         return {
             "editor": opened.key,
-            "given": given,
+            "given": self._given(opened),
             "declared": self._session.workflow.parameters,
             "folder": str(self._session.folder),
             "text": opened.bench.text(),
             "values": opened.bench.values,
+            "named": self._takes_names(opened),
         }
 
     def _spawn(self, opened: _Open, name: str, work: Coroutine[Any, Any, None]) -> None:
@@ -240,20 +289,28 @@ class SqlLink(QObject):
         self._spawn(opened, "catalogue", self._catalogue_read(opened, refresh))
 
     async def _catalogue_read(self, opened: _Open, refresh: bool) -> None:
-        try:
-            found = await self._engine.request("sql_catalogue", **self._words(opened), refresh=refresh)
-        except EngineError as error:
-            self._unreached(opened, str(error))
-            self._check(opened)
-            return
-        if found.get("called_off"):
-            return
+        relations: list[Relation] = []
+        words, offset = self._words(opened), 0
+        while True:  # piece by piece: the window goes on between them
+            try:
+                found = await self._engine.request("sql_catalogue", **words, refresh=refresh, offset=offset)
+            except EngineError as error:
+                self._unreached(opened, str(error))
+                self._check(opened)
+                return
+            if found.get("called_off"):
+                return
+            if found["catalogue"]["next"] is None:
+                break
+            relations += relations_of(found["catalogue"])
+            offset, refresh = found["catalogue"]["next"], False
         opened.reads = True
-        catalogue = Catalogue.from_plain(found["catalogue"])
+        catalogue = Catalogue.from_plain(found["catalogue"], relations)
         count = len(catalogue.relations)
         name = {"postgresql": "PostgreSQL", "sqlite": "SQLite"}.get(catalogue.dialect, catalogue.dialect)
         opened.bench.show_where("text3", f"{name} at {found['where']} · {count:,} table{'s' * (count != 1)}")
         opened.bench.show_catalogue(catalogue)
+        self._inspector.set_catalogue(opened.node, opened.name, catalogue)
         self._check(opened)
 
     def _unreached(self, opened: _Open, sentence: str) -> None:

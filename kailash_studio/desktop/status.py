@@ -50,7 +50,7 @@ class RunBar(QToolBar):
         self.run_button.clicked.connect(actions["run"].trigger)
         self.addWidget(self.run_button)
         self._gap(4)
-        for name in ("stop", "", "undo", "redo", "arrange"):
+        for name in ("pause", "step", "stop", "", "undo", "redo", "arrange"):
             if name:
                 self.addAction(actions[name])
             else:
@@ -91,10 +91,10 @@ class RunBar(QToolBar):
         after = f'&nbsp; <span style="color:{amber}">● edited</span>' if edited else ""
         self._title.setText(f'&nbsp;{before}<b style="color:{text}">{_escaped(name)}</b>{after}')
 
-    def show_running(self, running: bool) -> None:
-        """Say whether a run is under way."""
-        self.run_button.setEnabled(not running)
-        self.run_button.setText("Running…" if running else "Run")
+    def show_running(self, running: bool, *, waits: bool = False) -> None:
+        """Say whether a run is under way, or waits for somebody to let it go on."""
+        self.run_button.setEnabled(not running or waits)
+        self.run_button.setText("Continue" if waits else "Running…" if running else "Run")
 
 
 class EngineNotice(QFrame):

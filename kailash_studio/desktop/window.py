@@ -12,8 +12,10 @@ from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QApplication, QDockWidget, QMainWindow, QMenu, QSplitter, QTabWidget, QVBoxLayout, QWidget
 
 from kailash_studio.desktop.actions import make_actions
+from kailash_studio.desktop.breakpoints import Breakpoints
 from kailash_studio.desktop.canvas import Canvas
 from kailash_studio.desktop.canvas_link import CanvasLink
+from kailash_studio.desktop.debug_link import DebugLink
 from kailash_studio.desktop.documents import Documents
 from kailash_studio.desktop.editing import Editing
 from kailash_studio.desktop.engine import Engine
@@ -23,6 +25,7 @@ from kailash_studio.desktop.inspector_link import InspectorLink
 from kailash_studio.desktop.operations_link import OperationsLink
 from kailash_studio.desktop.panels.breakers import Breakers
 from kailash_studio.desktop.panels.dead_letters import DeadLetters
+from kailash_studio.desktop.panels.debugger import Debugger
 from kailash_studio.desktop.panels.log import LogLine, RunLog
 from kailash_studio.desktop.panels.palette import Palette
 from kailash_studio.desktop.panels.problems import Problems
@@ -41,6 +44,7 @@ from kailash_studio.spec.policy import Resilience
 from kailash_studio.spec.registry import Registry
 
 _SAY_MS = 8000
+_DEBUGGER_WIDTH, _DEBUGGER_HEIGHT, _LOG_WIDTH = 560, 340, 300
 
 
 class MainWindow(QMainWindow):
@@ -63,8 +67,13 @@ class MainWindow(QMainWindow):
         self.rows = RowsPanel(theme, self.icons)
         self.dead_letters = DeadLetters(theme, self.icons)
         self.breakers = Breakers(theme, self.icons)
+        self.debugger = Debugger(theme, self.icons)
         self.documents = Documents(self.session, settings, self)
         self.runs = Runs(self.session, self.engine, self.canvas, self)
+        self.breakpoints = Breakpoints(self.session, settings, self)
+        self.debug_link = DebugLink(
+            self.engine, self.runs, self.canvas, self.breakpoints, self.debugger, self.say, self
+        )
         self.editing = Editing(self.session, self.canvas, self.icons, theme, self)
         self.actions_by_name = make_actions(self, self.icons, self._handlers())
         self.editing.use_actions(self.actions_by_name)
@@ -73,15 +82,14 @@ class MainWindow(QMainWindow):
         self.line = StatusLine(theme, self)
         self._recent_menu = QMenu("Open recent", self)
         self._lay_out()
-        self.canvas_link = CanvasLink(self.session, self.canvas, self.say, self)
+        self.canvas_link = CanvasLink(self.session, self.canvas, self.breakpoints, self.say, self)
         self.inspector_link = InspectorLink(self.session, self.canvas, self.runs, self.inspector, self.say, self)
         self.rows_link = RowsLink(self.session, self.canvas, self.runs, self.rows, self)
         self.operations_link = OperationsLink(
             self.engine, self.runs, self.session, self.dead_letters, self.breakers, self.say, self
         )
         self.operations_link.counted.connect(self._show_operations)
-        self.sql_link = SqlLink(self.session, self.engine, theme, self.icons, self)
-        self.inspector.large_asked.connect(self.sql_link.open)
+        self.sql_link = SqlLink(self.session, self.engine, self.inspector, theme, self.icons, self.say, self)
         self.editing.fill_palette(self.palette_panel)
         self._connect()
         self._show_recent()
@@ -107,6 +115,7 @@ class MainWindow(QMainWindow):
         self.data_tabs, self.report_tabs = QTabWidget(self.bottom), QTabWidget(self.bottom)
         for tabs, widget, icon, title in (
             (self.data_tabs, self.rows, "table-2", "Data"),
+            (self.data_tabs, self.debugger, "bug", "Debugger"),
             (self.report_tabs, self.log, "scroll-text", "Log"),
             (self.report_tabs, self.problems, "triangle-alert", "Problems"),
             (self.report_tabs, self.dead_letters, "inbox", "Dead letters"),
@@ -166,7 +175,13 @@ class MainWindow(QMainWindow):
             "connect": editing.choose_connection,
             "fallback": editing.choose_fallback,
             "arrange": self.arrange,
-            "run": runs.start,
+            "sql": lambda: self.sql_link.open_chosen(canvas.selection()),
+            "run": self.run_or_go_on,
+            "step": self.debug_link.step,
+            "pause": self.debug_link.pause,
+            "run_to": self.debug_link.run_to,
+            "breakpoint": self.debug_link.toggle,
+            "debugger": self.show_debugger,
             "stop": runs.stop,
             "data": self.show_data,
             "problems": self.show_problems,
@@ -190,6 +205,8 @@ class MainWindow(QMainWindow):
         runs.logged.connect(lambda lines: self.log.append([LogLine(*line) for line in lines]))
         self.engine.state_changed.connect(self._engine_changed)
         self.problems.jump.connect(self.jump)
+        self.debug_link.stopped.connect(self._stopped)
+        self.debugger.node_wanted.connect(lambda node: self.jump(f"nodes/{node}"))
         self.documents.recent_changed.connect(self._show_recent)
         self.bar.search_asked.connect(self.editing.choose_command)
         canvas.zoom_changed.connect(lambda zoom: self.line.show_plain("zoom", f"{zoom:.0%}"))
@@ -241,7 +258,35 @@ class MainWindow(QMainWindow):
         chosen = self.canvas.selection()
         if chosen:
             self.rows_link.show_node(chosen[0])
+        self.data_tabs.setCurrentWidget(self.rows)
         self.rows.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    def run_or_go_on(self) -> None:
+        """Run the workflow; a run that is paused or stands still goes on."""
+        if self.runs.waits_for_somebody:
+            self.debug_link.go_on()
+        else:
+            self.runs.start()
+
+    def show_debugger(self) -> None:
+        """Show what stands still, with room for its values."""
+        self.data_tabs.setCurrentWidget(self.debugger)
+        self.debugger.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        left, right = self.bottom.sizes()
+        dock = self.findChild(QDockWidget, "dock_bottom")
+        if dock is not None and dock.height() < _DEBUGGER_HEIGHT < self.height() // 2:
+            self.resizeDocks([dock], [_DEBUGGER_HEIGHT], Qt.Orientation.Vertical)
+        if left < _DEBUGGER_WIDTH and left + right > _DEBUGGER_WIDTH + _LOG_WIDTH:
+            self.bottom.setSizes([_DEBUGGER_WIDTH, left + right - _DEBUGGER_WIDTH])
+
+    def _stopped(self) -> None:
+        """A node stands still: show it, with what it was given."""
+        self.show_debugger()
+        stopped = self.runs.stopped()
+        if stopped:
+            newest = max(stopped, key=lambda node: int(stopped[node]["stop"]))
+            self.canvas.select([newest])
+            self.canvas.show_node(newest)
 
     def show_problems(self) -> None:
         """Show what is to be mended."""
@@ -317,14 +362,19 @@ class MainWindow(QMainWindow):
 
     def _show_run(self) -> None:
         running, run = self.runs.running, self.runs.current
-        self.bar.show_running(running)
-        self.actions_by_name["run"].setEnabled(not running)
-        self.actions_by_name["stop"].setEnabled(running)
+        self.bar.show_running(running, waits=self.runs.waits_for_somebody)
+        waits = self.runs.waits_for_somebody
+        self.actions_by_name["run"].setEnabled(not running or waits)
+        self.actions_by_name["run"].setText("Continue" if waits else "Run")
+        for name in ("stop", "step", "pause", "run_to"):
+            self.actions_by_name[name].setEnabled(running)
         if run is None:
             self.line.show_dot("run", "text3", "")
             return
         total = len(self.session.workflow.nodes)
-        if run.state == "running":
+        if run.state == "running" and run.paused:
+            self.line.show_dot("run", "purple", f"Paused · {run.ended_nodes} of {total} nodes · {run.paused}")
+        elif run.state == "running":
             self.line.show_dot("run", "accent", f"Running · {run.ended_nodes} of {total} nodes")
         else:
             token = {"succeeded": "green", "failed": "red"}.get(run.state, "amber")

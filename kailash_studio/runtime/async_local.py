@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 import uuid
@@ -11,7 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from kailash_studio.errors import ParameterError, RunCancelledError, WorkflowExecutionError, describe
+from kailash_studio.errors import (
+    CredentialError,
+    ParameterError,
+    RunCancelledError,
+    StudioError,
+    WorkflowExecutionError,
+    describe,
+)
 from kailash_studio.resilience.clock import Clock, SystemClock
 from kailash_studio.resilience.faults import Fault
 from kailash_studio.runtime.debugger import Debugger
@@ -20,10 +28,12 @@ from kailash_studio.runtime.events import Event, Sink
 from kailash_studio.runtime.journal.recorder import Recorder, keep_breakers
 from kailash_studio.runtime.monitor import WorkflowMonitor
 from kailash_studio.runtime.outcome import Outcome
-from kailash_studio.runtime.parameters import Values, assign
-from kailash_studio.runtime.plan import Step, compile_plan
+from kailash_studio.runtime.parameters import Values, assign, secrets_in_clear, secrets_of
+from kailash_studio.runtime.plan import Plan, Step, compile_plan
 from kailash_studio.runtime.surroundings import Surroundings
-from kailash_studio.spec.context import Outputs, Resources, RunScope, environment_secret
+from kailash_studio.services.credentials.chain import StoredSecrets
+from kailash_studio.services.credentials.redaction import LibraryLogs, Redactor
+from kailash_studio.spec.context import Outputs, Resources, RunScope
 from kailash_studio.spec.registry import Registry, installed_node_types
 from kailash_studio.workflow.workflow import Workflow
 
@@ -54,7 +64,7 @@ class AsyncLocalRuntime:
         enable_logging: bool = False,
         on_events: Sink | None = None,
         folder: Path | None = None,
-        secret: Callable[[str], str] = environment_secret,
+        secret: Callable[[str], str] | None = None,
         clock: Clock | None = None,
         journal: Journal | None = None,
     ) -> None:
@@ -67,7 +77,7 @@ class AsyncLocalRuntime:
             enable_logging: Send each event to the logger ``kailash_studio.run``.
             on_events: Gets the events in batches, at most 16 ms old, on the loop.
             folder: What relative paths are relative to; by default the current folder.
-            secret: Gives the value of a named secret.
+            secret: Gives the value of a named secret; by default the stored ones (``docs/credentials.md``).
             clock: Time.
             journal: Keeps runs, dead letters and breakers; without one they are forgotten with the workflow object.
 
@@ -80,7 +90,7 @@ class AsyncLocalRuntime:
         self.max_workers = max_workers
         self.timeout = timeout
         self.folder = folder
-        self.secret = secret
+        self.secret: Callable[[str], str] = secret or StoredSecrets()
         self.clock: Clock = clock or SystemClock()
         self.surroundings = Surroundings(self.clock)
         self.journal = journal
@@ -166,19 +176,17 @@ class AsyncLocalRuntime:
         """
         built = workflow.build()
         run_id = run_id or new_run_id()
-        values = assign(built, self.registry, parameters or {})
-        plan = compile_plan(
-            built, self.registry, values, secret=self.secret, surroundings=self.surroundings, faults=faults
-        )
+        redactor = Redactor(self.secret)
+        values, plan = await self._planned(built, parameters or {}, redactor, faults)
         loop = asyncio.get_running_loop()
         kept = self._resources if self._home is loop else None
         resources = kept or Resources()
-        scope = RunScope(run_id, resources=resources, folder=folder or self.folder, secret=self.secret)
+        scope = RunScope(run_id, resources=resources, folder=folder or self.folder, secret=redactor.secret)
         scope.workflow = built.name
         scope.root = before.root if before else run_id
         recorder = None
         if self.journal is not None:
-            recorder = Recorder(self.journal, run_id)
+            recorder = Recorder(self.journal, run_id, redactor)
             recorder.start(built, self.clock.wall(), scope.folder, parameters or {}, origin, before)
         run = Run(
             plan,
@@ -190,9 +198,12 @@ class AsyncLocalRuntime:
             edited=edited,
             only=only,
             debugger=debugger,
+            redactor=redactor,
         )
         if debugger is not None:
-            debugger.attach(run, lambda node, parameters: self._recompiled(built, values, faults, node, parameters))
+            debugger.attach(
+                run, lambda node, given: self._recompiled(built, values, faults, node, given, redactor.secret)
+            )
         if recorder is not None:
             recorder.run = run
         scope.log = run.log
@@ -203,7 +214,8 @@ class AsyncLocalRuntime:
             why = f"the run took longer than {self.timeout:g} s"
             alarm = loop.call_later(self.timeout, run.cancel, why)
         try:
-            outcome = await run.execute()
+            with LibraryLogs(redactor):
+                outcome = await run.execute()
             monitor.add(outcome)
             if recorder is not None:
                 await recorder.committed()
@@ -216,6 +228,34 @@ class AsyncLocalRuntime:
             if resources is not kept:
                 await resources.aclose()
 
+    async def _planned(
+        self, workflow: Workflow, parameters: Mapping[str, Any], redactor: Redactor, faults: Mapping[str, Fault] | None
+    ) -> tuple[Values, Plan]:
+        """Values and plan, with the secrets that the document names; asked for in a thread, as a keyring may wait."""
+        names = secrets_of(workflow)
+        fetched = await asyncio.to_thread(_fetched, names, redactor) if names else {}
+        values = assign(workflow, self.registry, parameters)
+        for place, value in secrets_in_clear(workflow, self.registry, values):
+            redactor.hide(place, value)
+        try:
+            plan = compile_plan(
+                workflow,
+                self.registry,
+                values,
+                secret=lambda name: fetched[name] if name in fetched else redactor.secret(name),
+                surroundings=self.surroundings,
+                faults=faults,
+            )
+        except StudioError as error:
+            redactor.error(error)  # a sentence about a wrong value may hold the value
+            raise
+        return values, plan
+
+    def redactor(self, run_id: str) -> Redactor:
+        """What hides the secrets of a run that is under way."""
+        known = self._runs.get(run_id)
+        return known[0].redactor if known is not None else Redactor()
+
     def _recompiled(
         self,
         built: Workflow,
@@ -223,13 +263,14 @@ class AsyncLocalRuntime:
         faults: Mapping[str, Fault] | None,
         node: str,
         parameters: Mapping[str, Any],
+        secret: Callable[[str], str],
     ) -> Step:
         """The step of a node with other parameters."""
         placed = built.node(node)
         other = replace(placed, parameters={**placed.parameters, **parameters})
         changed = replace(built, nodes={**built.nodes, node: other}, monitor=None)
         plan = compile_plan(
-            changed, self.registry, values, secret=self.secret, surroundings=self.surroundings, faults=faults
+            changed, self.registry, values, secret=secret, surroundings=self.surroundings, faults=faults
         )
         return plan.steps[plan.positions[node]]
 
@@ -273,6 +314,14 @@ class AsyncLocalRuntime:
                 sink(batch)
 
         return all_of_them
+
+
+def _fetched(names: Sequence[str], redactor: Redactor) -> dict[str, str]:
+    found = {}
+    for name in names:
+        with contextlib.suppress(CredentialError):  # said when the plan is made, at its place among other findings
+            found[name] = redactor.secret(name)
+    return found
 
 
 def new_run_id() -> str:

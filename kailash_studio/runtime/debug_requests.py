@@ -110,13 +110,15 @@ class DebugRequests:
         told: Answer = {"node": stop.node, "when": stop.when, "reason": stop.reason, "error": stop.error}
         for side, values in sides.items():
             told[side] = None if values is None else {name: _shown(value) for name, value in values.items()}
-        return told
+        shown: Answer = self._run(request).redactor.value(told)
+        return shown
 
     def _evaluate(self, request: Mapping[str, Any]) -> asyncio.Future[Answer]:
         debugger, number = self._debugger(request), int(request["stop"])
 
         async def work() -> Answer:
-            return {"page": page_of(await debugger.evaluate(number, str(request["expression"])), 0, _PAGE)}
+            page = page_of(await debugger.evaluate(number, str(request["expression"])), 0, _PAGE)
+            return {"page": self._run(request).redactor.value(page)}
 
         return asyncio.ensure_future(work())
 

@@ -19,6 +19,7 @@ from kailash_studio.runtime.events import Sink
 from kailash_studio.runtime.node_history import NodeHistory
 from kailash_studio.runtime.outcome import Outcome
 from kailash_studio.runtime.plan import Plan, Source, Step
+from kailash_studio.services.credentials.redaction import Redactor
 from kailash_studio.spec.context import Outputs, RunContext, RunScope
 from kailash_studio.spec.values import step_into
 
@@ -44,6 +45,7 @@ class Run:
         edited: Mapping[str, Mapping[str, Any]] | None = None,
         only: Collection[str] | None = None,
         debugger: Debugger | None = None,
+        redactor: Redactor | None = None,
     ) -> None:
         """Prepare a run.
 
@@ -57,6 +59,7 @@ class Run:
             edited: Inputs that nodes get instead of what connections bring, by node and input.
             only: The nodes that may be called, and with them those that they feed and their fallbacks; None: all.
             debugger: Stops nodes; ``attach`` it before the run begins.
+            redactor: Hides the secrets of this run in all that it tells: errors, events, log lines, letters.
         """
         count = len(plan.steps)
         self.plan = plan
@@ -65,12 +68,12 @@ class Run:
         self._now = clock.now
         self._events = EventStream(scope.run_id, [step.node_id for step in plan.steps], sink, clock.now)
         self._history = NodeHistory(plan, scope, clock)
-        self.log = self._events.log
         self.letter_of = self._history.letter_of
         self._limit = max_workers
         self._known = known or {}
         self._only = only
         self._debugger = debugger
+        self.redactor = redactor or Redactor()
         self._edited = {plan.positions[node]: dict(inputs) for node, inputs in (edited or {}).items()}
         self._state = bytearray(count)
         self._results: list[Outputs] = [_NOTHING] * count
@@ -185,8 +188,14 @@ class Run:
 
     def note(self, kind: str, node_id: str, details: Mapping[str, Any]) -> None:
         """Add what happened around a node's call to the run's events."""
+        if self.redactor.active:
+            details = self.redactor.value(details)
         self._history.note(kind, node_id, details)
         self._events.emit(kind, node_id, self._cause[self.plan.positions[node_id]], details)
+
+    def log(self, level: str, node_id: str, text: str) -> None:
+        """Add a line to the run's events; may be called from any thread, and is not heard after the run."""
+        self._events.log(level, node_id, self.redactor.text(text))
 
     # ------------------------------------------------------------------ the hot path
     def _pump(self) -> None:
@@ -449,6 +458,7 @@ class Run:
 
     def _failed(self, i: int, error: BaseException, began: float, cause: int) -> None:
         """A step's own call failed after all attempts: its fallback runs, or it has failed for good."""
+        error = self.redactor.error(error)  # before anybody describes it: event, letter, caller
         step = self.plan.steps[i]
         details = {"error": describe(error), "code": getattr(error, "code", ""), "seconds": self._now() - began}
         if step.fallback < 0 or self._cancelled or self._state[step.fallback] != PENDING:
@@ -580,6 +590,7 @@ class Run:
             recovered={steps[i].node_id: steps[by].node_id for i, by in self._recovered.items()},
             letters=self._history.letters,
             happened=self._history.counts,
+            redactor=self.redactor,
         )
 
     def _summary(self, outcome: Outcome) -> dict[str, Any]:

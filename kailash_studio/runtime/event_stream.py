@@ -10,6 +10,7 @@ from typing import Any
 
 from kailash_studio.runtime.events import LOG_WRITTEN, NODE_STARTED, NODE_SUCCEEDED, Event, Sink
 from kailash_studio.spec.context import Outputs
+from kailash_studio.tables.table import Table
 
 _FLUSH = 0.016  # seconds that an event waits at most before the sink sees it
 _NOTHING: Mapping[str, Any] = {}
@@ -119,7 +120,7 @@ def rows_of(outputs: Outputs) -> Mapping[str, int]:
     found: dict[str, int] | None = None
     for name, value in outputs.items():
         kind = type(value)
-        if kind is list or kind is tuple:
+        if kind is list or kind is tuple or kind is Table:
             count = len(value)
         elif kind is dict and type(value.get("row_count")) is int:
             count = value["row_count"]

@@ -27,6 +27,7 @@ from kailash_studio.runtime.pages import page_of
 from kailash_studio.runtime.plan import InvalidWorkflowError
 from kailash_studio.runtime.sql_requests import SqlRequests
 from kailash_studio.runtime.updates import Answer, Send, Updates
+from kailash_studio.services.credentials.redaction import Redactor
 from kailash_studio.spec.context import Outputs
 from kailash_studio.workflow.reader import read
 
@@ -41,6 +42,7 @@ class Host:
         self._journal = Journal()
         self._runtime = AsyncLocalRuntime(journal=self._journal)
         self._results: dict[str, Mapping[str, Outputs]] = {}
+        self._redactors: dict[str, Redactor] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self.ended = asyncio.Event()
         self._sql = SqlRequests(self._runtime.secret)
@@ -123,6 +125,7 @@ class Host:
 
     def _forget(self, request: Mapping[str, Any]) -> dict[str, Any]:
         self._results.pop(request["run_id"], None)
+        self._redactors.pop(request["run_id"], None)
         return {}
 
     def _shutdown(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -153,10 +156,11 @@ class Host:
             outcome, _ = await self._runtime.run(
                 workflow, values, run_id=run_id, folder=folder, sink=updates.take, origin="desktop", debugger=debugger
             )
-            self._results[run_id] = outcome.results
+            self._results[run_id], self._redactors[run_id] = outcome.results, outcome.redactor
             self._send(_kept(run_id, letters=bool(outcome.letters)))
             while len(self._results) > KEPT_RUNS:
-                del self._results[next(iter(self._results))]
+                oldest = next(iter(self._results))
+                del self._results[oldest], self._redactors[oldest]
         except Exception as error:  # noqa: BLE001 - it could not start, or is a bug; the window must hear of either
             details: dict[str, Any] = {"state": "failed", "seconds": 0.0, "error": _error(error)}
             if isinstance(error, InvalidWorkflowError):
@@ -172,8 +176,10 @@ class Host:
         outputs = self._results[run_id].get(node) if run_id in self._results else self._runtime.outputs(run_id, node)
         if outputs is None or output not in outputs:
             raise EngineError(f"{node}.{output} has no value in run {run_id}: run the workflow again.")
-        value = outputs[output]
-        return page_of(value, int(request.get("offset", 0)), int(request.get("limit", 200)))
+        page = page_of(outputs[output], int(request.get("offset", 0)), int(request.get("limit", 200)))
+        redactor = self._redactors.get(run_id) or self._runtime.redactor(run_id)
+        shown: Answer = redactor.value(page)  # what the window shows has left the run
+        return shown
 
 
 def _kept(run_id: str, *, letters: bool) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from kailash_studio.resilience.dead_letter import DeadLetter
+from kailash_studio.services.credentials.redaction import Redactor
 from kailash_studio.spec.context import Outputs
 
 
@@ -21,6 +22,7 @@ class Outcome:
         recovered: The fallback of each node that had to be stood in for.
         letters: A dead letter for each failed node.
         happened: What happened around each node's calls, counted by kind of event.
+        redactor: Hides the secrets that the run resolved; ``results`` and the letters' inputs have them still.
     """
 
     state: str
@@ -31,3 +33,4 @@ class Outcome:
     recovered: dict[str, str] = field(default_factory=dict)
     letters: list[DeadLetter] = field(default_factory=list)
     happened: dict[str, dict[str, int]] = field(default_factory=dict)
+    redactor: Redactor = field(default_factory=Redactor)

@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from kailash_studio.tables.records import type_word
+from kailash_studio.tables.table import Table
+
 MAX_LIMIT = 1_000
 MAX_TEXT = 2_000
 MAX_CHILDREN = 500
@@ -15,8 +18,10 @@ MAX_TREE_DEPTH = 12
 
 def rows_of(value: Any) -> Sequence[Any] | None:
     """The rows of a value that is a table: a list of records, or a record that has one under ``data``."""
-    if isinstance(value, Mapping) and isinstance(value.get("data"), list) and "row_count" in value:
+    if isinstance(value, Mapping) and isinstance(value.get("data"), list | Table) and "row_count" in value:
         value = value["data"]
+    if isinstance(value, Table):
+        return value
     if isinstance(value, list) and value and all(isinstance(row, Mapping) for row in value[:100]):
         return value
     return None
@@ -32,6 +37,8 @@ def page_of(value: Any, offset: int, limit: int) -> dict[str, Any]:
     rows = rows_of(value)
     if rows is None:
         return {"kind": "value", "tree": tree_of(value), "total": 1}
+    if isinstance(rows, Table):
+        return _page_of_table(rows, max(offset, 0), min(limit, MAX_LIMIT))
     columns: dict[str, None] = {}
     for row in rows[:1000]:
         if isinstance(row, Mapping):
@@ -45,6 +52,18 @@ def page_of(value: Any, offset: int, limit: int) -> dict[str, Any]:
         "rows": [[text_of(row.get(name)) if isinstance(row, Mapping) else None for name in names] for row in chosen],
         "offset": max(offset, 0),
         "total": len(rows),
+    }
+
+
+def _page_of_table(table: Table, offset: int, limit: int) -> dict[str, Any]:
+    """A page by the table's own columns; no other row is looked at."""
+    return {
+        "kind": "table",
+        "columns": table.column_names,
+        "types": [type_word(field.type) for field in table.arrow.schema],
+        "rows": [[text_of(cell) for cell in row.values()] for row in table[offset : offset + max(limit, 0)]],
+        "offset": offset,
+        "total": len(table),
     }
 
 
@@ -68,6 +87,7 @@ def type_name(value: Any) -> str:
         (dt.date, "date"),
         (dt.timedelta, "duration"),
         (Mapping, "record"),
+        (Table, "table"),
         (list | tuple | set | frozenset, "list"),
         (bytes | bytearray, "bytes"),
     ):
@@ -84,7 +104,7 @@ def text_of(value: Any) -> str | None:
         return "true" if value else "false"
     if isinstance(value, bytes | bytearray):
         text = bytes(value[:64]).hex(" ")
-    elif isinstance(value, Mapping | list | tuple | set | frozenset):
+    elif isinstance(value, Mapping | list | tuple | set | frozenset | Table):
         text = f"{len(value)} items" if len(value) > 50 else repr(value)
     else:
         text = str(value)
@@ -94,7 +114,7 @@ def text_of(value: Any) -> str | None:
 def tree_of(value: Any, depth: int = 0) -> dict[str, Any]:
     """A value as ``{"type", "text", "children": [[label, tree], ...], "count"}``, cut at sizes a person can read."""
     node: dict[str, Any] = {"type": type_name(value), "text": None, "children": [], "count": 0}
-    if isinstance(value, Mapping | list | tuple | set | frozenset):
+    if isinstance(value, Mapping | list | tuple | set | frozenset | Table):
         node["count"] = len(value)
         node["text"] = f"{len(value)} {'fields' if isinstance(value, Mapping) else 'items'}"
         if depth < MAX_TREE_DEPTH:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from kailash_studio.errors import ParameterError
+from kailash_studio.spec.node import Node
 from kailash_studio.spec.parameter import reference
 from kailash_studio.spec.registry import Registry
 from kailash_studio.workflow.workflow import Workflow, near
@@ -107,6 +108,41 @@ def _resolved(value: Any, workflow: Workflow, own: Mapping[str, Any], secret: Ca
     if isinstance(value, list):
         return [_resolved(item, workflow, own, secret) for item in value]
     return value
+
+
+def secrets_of(workflow: Workflow) -> list[str]:
+    """The names of the secrets that a document refers to."""
+    found: dict[str, None] = {}
+    waiting: list[Any] = [part for placed in workflow.nodes.values() for part in (placed.parameters, placed.resilience)]
+    while waiting:
+        value = waiting.pop()
+        known = reference(value)
+        if known is not None:
+            if known[0] == "$secret":
+                found[known[1]] = None
+        elif isinstance(value, dict):
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
+    return list(found)
+
+
+def secrets_in_clear(workflow: Workflow, registry: Registry, values: Values) -> Iterator[tuple[str, str]]:
+    """(place, value) of the parameters declared secret that a caller or a program gives in clear."""
+    for (node_id, name), value in values.nodes.items():
+        instance = workflow.instances.get(node_id)
+        node_type = type(instance) if instance is not None else registry.find(workflow.nodes[node_id].type)
+        if node_type is not None and isinstance(value, str) and _is_secret(node_type, name):
+            yield f"{node_id}.{name}", value
+    for node_id, instance in workflow.instances.items():
+        for name, value in instance.given.items():
+            if isinstance(value, str) and _is_secret(type(instance), name):
+                yield f"{node_id}.{name}", value
+
+
+def _is_secret(node_type: type[Node], name: str) -> bool:
+    declared = node_type.declarations.get(name)
+    return declared is not None and declared.secret
 
 
 def converted(name: str, value: Any, declared: Mapping[str, Any]) -> Any:

@@ -8,9 +8,9 @@ name, which is answered with ``{"called_off": true}``; ``sql_cancel`` does so wi
 =============  =============================  ======================================================================
 do             with                           ok
 =============  =============================  ======================================================================
-sql_catalogue  ``refresh``                    ``catalogue`` (``Catalogue.to_plain``), ``where``, ``read`` (wall time)
-sql_check      ``ask``: the database, too     ``findings``, ``parameters`` (name, type), ``columns`` (name, type),
-                                              ``asked``: the database was asked, ``unreached``: why it could not be
+sql_catalogue  ``refresh``, ``offset``        ``catalogue`` (``Catalogue.to_plain``), ``where``, ``read`` (wall time)
+sql_check      ``ask``: the database, too;    ``findings``, ``parameters`` (name, type), ``columns`` (name, type),
+               ``named``: names are taken     ``asked``: the database was asked, ``unreached``: why it could not be
 sql_try        ``limit``                      ``columns``, ``types``, ``numeric``, ``rows`` of texts, ``more``,
                                               ``seconds``
 sql_explain    ``analyze``                    ``plan`` (``PlanStep.to_plain``), ``seconds``
@@ -32,6 +32,7 @@ from typing import Any
 from kailash_studio.errors import DatabaseError, EngineError, ParameterError, ServiceError
 from kailash_studio.runtime.pages import text_of
 from kailash_studio.runtime.parameters import resolve
+from kailash_studio.services.connections import Connections
 from kailash_studio.services.embedded_database import EmbeddedDatabase
 from kailash_studio.services.sql_analysis import agreed, lint
 from kailash_studio.services.sql_catalogue import Catalogue, read_catalogue
@@ -44,8 +45,11 @@ from kailash_studio.workflow.workflow import Workflow
 
 _SECONDS = 30.0  # for a test run or a plan, unless the request says otherwise
 _LOOK_SECONDS = 10.0  # for what is asked while typing
+_MOST_CHARACTERS = 1_000_000  # of the rows of a test run
 _KEPT_CATALOGUES = 8
 _CATALOGUE_AGE = 300.0  # seconds after which one is read anew
+
+_OWN = frozenset({"host", "database", "connection_string", "user"})
 
 Answer = dict[str, Any]
 Work = Callable[[Mapping[str, Any]], Coroutine[Any, Any, Answer]]
@@ -139,14 +143,23 @@ class SqlRequests:
     async def _catalogue(self, request: Mapping[str, Any]) -> Answer:
         kept = await self._kept(request, refresh=bool(request.get("refresh")))
         session = await self._session(request, _LOOK_SECONDS)
-        return {"catalogue": kept.catalogue.to_plain(), "where": session.where, "read": kept.read}
+        return {
+            "catalogue": kept.catalogue.to_plain(int(request.get("offset") or 0)),
+            "where": session.where,
+            "read": kept.read,
+        }
 
     async def _check(self, request: Mapping[str, Any]) -> Answer:
         text, values = str(request["text"]), request.get("values")
         known = self._catalogues.get(_key(request))
         dialect = known.catalogue.dialect if known is not None else _dialect(request["given"])
         found = await asyncio.to_thread(
-            lint, text, dialect, catalogue=known.catalogue if known else None, values=_names(values)
+            lint,
+            text,
+            dialect,
+            catalogue=known.catalogue if known else None,
+            values=_names(values),
+            named=bool(request.get("named", True)),
         )
         description, unreached = Description({}, []), ""
         if request.get("ask") and not any(f.code == "empty" for f in found):
@@ -172,12 +185,13 @@ class SqlRequests:
         numeric = [
             any(isinstance(row[i], int | float | Decimal) for row in found.rows) for i in range(len(found.columns))
         ]
+        rows = _bounded([[text_of(value) for value in row] for row in found.rows])
         return {
             "columns": [name for name, _ in found.columns],
             "types": [kind for _, kind in found.columns],
             "numeric": numeric,
-            "rows": [[text_of(value) for value in row] for row in found.rows],
-            "more": found.more,
+            "rows": rows,
+            "more": found.more or len(rows) < len(found.rows),
             "seconds": time.monotonic() - began,
         }
 
@@ -205,10 +219,20 @@ class SqlRequests:
         """The database that the node's parameters mean; the same rules as the node's own."""
         given = request["given"]
         kind = given.get("database_type", "postgresql")
-        if _is_embedded(given):
+        connection = _connection(given)
+        if connection == "embedded":
             embedded = await self._resources.get(EmbeddedDatabase, EmbeddedDatabase.open)
             return PostgresSession(await embedded.target(), seconds=seconds)
+        if connection != "details":
+            raise DatabaseError(
+                f"The editor cannot look into {connection!r}: it knows the embedded database and details."
+            )
         resolved = await asyncio.to_thread(self._resolved, given, request)
+        if given.get("connection") == "saved":
+            saved = await asyncio.to_thread(Connections().get, str(resolved.get("saved") or ""))
+            if saved.kind == "sqlite":
+                return SqliteSession(_file(request["folder"], saved.database), seconds=seconds)
+            return PostgresSession(await asyncio.to_thread(saved.target, self._secret), seconds=seconds)
         if kind == "sqlite":
             if not resolved.get("database"):
                 raise DatabaseError("The SQLite file is not set: give its path under Database.")
@@ -245,8 +269,19 @@ class SqlRequests:
         return list(found.values()) if isinstance(values, list) else found
 
 
-def _is_embedded(given: Mapping[str, Any]) -> bool:
-    return bool(given.get("connection", "embedded") == "embedded")
+def _bounded(rows: list[list[str | None]]) -> list[list[str | None]]:
+    """As many of the rows as a window takes in without being held up."""
+    room = _MOST_CHARACTERS
+    for index, row in enumerate(rows):
+        room -= sum(len(text or "") + 4 for text in row)
+        if room < 0:
+            return rows[: max(index, 1)]
+    return rows
+
+
+def _connection(given: Mapping[str, Any]) -> str:
+    """Which connection the parameters mean; as for the node itself, an address alone means that address."""
+    return str(given.get("connection") or ("details" if _OWN & given.keys() else "embedded"))
 
 
 def _file(folder: str, name: str) -> Path:
@@ -254,15 +289,15 @@ def _file(folder: str, name: str) -> Path:
 
 
 def _dialect(given: Mapping[str, Any]) -> str:
-    return "sqlite" if not _is_embedded(given) and given.get("database_type") == "sqlite" else "postgresql"
+    return "sqlite" if _connection(given) == "details" and given.get("database_type") == "sqlite" else "postgresql"
 
 
 def _key(request: Mapping[str, Any]) -> str:
     """What tells one database from another; secrets stand in it by name."""
     given = request["given"]
-    if _is_embedded(given):
+    if _connection(given) == "embedded":
         return "embedded"
-    names = ("connection", "database_type", "host", "port", "database", "user", "connection_string")
+    names = ("connection", "saved", "database_type", "host", "port", "database", "user", "connection_string")
     parts = {name: given[name] for name in names if name in given}
     return json.dumps([parts, request.get("declared"), str(request["folder"])], sort_keys=True, default=str)
 

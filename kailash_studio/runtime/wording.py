@@ -31,7 +31,7 @@ def counts(event: Event) -> str:
     return ", ".join(f"{details[kind]} {kind}" for kind in kinds if details[kind]) or "no nodes"
 
 
-_STANDS = {
+STANDS = {
     "before": "before its call",
     "after": "after its call",
     "error": "over its failure",
@@ -84,7 +84,7 @@ def _by_hand(event: Event) -> tuple[str, str] | None:
             ((what, names),) = told.items()
             return "info", f"Given by hand, {what}: {', '.join(names)}."
         case events.NODE_STOPPED:
-            return "info", f"Stopped {_STANDS[told['when']]} ({told['reason']})."
+            return "info", f"Stopped {STANDS[told['when']]} ({told['reason']})."
         case events.NODE_CONTINUED:
             return "info", "Goes on." if told["do"] == "go_on" else f"Goes on: {_DOES[told['do']]}."
         case events.RUN_PAUSED:

@@ -89,6 +89,9 @@ def _light_sentence(error: Any) -> str:
 _ROOT = str(Path(__file__).resolve().parents[2])  # so that a worker finds this package wherever it starts
 
 
+_SECRETS = "KAILASH_SECRETS_PASSPHRASE"
+
+
 class _Worker:
     """One worker process."""
 
@@ -98,7 +101,8 @@ class _Worker:
     @classmethod
     async def start(cls) -> _Worker:
         environment = {
-            **os.environ,
+            # secrets come to a node by name, through its inputs; code that prints its environment shows none
+            **{key: value for key, value in os.environ.items() if not key.startswith(("KAILASH_SECRET_", _SECRETS))},
             "PYTHONPATH": os.pathsep.join(p for p in (_ROOT, os.environ.get("PYTHONPATH")) if p),
         }
         process = await asyncio.create_subprocess_exec(

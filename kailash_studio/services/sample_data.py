@@ -9,7 +9,8 @@ from pathlib import Path
 from kailash_studio.folders import resources
 from kailash_studio.services.embedded_postgres import EmbeddedAddress
 
-TABLES = ("clients", "portfolios", "market_prices", "positions")  # in an order that satisfies the foreign keys
+# in an order that satisfies the foreign keys
+TABLES = ("clients", "portfolios", "market_prices", "positions", "documents")
 _LOCK = 6_204_553_187  # any number; two processes that load at once must use the same
 
 

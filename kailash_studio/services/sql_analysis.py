@@ -19,6 +19,7 @@ Severity = Literal["error", "warning"]
 # findings that the database can prove wrong, by taking the statement
 GUESSES = frozenset({"syntax", "unknown_table", "unknown_column", "ambiguous_column"})
 _PAIRS = {")": "(", "]": "["}
+_QUALIFIER = re.compile(r'(?:(?:\w+|"[^"]*")\s*\.\s*)+')
 _LONGEST = 200_000  # characters; sqlglot needs some 10 us for each
 
 
@@ -74,6 +75,7 @@ def lint(
     *,
     catalogue: Catalogue | None = None,
     values: Collection[str] | None = None,
+    named: bool = True,
 ) -> list[SqlFinding]:
     """What is wrong with a text.
 
@@ -81,6 +83,7 @@ def lint(
         text: One statement, as a node has it.
         dialect: "postgresql" or "sqlite".
         catalogue: What the database holds; without it names are not looked up.
+        named: The node takes values by name; else by number alone.
         values: The placeholders that have a value (``$1``, ``:name``); None: not known, a connection gives them.
     """
     findings = Findings(text)
@@ -89,7 +92,7 @@ def lint(
         return findings.found
     whole = _check_pairs(text, findings)
     _check_count(text, findings)
-    _check_values(text, values, findings)
+    _check_values(text, values, named, findings)
     if whole and len(text) <= _LONGEST:
         for start, end in statements(text):
             _check_statement(text, start, end, dialect, catalogue, findings)
@@ -107,7 +110,7 @@ def agreed(text: str, findings: Sequence[SqlFinding], fault: Fault | None) -> li
     if fault is None:
         return [f for f in findings if f.code not in GUESSES]
     known = [f for f in findings if f.severity == "error" and f.code != "value_missing"]
-    same = [f for f in known if f.start <= fault.position < max(f.end, f.start + 1)]
+    same = [f for f in known if _same_place(text, f, fault.position)]
     if same or (fault.position < 0 and known):
         return list(findings)  # ours says it with a suggestion, or with a place
     at = max(fault.position, 0)
@@ -116,6 +119,12 @@ def agreed(text: str, findings: Sequence[SqlFinding], fault: Fault | None) -> li
     collected.found = [f for f in findings if f.code != "syntax"]
     collected.add("error", "refused", at, end, fault.sentence)
     return collected.in_order()
+
+
+def _same_place(text: str, finding: SqlFinding, position: int) -> bool:
+    """Whether a database means the words of a finding: of ``a.b`` it names the beginning, where ours names ``b``."""
+    before = text[position : finding.start] if 0 <= position < finding.start else ""
+    return finding.start <= position < max(finding.end, finding.start + 1) or bool(_QUALIFIER.fullmatch(before))
 
 
 def _check_pairs(text: str, findings: Findings) -> bool:
@@ -151,13 +160,19 @@ def _check_count(text: str, findings: Findings) -> None:
         findings.add("error", "several_statements", start, end, sentence)
 
 
-def _check_values(text: str, values: Collection[str] | None, findings: Findings) -> None:
+def _check_values(text: str, values: Collection[str] | None, named: bool, findings: Findings) -> None:
     asked = placeholders(text)
-    numbered, named = [p for p in asked if p.number], [p for p in asked if not p.number]
-    if numbered and named:
-        start, end = named[0].spans[0]
-        sentence = f"{named[0].name} and {numbered[0].name} cannot stand in one statement: write all of one kind."
+    numbers, names = [p for p in asked if p.number], [p for p in asked if not p.number]
+    if numbers and names:
+        start, end = names[0].spans[0]
+        sentence = f"{names[0].name} and {numbers[0].name} cannot stand in one statement: write all of one kind."
         findings.add("error", "mixed_values", start, end, sentence)
+        return
+    if names and not named:
+        for number, placeholder in enumerate(names, 1):
+            start, end = placeholder.spans[0]
+            sentence = f"This node takes a list of values, which have numbers and no names: write ${number}."
+            findings.add("error", "mixed_values", start, end, sentence)
         return
     if values is None:
         return

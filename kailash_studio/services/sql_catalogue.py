@@ -9,6 +9,7 @@ from typing import Any
 from kailash_studio.services.sql_session import PostgresSession, SqliteSession
 
 _MOST_COLUMNS = 200_000  # of a catalogue; what is over is left out and said so
+_PIECE = 2_500  # columns that are handed over at once
 
 _POSTGRESQL = """
 SELECT n.nspname, c.relname, c.relkind::text, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull
@@ -99,27 +100,39 @@ class Catalogue:
         """The schemas that hold anything."""
         return list(dict.fromkeys(r.schema for r in self.relations))
 
-    def to_plain(self) -> dict[str, Any]:
-        """As JSON has it, without the database's own tables: nobody types them by heart, and there are many."""
+    def to_plain(self, offset: int = 0) -> dict[str, Any]:
+        """A piece as JSON has it, so small that nobody who reads it is held up; ``next`` is where the next begins.
+
+        The database's own tables are left out: nobody types them by heart, and there are many.
+        """
+        relations = [r for r in self.relations if not r.system]
+        behind, columns = offset, 0
+        while behind < len(relations) and columns < _PIECE:
+            columns += len(relations[behind].columns)
+            behind += 1
         return {
             "dialect": self.dialect,
             "search_path": list(self.search_path),
             "whole": self.whole,
             "relations": [
                 [r.schema, r.name, r.kind, [[c.name, c.type, c.required] for c in r.columns]]
-                for r in self.relations
-                if not r.system
+                for r in relations[offset:behind]
             ],
+            "next": behind if behind < len(relations) else None,
         }
 
     @classmethod
-    def from_plain(cls, plain: Mapping[str, Any]) -> Catalogue:
-        """The catalogue of ``to_plain``."""
-        relations = tuple(
-            Relation(schema, name, kind, tuple(Column(*column) for column in columns))
-            for schema, name, kind, columns in plain["relations"]
-        )
-        return cls(plain["dialect"], relations, tuple(plain["search_path"]), plain["whole"])
+    def from_plain(cls, plain: Mapping[str, Any], before: Iterable[Relation] = ()) -> Catalogue:
+        """The catalogue of a piece and of what came before it."""
+        return cls(plain["dialect"], (*before, *relations_of(plain)), tuple(plain["search_path"]), bool(plain["whole"]))
+
+
+def relations_of(plain: Mapping[str, Any]) -> list[Relation]:
+    """The relations of a piece."""
+    return [
+        Relation(schema, name, kind, tuple(Column(*column) for column in columns))
+        for schema, name, kind, columns in plain["relations"]
+    ]
 
 
 async def read_catalogue(session: PostgresSession | SqliteSession) -> Catalogue:

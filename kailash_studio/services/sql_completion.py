@@ -5,6 +5,7 @@ It reads tokens, no grammar, so it works on text that no parser takes, and fast 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -91,6 +92,8 @@ def _ranked(items: Iterable[Suggestion], typed: str) -> list[Suggestion]:
     ranked = []
     for index, item in enumerate(items):
         name = item.text.lower().strip('"')
+        if item.kind == "column":
+            name = name.rpartition(".")[2].strip('"')
         if name.startswith(wanted):
             points = 0
         elif f"_{wanted}" in name or f" {wanted}" in name:
@@ -131,13 +134,27 @@ def _anywhere(
     if _wants_table(before):
         return [*tables, *(k for k in keywords if k.text.upper() in {"SELECT", "LATERAL", "ONLY"})]
     sources = _visible(found, at)
-    items: list[Suggestion] = []
-    for source in sources:
-        items += _columns_of(source, catalogue)
+    items = _columns_of_all(sources, catalogue)
     items += [Suggestion(quoted(s.alias or s.name), "alias", s.name) for s in sources if s.alias or s.name]
     items += tables if not sources else ()
     items += [Suggestion(name, "function", detail) for name, detail in FUNCTIONS.items()]
     return items + keywords
+
+
+def _columns_of_all(sources: Sequence[_Named], catalogue: Catalogue | None) -> list[Suggestion]:
+    """The columns of all sources, the innermost first; with their table where the bare name would mean another."""
+    columns = [(source, column) for source in sources for column in _columns_of(source, catalogue)]
+    times = Counter((source.group, column.text) for source, column in columns)
+    meant: dict[str, int] = {}
+    items = []
+    for source, column in columns:
+        inner = meant.setdefault(column.text, source.group)
+        title = source.alias or source.name
+        if title and (times[source.group, column.text] > 1 or inner != source.group):
+            items.append(Suggestion(f"{quoted(title)}.{column.text}", "column", column.detail))
+        else:
+            items.append(column)
+    return items
 
 
 def _keywords(text: str) -> list[Suggestion]:

@@ -152,7 +152,7 @@ class _Names:
         if isinstance(node, exp.Subquery) or _is_query(node):
             if isinstance(node, exp.Subquery) and not _is_query(node.this):
                 self._add_all(node.this, scope)  # brackets around a join
-                return _Source("", frozenset())
+                return _Source("", None if node.args.get("alias") else frozenset())
             return self.query(node, scope)
         if not isinstance(node, exp.Table) or not isinstance(node.this, exp.Identifier):
             self._walk(node.args.get("this"), scope)

@@ -13,6 +13,8 @@ _DETAILS = (
     "Workers Planned", "CTE Name", "Subplan Name", "Hash Batches", "Peak Memory Usage",
 )  # fmt: skip
 
+_KILOBYTES = frozenset({"Sort Space Used", "Peak Memory Usage"})
+
 
 @dataclass(frozen=True, slots=True)
 class PlanStep:
@@ -79,7 +81,7 @@ def _step(node: Mapping[str, Any]) -> PlanStep:
     below = sum(child.seconds or 0.0 for child in children)
     return PlanStep(
         title=_title(node),
-        details=tuple(f"{key}: {_text(node[key])}" for key in _DETAILS if node.get(key) not in (None, "", [], 0)),
+        details=tuple(f"{key}: {_text(key, node[key])}" for key in _DETAILS if node.get(key) not in (None, "", [], 0)),
         cost=cost,
         own_cost=max(0.0, cost - sum(child.cost or 0.0 for child in children)),
         rows=float(node["Plan Rows"]),
@@ -107,7 +109,9 @@ def _title(node: Mapping[str, Any]) -> str:
     return str(kind)
 
 
-def _text(value: Any) -> str:
+def _text(key: str, value: Any) -> str:
+    if key in _KILOBYTES:
+        return f"{value:,} kB"
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 

@@ -28,6 +28,8 @@ _GRACE_SECONDS = 1.0  # that the server's own statement timeout has the first wo
 _STEPS_BETWEEN_LOOKS = 20_000  # of SQLite's machine, about a millisecond
 _READ_ONLY = "25006"  # read_only_sql_transaction (PostgreSQL, appendix A)
 
+_UNFIT_VALUE = re.compile(r"invalid input for query argument (\$\d+): (.*) \((.*)\)\Z")  # asyncpg's words
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -118,7 +120,10 @@ class PostgresSession:
             said = str(error).rstrip(".")
             raise DatabaseUnreachableError(f"The database at {self.where} cannot be reached: {said}.") from None
         except (ValueError, asyncpg.InterfaceError) as error:
-            raise DatabaseError(f"The connection to {self.where} is not well described: {error}.") from None
+            # words about an address may quote a part of its password
+            form = "it should read postgresql://user:password@host:port/database"
+            said = form if "dsn" in self._target else str(error)
+            raise DatabaseError(f"The connection to {self.where} is not well described: {said}.") from None
 
     async def ask(self, work: Callable[[Any], Any], statement: str, *, before: int = 0, writable: bool = False) -> Any:
         """Let ``work`` use a connection; the server's words against the statement become an error with their place.
@@ -154,6 +159,10 @@ def fault_of(error: Any, *, before: int = 0) -> Fault:
             sqlstate=state,
         )
     message = str(getattr(error, "message", None) or error).rstrip(".").replace("\n", " ")
+    unfit = _UNFIT_VALUE.match(message)
+    if unfit is not None:
+        message = f"{unfit[1]} does not take the value {unfit[2]} as it is ({unfit[3]})"
+        return Fault(f"{message}: give one of its type, or let the server read a text, such as {unfit[1]}::text::date.")
     hint = getattr(error, "hint", None)
     position = str(getattr(error, "position", None) or "")
     at = int(position) - 1 - before if position.isdigit() else -1
@@ -168,8 +177,10 @@ async def _leave(connection: Any) -> None:
 
 
 def _where(target: Mapping[str, Any]) -> str:
+    """Where it is, for sentences; of an address the part behind the last @, since a password may hold anything."""
     if "dsn" in target:
-        return re.sub(r"//[^@/]*@", "//", str(target["dsn"])).split("?")[0]
+        address = str(target["dsn"]).partition("://")[2].rpartition("@")[2].split("?")[0]
+        return address or "the address of the secret"
     return f"{target.get('host')}:{target.get('port')}/{target.get('database') or ''}"
 
 

@@ -32,6 +32,8 @@ class Node(Declared):
     type_version: ClassVar[int] = 1
     # A plain run() is called inline on the engine's loop; a type that blocks says "thread".
     execution: ClassVar[Execution] = "inline"
+    # The same inputs and parameters always give the same outputs and nothing outside is touched: it can be previewed.
+    pure: ClassVar[bool] = False
 
     inputs: ClassVar[Mapping[str, Input]] = {}
     outputs: ClassVar[Mapping[str, Output]] = {}

@@ -17,6 +17,8 @@ from pathlib import PurePath
 from typing import Any
 
 from kailash_studio.errors import NodeError, NodeOutputError
+from kailash_studio.tables import ipc
+from kailash_studio.tables.table import Table
 
 _PASS = (str, bool, type(None))
 MAX_DEPTH = 200
@@ -62,6 +64,8 @@ def _tagged(value: Any, depth: int) -> Any:
     for kind, tag, write in _SCALARS:
         if isinstance(value, kind):
             return {tag: write(value)}
+    if isinstance(value, Table):
+        return _table_to_wire(value)
     if isinstance(value, dt.timedelta):
         return {"$timedelta": [value.days, value.seconds, value.microseconds]}
     if isinstance(value, bytes | bytearray | memoryview):
@@ -75,6 +79,13 @@ def _tagged(value: Any, depth: int) -> Any:
         f"A {type(value).__module__}.{type(value).__qualname__} cannot leave its process: "
         "return numbers, texts, dates, lists and dicts (a DataFrame: df.to_dict('records'))."
     )
+
+
+def _table_to_wire(table: Table) -> Any:
+    try:
+        return {"$table": base64.b64encode(ipc.to_bytes(table)).decode("ascii")}
+    except ValueError as error:
+        raise NodeOutputError(f"A table cannot leave its process: {error}; keep fewer rows or columns of it.") from None
 
 
 def from_wire(value: Any) -> Any:
@@ -109,6 +120,7 @@ _READERS: Mapping[str, Any] = {
     "$fraction": Fraction,
     "$path": str,
     "$bytes": base64.b64decode,
+    "$table": lambda body: ipc.from_bytes(base64.b64decode(body)),
     "$tuple": lambda body: tuple(from_wire(item) for item in body),
     "$set": lambda body: {from_wire(item) for item in body},
     "$frozenset": lambda body: frozenset(from_wire(item) for item in body),

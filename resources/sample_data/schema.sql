@@ -40,3 +40,13 @@ CREATE TABLE positions (
 CREATE INDEX ON positions (portfolio_id);
 CREATE INDEX ON positions (symbol);
 COMMENT ON TABLE positions IS 'Invented holdings.';
+
+CREATE TABLE documents (
+    document_id  integer PRIMARY KEY,
+    title        text NOT NULL,
+    category     text NOT NULL,
+    published_on date NOT NULL,
+    author       text NOT NULL,
+    content      text NOT NULL
+);
+COMMENT ON TABLE documents IS 'Invented policies, research notes, procedures and letters of an investment firm.';

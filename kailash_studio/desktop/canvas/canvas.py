@@ -230,6 +230,11 @@ class Canvas(QWidget):
         """Show a node in the middle, large enough to be read."""
         self._viewer.look_at(self._store.cards[node_id].body(), max(self._viewer.zoom(), 0.6))
 
+    def show_node(self, node_id: str) -> None:
+        """Bring a node into view, where it is not seen whole."""
+        if not self._viewer.visible().contains(self._store.cards[node_id].body()):
+            self.center_on(node_id)
+
     def fit(self) -> None:
         """Show the whole graph."""
         self._viewer.fit(self._store.extent())

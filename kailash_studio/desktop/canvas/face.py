@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QFont, QPainter, QPainterPath
 
+from kailash_studio.desktop.canvas import signs
 from kailash_studio.desktop.canvas.metrics import FOOT, HEAD, PORT, RADIUS, WIDTH
 
 if TYPE_CHECKING:
@@ -17,9 +18,13 @@ if TYPE_CHECKING:
     from kailash_studio.desktop.canvas.view import Badge
 
 NOTE_WIDTH = 96
-_BORDERS = {"running": "accent", "failed": "red", "succeeded": "green", "cancelled": "amber"} | dict.fromkeys(
-    ("retrying", "recovered"), "amber"
-)
+_BORDERS = {
+    "running": "accent",
+    "failed": "red",
+    "succeeded": "green",
+    "cancelled": "amber",
+    "stopped": "purple",
+} | dict.fromkeys(("retrying", "recovered"), "amber")
 _NOTE_STEP = 8
 _TEXT_LEFT = 50.0
 _LABEL_ROOM = 92.0
@@ -49,6 +54,8 @@ def draw(painter: QPainter, paper: Paper, card: NodeCard, *, small: bool) -> Non
     else:
         _draw_heading(painter, paper, card)
         _draw_badges(painter, paper, card)
+    if card.view.breakpoint:
+        signs.breakpoint_mark(painter, paper, QPointF(0, HEAD / 2), on=card.view.breakpoint == "on")
     for dot in card.ports():
         _draw_port(painter, paper, dot)
         if not small:
@@ -58,7 +65,7 @@ def draw(painter: QPainter, paper: Paper, card: NodeCard, *, small: bool) -> Non
 def draw_frame(painter: QPainter, paper: Paper, card: NodeCard) -> None:
     """Draw a card's border; the painter is in the card's coordinates."""
     token, known, selected = _BORDERS.get(card.state.state), card.view.known, card.isSelected()
-    strong = selected or token in {"accent", "red", "amber"}
+    strong = selected or token in {"accent", "red", "amber", "purple"}
     style = Qt.PenStyle.SolidLine if known else Qt.PenStyle.CustomDashLine
     if selected:
         pen = paper.pen("accent", 255, 1.8, style)

@@ -22,6 +22,7 @@ STATE_TOKENS: dict[str, str] = {
     "failed": "red",
     "skipped": "text3",
     "cancelled": "amber",
+    "stopped": "purple",
 }
 
 
@@ -40,13 +41,16 @@ def state(painter: QPainter, paper: Paper, rect: QRectF, value: State, angle: in
         return
     disc = rect.adjusted(2, 2, -2, -2)
     c = disc.center()
-    if value in {"succeeded", "recovered", "failed", "cancelled"}:
+    if value in {"succeeded", "recovered", "failed", "cancelled", "stopped"}:
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(paper.brush(token))
         painter.drawEllipse(disc)
         painter.setPen(paper.pen("node_head", 255, 1.7))
         if value in {"succeeded", "recovered"}:
             painter.drawPolyline(QPolygonF([c + QPointF(-3, 0.3), c + QPointF(-0.8, 2.4), c + QPointF(3.2, -2.2)]))
+        elif value == "stopped":
+            for x in (-1.8, 1.8):
+                painter.drawLine(c + QPointF(x, -2.6), c + QPointF(x, 2.6))
         elif value == "failed":
             painter.drawLine(c + QPointF(0, -3.4), c + QPointF(0, 0.6))
             painter.drawPoint(c + QPointF(0, 3.4))
@@ -81,8 +85,15 @@ def problem(painter: QPainter, paper: Paper, rect: QRectF, token: str) -> None:
     painter.drawPoint(c + QPointF(0, 3.2))
 
 
+def breakpoint_mark(painter: QPainter, paper: Paper, centre: QPointF, *, on: bool) -> None:
+    """Draw the disc of a breakpoint on a card's left edge; a ring when it is switched off."""
+    painter.setPen(paper.pen("red" if not on else "canvas", 255, 2.0))
+    painter.setBrush(paper.brush("red" if on else "canvas"))
+    painter.drawEllipse(centre, 6.0, 6.0)
+
+
 def token_of(value: State, mark: Problem, category: str) -> str:
     """The one colour of a node where there is room for no more: minimap, and the canvas from far."""
-    if value in {"failed", "running", "retrying", "recovered", "cancelled"}:
+    if value in {"failed", "running", "retrying", "recovered", "cancelled", "stopped"}:
         return STATE_TOKENS[value]
     return "red" if mark == "error" else category

@@ -7,7 +7,9 @@ from typing import Literal
 
 Problem = Literal["", "warning", "error"]
 Kind = Literal["data", "fallback"]
-State = Literal["idle", "queued", "running", "retrying", "succeeded", "recovered", "failed", "skipped", "cancelled"]
+State = Literal[
+    "idle", "queued", "running", "retrying", "succeeded", "recovered", "failed", "skipped", "cancelled", "stopped"
+]
 TURNING: frozenset[State] = frozenset({"running", "retrying"})
 
 
@@ -56,6 +58,7 @@ class NodeView:
         badges: Footer, from left to right; what does not fit is counted (``+2``).
         problem: Marks the card's corner.
         problem_text: Tooltip of the mark.
+        breakpoint: Marks the card's edge: ``on``, ``off``, or empty.
         known: False for a node type that is not installed; drawn with a dashed outline.
     """
 
@@ -71,6 +74,7 @@ class NodeView:
     badges: tuple[Badge, ...] = ()
     problem: Problem = ""
     problem_text: str = ""
+    breakpoint: str = ""
     known: bool = True
 
 

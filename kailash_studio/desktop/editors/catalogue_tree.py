@@ -11,7 +11,7 @@ from kailash_studio.desktop.widgets.basics import SearchField
 from kailash_studio.services.sql_catalogue import Catalogue, Relation
 from kailash_studio.services.sql_words import quoted
 
-_MOST_SHOWN = 500
+_MOST_SHOWN = 300
 _NAME = Qt.ItemDataRole.UserRole
 _RELATION = Qt.ItemDataRole.UserRole + 1
 

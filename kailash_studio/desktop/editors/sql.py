@@ -18,7 +18,7 @@ from kailash_studio.services.sql_completion import Suggestion, suggest
 from kailash_studio.services.sql_text import tokens
 
 _OPENING, _CLOSING = "([", ")]"
-_LONGEST = 100_000  # characters up to which completion looks as one types
+_LONGEST = 50_000  # characters up to which it looks for completions and brackets as one types
 
 
 class SqlEditor(CodeEditor):
@@ -108,7 +108,9 @@ class SqlEditor(CodeEditor):
         """The bracket before or behind the cursor and the one that belongs to it; those in texts do not count."""
         at = self.textCursor().position()
         near = [self.document().characterAt(at - 1) if at else "", self.document().characterAt(at)]
-        if not any(character and character in _OPENING + _CLOSING for character in near):
+        if self.document().characterCount() > _LONGEST or not any(
+            character and character in _OPENING + _CLOSING for character in near
+        ):
             return []
         open_ones: list[tuple[str, int]] = []
         text = self.toPlainText()

@@ -15,6 +15,7 @@ from kailash_studio.desktop.theme import Theme
 from kailash_studio.desktop.widgets.basics import ElidedLabel, EmptyState, label
 
 _NO_RESULT = "Test run shows the first rows (Ctrl+Enter). It only reads, and nothing that it does stays."
+_WAITING = "Waiting for the database. Cancel or Esc stops it."
 _NO_PLAN = "Explain shows how the database would find the rows, and what each step costs."
 _TABS = (("table-2", "Result"), ("list-tree", "Plan"), ("triangle-alert", "Problems"))
 
@@ -92,6 +93,19 @@ class SqlOutcome(QWidget):
         assert isinstance(lines, list)  # the signal's type says less
         self.details.setText("\n".join(lines))
         self.details.setVisible(bool(lines))
+
+    def show_waiting(self, index: int) -> None:
+        """Something is under way for a page; what it showed before is of another statement."""
+        empty = (self._empty_result, self._empty_plan)[index]
+        empty.say(_WAITING)
+        (self.result_page, self.plan_page)[index].setCurrentWidget(empty)
+        self.details.hide()
+        self.show_page(index)
+
+    def show_nothing(self) -> None:
+        """What was under way was called off."""
+        self._empty_result.say(_NO_RESULT)
+        self._empty_plan.say(_NO_PLAN)
 
     def show_rows(self, found: Mapping[str, Any]) -> None:
         """Show the first rows, ``sql_try``."""

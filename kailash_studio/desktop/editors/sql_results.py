@@ -127,13 +127,14 @@ class ResultTable(QTableView):
 
 
 class _Bar(QStyledItemDelegate):
-    """A number with a bar behind it: the step's own part of the whole."""
+    """A number with a bar over it that lets it through: the step's own part of the whole."""
 
     def __init__(self, theme: Theme, parent: QObject) -> None:
         super().__init__(parent)
         self._theme = theme
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        super().paint(painter, option, index)
         share = index.data(_SHARE)
         if share:
             place: QRect = option.rect.adjusted(2, 4, -2, -4)
@@ -145,7 +146,6 @@ class _Bar(QStyledItemDelegate):
             width = max(3, round(place.width() * share))
             painter.drawRoundedRect(QRect(place.right() - width, place.top(), width, place.height()), 3, 3)
             painter.restore()
-        super().paint(painter, option, index)
 
 
 class PlanTree(QTreeWidget):

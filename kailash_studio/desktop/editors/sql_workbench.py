@@ -209,7 +209,7 @@ class SqlWorkbench(QDialog):
 
     # ------------------------------------------------------------------ the document
     def show_document(
-        self, text: str, values: list[Any] | dict[str, Any], declared: Mapping[str, Any], note: str, *, own: bool
+        self, text: str, values: list[Any] | dict[str, Any], declared: Mapping[str, Any], note: str, *, fixed: bool
     ) -> None:
         """Show what the document holds.
 
@@ -218,7 +218,7 @@ class SqlWorkbench(QDialog):
             values: Its values.
             declared: The workflow's parameters.
             note: A sentence about the values.
-            own: The node has no place for values.
+            fixed: They cannot be changed here.
         """
         if not (self.editor.hasFocus() and self.editor.has_more()):
             before = self.editor.toPlainText()
@@ -229,7 +229,7 @@ class SqlWorkbench(QDialog):
             self._values, self._declared = values, declared
             self._check_timer.start()
         self.note.setText(note)
-        self.grid.setEnabled(not own)
+        self.grid.setEnabled(not fixed)
         self._show_values()
 
     def text(self) -> str:
@@ -320,6 +320,7 @@ class SqlWorkbench(QDialog):
     def show_failure(self, sentence: str) -> None:
         """Say why there is no result."""
         self._show_idle()
+        self.outcome.show_nothing()
         self.outcome.show_failure(sentence)
 
     def show_busy(self, word: str) -> None:
@@ -328,13 +329,14 @@ class SqlWorkbench(QDialog):
         self.run_button.hide()
         self.cancel_button.show()
         self.explain_button.setEnabled(False)
-        self.outcome.show_page(0 if word == "Running" else 1)
+        self.outcome.show_waiting(0 if word == "Running" else 1)
         self._tick.start()
         self._show_seconds()
 
     def show_cancelled(self) -> None:
         """What was under way was called off."""
         self._show_idle()
+        self.outcome.show_nothing()
         self.outcome.say("Cancelled")
 
     @property

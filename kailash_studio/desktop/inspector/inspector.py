@@ -20,12 +20,15 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from kailash_studio.desktop.editors.sql import SqlEditor
 from kailash_studio.desktop.icons import Icons
+from kailash_studio.desktop.inspector.fields import CodeField
 from kailash_studio.desktop.inspector.form import Form
 from kailash_studio.desktop.inspector.schedule_plot import SchedulePlot
 from kailash_studio.desktop.theme import Theme
 from kailash_studio.desktop.widgets.basics import ElidedLabel, EmptyState, label, panel_header
 from kailash_studio.resilience.schedule import Schedule
+from kailash_studio.services.sql_catalogue import Catalogue
 from kailash_studio.spec.form import FormRow
 
 
@@ -262,6 +265,13 @@ class Inspector(QWidget):
     def _ask_large(self, name: str) -> None:
         if self._view is not None:
             self.large_asked.emit(self._view.node_id, name)
+
+    def set_catalogue(self, node_id: str, name: str, catalogue: Catalogue) -> None:
+        """Complete from a catalogue in the SQL field of a node, while that is the one that is shown."""
+        if self._view is not None and self._view.node_id == node_id:
+            field = self.form.row(name).field
+            if isinstance(field, CodeField) and isinstance(field.edit, SqlEditor):
+                field.edit.set_catalogue(catalogue)
 
     def _policy_changed(self, name: str, value: object) -> None:
         if self._view is not None:

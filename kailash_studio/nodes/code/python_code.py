@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import builtins
 import functools
 import inspect
@@ -18,6 +19,7 @@ from kailash_studio.spec.function import data_type
 from kailash_studio.spec.node import Node
 from kailash_studio.spec.parameter import Parameter
 from kailash_studio.spec.port import DataType, Input, Output, Ports
+from kailash_studio.tables.table import holds_table, without_tables
 
 _STARTER = '''def transform(rows):
     """Rows come in as a list of records; return what goes on."""
@@ -109,6 +111,8 @@ class PythonCodeNode(Node):
         """Call the function where the sandbox parameter says."""
         function = _function_of(self.code).name
         inputs = dict(context.inputs)
+        if holds_table(inputs):  # a sandbox and a process of its own know records, and many rows take their time
+            inputs = await asyncio.to_thread(without_tables, inputs)
         resources = context.scope.resources
         try:
             if self.sandbox == "full":

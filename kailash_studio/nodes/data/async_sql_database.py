@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, Literal
 
 from kailash_studio.errors import DatabaseError
+from kailash_studio.services.connections import Connections, SavedConnection
 from kailash_studio.services.postgres.pool import Pool
 from kailash_studio.services.postgres.shared import SharedPools
 from kailash_studio.services.postgres.statements import bound
@@ -26,7 +28,8 @@ class AsyncSQLDatabaseNode(Node):
     ``embedded`` is the PostgreSQL that ships with the program; it starts by itself and holds sample tables (clients,
     portfolios, positions, market_prices). ``details`` connects to a server or a SQLite file of your own; in Python,
     giving ``host``, ``database`` or ``connection_string`` means that. ``pool`` takes a connection of the pool that a
-    WorkflowConnectionPool node of that name opened before. Nodes that use the same server share its connections.
+    WorkflowConnectionPool node of that name opened before; ``saved`` one of the connections that you have saved under a
+    name (``kailash-studio connections``). Nodes that use the same server share its connections.
 
     Values are bound, never pasted: write ``$1``, ``$2`` where they go and list them in ``params``, or connect a list;
     or write ``:name`` and give them by name in ``values``.
@@ -55,9 +58,10 @@ class AsyncSQLDatabaseNode(Node):
     statement_timeout: float = Parameter(
         3600.0, gt=0, unit="s", doc="Seconds after which the server stops the statement.", advanced=True
     )
-    connection: Literal["embedded", "details", "pool"] = Parameter(
-        "embedded", doc="The database that ships with the program, the one described below, or a pool's."
+    connection: Literal["embedded", "saved", "details", "pool"] = Parameter(
+        "embedded", doc="The database that ships with the program, a saved one, the one described below, or a pool's."
     )
+    saved: str = Parameter("", doc="Name of the saved connection.", shown_when=("connection", ("saved",)))
     pool: str = Parameter("", doc="Name of the pool.", port=True, shown_when=("connection", ("pool",)))
     database_type: Literal["postgresql", "sqlite"] = Parameter(
         "postgresql", doc="Kind of database.", shown_when=_DETAILS
@@ -81,8 +85,9 @@ class AsyncSQLDatabaseNode(Node):
     def __init__(self, name: str = "", **values: Any) -> None:
         if "connection" not in values and _OWN & values.keys():
             values["connection"] = "details"
-        if "connection" not in values and values.get("pool"):
-            values["connection"] = "pool"
+        for kind in ("pool", "saved"):
+            if "connection" not in values and values.get(kind):
+                values["connection"] = kind
         if isinstance(values.get("params"), Mapping):
             values = {**values, "params": [], "values": {**values.get("values", {}), **values["params"]}}
         super().__init__(name, **values)
@@ -92,6 +97,8 @@ class AsyncSQLDatabaseNode(Node):
         """Runs SQL on a database."""
         if parameters.get("connection") == "pool" or ("connection" not in parameters and parameters.get("pool")):
             return ["runs SQL on the pool's database"]
+        if parameters.get("connection") == "saved":
+            return [f"runs SQL on the saved connection {parameters.get('saved', '')}"]
         if parameters.get("connection", "embedded") == "embedded" and not _OWN & parameters.keys():
             return ["runs SQL on the embedded database"]
         where = (
@@ -109,6 +116,8 @@ class AsyncSQLDatabaseNode(Node):
             problems.append(("database", "database is not set: give the path of the SQLite file."))
         if parameters.get("connection") == "pool" and parameters.get("pool") == "":
             problems.append(("pool", "pool is not set: give the name of a WorkflowConnectionPool node."))
+        if parameters.get("connection") == "saved" and parameters.get("saved") == "":
+            problems.append(("saved", "saved is not set: give the name of a saved connection."))
         return problems
 
     async def run(self, context: RunContext) -> Outputs:
@@ -116,10 +125,13 @@ class AsyncSQLDatabaseNode(Node):
         limit = {"one": 1, "many": self.batch_size + 1}.get(self.fetch_mode, 0)
         try:
             statement, params = bound(self.query, self.values, self.params)
-            if self.connection == "details" and self.database_type == "sqlite":
+            saved = await asyncio.to_thread(Connections().get, self.saved) if self.connection == "saved" else None
+            if saved is not None and saved.kind == "sqlite":
+                found = await query_sqlite(context.path(saved.database), statement, params, limit=limit)
+            elif self.connection == "details" and self.database_type == "sqlite":
                 found = await query_sqlite(context.path(self.database), statement, params, limit=limit)
             else:
-                pool = await self._pool(context)
+                pool = await self._pool(context, saved)
                 owner = Owner(context.scope.workflow, context.scope.run_id, context.node_id)
                 seconds = min(self.statement_timeout, pool.options.statement_timeout)
                 found = await query_postgresql(pool, owner, statement, params, limit=limit, seconds=seconds)
@@ -135,8 +147,10 @@ class AsyncSQLDatabaseNode(Node):
         result = {"data": batch, "row_count": count, "columns": found.columns, "has_more": more}
         return {"result": result, "data": batch, "row_count": count}
 
-    async def _pool(self, context: RunContext) -> Pool:
+    async def _pool(self, context: RunContext, saved: SavedConnection | None) -> Pool:
         pools = await context.scope.resources.get(SharedPools, SharedPools.open)
+        if saved is not None:
+            return pools.at(await asyncio.to_thread(saved.target, context.scope.secret))
         return pools.named(self.pool) if self.connection == "pool" else pools.at(await self._target(context))
 
     async def _target(self, context: RunContext) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +16,7 @@ from kailash_studio.spec.node import Node
 from kailash_studio.spec.parameter import Parameter
 from kailash_studio.spec.port import Anything, DataType, Input, Output
 from kailash_studio.spec.values import to_plain
+from kailash_studio.tables.table import Table
 
 
 class FileWriterNode(Node):
@@ -72,13 +73,13 @@ class FileWriterNode(Node):
             text, count = self._csv(rows), len(rows)
         elif kind == "json":
             text = json.dumps(to_plain(value), indent=2, ensure_ascii=False) + "\n"
-            count = len(value) if isinstance(value, list | tuple) else 1
+            count = len(value) if isinstance(value, list | tuple | Table) else 1
         else:
             raise NodeError(f"{path.name} ends neither in .csv nor in .json: choose the format.")
         _write(path, text)
         return {"file": str(path), "rows": count}
 
-    def _csv(self, rows: list[Mapping[str, Any]]) -> str:
+    def _csv(self, rows: Sequence[Mapping[str, Any]]) -> str:
         columns: dict[str, None] = {}
         for row in rows:
             columns.update(dict.fromkeys(row))
@@ -90,11 +91,13 @@ class FileWriterNode(Node):
         return stream.getvalue()
 
 
-def _rows_of(value: Any) -> list[Mapping[str, Any]]:
-    if isinstance(value, Mapping) and isinstance(value.get("data"), list | tuple):
+def _rows_of(value: Any) -> Sequence[Mapping[str, Any]]:
+    if isinstance(value, Mapping) and isinstance(value.get("data"), list | tuple | Table):
         value = value["data"]
     elif isinstance(value, Mapping):
         value = [value]
+    if isinstance(value, Table):
+        return value.to_list()
     if not isinstance(value, list | tuple) or not all(isinstance(row, Mapping) for row in value):
         raise NodeError("CSV takes rows, a list of records: connect a table, or write JSON.")
     return list(value)

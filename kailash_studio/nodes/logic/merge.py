@@ -10,6 +10,7 @@ from kailash_studio.spec.context import Outputs, RunContext
 from kailash_studio.spec.node import Node
 from kailash_studio.spec.parameter import Parameter
 from kailash_studio.spec.port import Anything, Input, Output
+from kailash_studio.tables.table import Table, chained
 
 
 class MergeNode(Node):
@@ -42,10 +43,12 @@ class MergeNode(Node):
                 return {"merged": values[0]}
             case "list":
                 return {"merged": values}
+            case "concat" if all(isinstance(value, Table) for value in values):
+                return {"merged": chained(values)}
             case "concat":
                 rows: list[Any] = []
                 for value in values:
-                    if not isinstance(value, list | tuple):
+                    if not isinstance(value, list | tuple | Table):
                         raise NodeError(_sentence(value, "chained", "list"))
                     rows.extend(value)
                 return {"merged": rows}

@@ -10,27 +10,79 @@ from pathlib import Path
 from typing import Any
 
 from kailash_studio.folders import write_whole
+from kailash_studio.services.credentials.redaction import Redactor
 from kailash_studio.spec.values import from_wire, to_wire
+from kailash_studio.tables import ipc
+from kailash_studio.tables.table import Table
 
 SPILLED_BYTES = 2**20  # larger ones go into files
 MOST_BYTES = 64 * 2**20  # larger ones are not kept
+_ARROW = b"ARROW\n"  # compressed JSON begins otherwise (RFC 1950)
+_MASKED = "$masked"  # no value is written so: ``to_wire`` has other words for keys with a dollar
 NOT_KEPT = ""
 NOTHING = b""  # no content has these bytes
 
 
-def encode(value: Any) -> bytes | None:
-    """A value as compressed JSON, or None when it is too large or cannot be written as data."""
+class MaskedError(KeyError):
+    """The value was kept without the secrets in it: it can be looked at, but is not what the node gave."""
+
+
+def encode(value: Any, redactor: Redactor | None = None) -> bytes | None:
+    """A value as compressed JSON or Arrow, or None when it is too large or cannot be written as data.
+
+    Args:
+        value: The value.
+        redactor: Hides secrets; a value that had some is marked, so that no run goes on with it.
+    """
+    hides = redactor is not None and redactor.active
     try:
-        text = json.dumps(to_wire(value), ensure_ascii=False, separators=(",", ":"))
+        if isinstance(value, Table):
+            if not (hides and redactor is not None and _in_table(redactor, value)):
+                return ipc.to_bytes(value, MOST_BYTES, head=_ARROW)
+            value = list(value)
+        text = _text(value)
+        # looking through the text is cheap; only a value with a secret in it is walked through
+        if hides and redactor is not None and redactor.occurs(text):
+            text = json.dumps({_MASKED: json.loads(_text(redactor.value(value)))}, ensure_ascii=False)
+            if redactor.occurs(text):
+                return None  # a form that stands across two values, for example; then nothing is kept
         data = text.encode("utf-8", "surrogatepass")  # as ``json.loads`` reads it: file names hold such characters
     except Exception:  # noqa: BLE001 - a program's own object may raise anything; that it is not kept is recorded
         return None
     return zlib.compress(data, 1) if len(data) <= MOST_BYTES else None
 
 
-def decode(data: bytes) -> Any:
-    """The value of encoded bytes."""
-    return from_wire(json.loads(zlib.decompress(data)))
+def _text(value: Any) -> str:
+    return json.dumps(to_wire(value), ensure_ascii=False, separators=(",", ":"))
+
+
+def _in_table(redactor: Redactor, table: Table) -> bool:
+    """Whether a secret is in a table: its columns' memory is looked through, no record is made."""
+    for column in table.arrow.columns:
+        for chunk in column.chunks:
+            if any(buffer is not None and redactor.occurs_in(buffer) for buffer in chunk.buffers()):
+                return True
+    return False
+
+
+def decode(data: bytes, *, masked: bool = True) -> Any:
+    """The value of encoded bytes.
+
+    Args:
+        data: The bytes.
+        masked: Give values too in which secrets were hidden.
+
+    Raises:
+        MaskedError: Secrets were hidden in it, and such a value is not wanted.
+    """
+    if data.startswith(_ARROW):
+        return ipc.from_bytes(data[len(_ARROW) :])
+    read = json.loads(zlib.decompress(data))
+    if isinstance(read, dict) and read.keys() == {_MASKED}:
+        if not masked:
+            raise MaskedError("its secrets were hidden")
+        read = read[_MASKED]
+    return from_wire(read)
 
 
 def store(connection: Any, folder: Path, data: bytes | None) -> str:
@@ -54,14 +106,14 @@ def store(connection: Any, folder: Path, data: bytes | None) -> str:
     return name
 
 
-def load(data: bytes | None, folder: Path, name: str) -> Any:
+def load(data: bytes | None, folder: Path, name: str, *, masked: bool = True) -> Any:
     """The value of a row's data, or of the file beside it.
 
     Raises:
-        KeyError: It is not there any more, or is damaged.
+        KeyError: It is not there any more, or is damaged, or (without ``masked``) secrets were hidden in it.
     """
     try:
-        return decode((folder / name).read_bytes() if data is None else data)
+        return decode((folder / name).read_bytes() if data is None else data, masked=masked)
     except (OSError, ValueError, RecursionError, zlib.error) as error:
         raise KeyError(name) from error
 

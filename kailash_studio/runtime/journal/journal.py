@@ -16,9 +16,10 @@ from kailash_studio.runtime import events as kinds
 from kailash_studio.runtime.events import Event
 from kailash_studio.runtime.journal import contents
 from kailash_studio.runtime.journal.letters import DeadLetters, LetterGroup, insert
-from kailash_studio.runtime.journal.reading import RunRecord, Runs
+from kailash_studio.runtime.journal.reading import HIDDEN, RunRecord, Runs
 from kailash_studio.runtime.journal.store import plain
 from kailash_studio.runtime.journal.writer import Ack
+from kailash_studio.services.credentials.redaction import Redactor
 from kailash_studio.spec.context import Outputs
 from kailash_studio.spec.values import to_plain
 
@@ -54,10 +55,13 @@ class Journal(Runs, DeadLetters):
         origin: str = "api",
         resumed_from: str = "",
         root: str = "",
+        redactor: Redactor | None = None,
     ) -> Ack:
-        """Write that a run begins, with the document that it runs."""
+        """Write that a run begins, with the document that it runs; secrets among the given values are hidden."""
         data = contents.encode(document)
         told = json.dumps(to_plain(given or {}))
+        if redactor is not None and redactor.occurs(told):
+            told = json.dumps({HIDDEN: redactor.value(to_plain(given or {}))})
 
         def work(connection: Any) -> None:
             name = contents.store(connection, self._values, data)
@@ -75,6 +79,7 @@ class Journal(Runs, DeadLetters):
         batch: Sequence[Event],
         outputs: Callable[[str], Outputs | None],
         letters: Sequence[DeadLetter] = (),
+        redactor: Redactor | None = None,
     ) -> Ack:
         """Write events with the outputs and the dead letters that belong to them, all or nothing.
 
@@ -83,6 +88,7 @@ class Journal(Runs, DeadLetters):
             batch: Its next events.
             outputs: Gives the outputs of a node that has just succeeded; called now.
             letters: Dead letters of failures among the events.
+            redactor: Hides secrets in outputs and in the letters' inputs; events and sentences come without.
         """
         given = [(event.node, outputs(event.node) or {}) for event in batch if event.kind in _GAVE]
         rows: list[tuple[Any, ...]] = []
@@ -95,9 +101,11 @@ class Journal(Runs, DeadLetters):
                 for e in batch
             )
             for node, named in given:
-                values.extend((plain(node), plain(name), contents.encode(value)) for name, value in named.items())
+                values.extend(
+                    (plain(node), plain(name), contents.encode(value, redactor)) for name, value in named.items()
+                )
             given.clear()  # large values are let go of as soon as they are encoded
-            inputs.extend(contents.encode(dict(letter.inputs)) for letter in letters)
+            inputs.extend(contents.encode(dict(letter.inputs), redactor) for letter in letters)
             return sum(len(data or b"") for _, _, data in values) + sum(len(data or b"") for data in inputs)
 
         def work(connection: Any) -> None:

@@ -22,6 +22,8 @@ _GIVEN = (
     "AND ? IN ('', node)"
 )
 
+HIDDEN = "$masked"  # given values whose secrets were hidden are below this key
+
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
@@ -32,7 +34,7 @@ class RunRecord:
         workflow: Name of the workflow.
         document: Name of the document's content.
         folder: What relative paths were relative to.
-        given: Values that the caller gave, by node and name.
+        given: Values that the caller gave, by node and name; below ``HIDDEN`` when there were secrets among them.
         origin: ``desktop``, ``cli``, ``api``, ``resume`` or ``replay``.
         resumed_from: The run that this one goes on from, or empty.
         started: Seconds since 1970.
@@ -103,9 +105,10 @@ class Runs(Store):
         found: dict[str, dict[str, Any]] = {}
         for name, output, value, data in self._read(_KEPT, run_id, node):
             try:
-                found.setdefault(name, {})[output] = contents.load(data, self._values, value)
+                found.setdefault(name, {})[output] = contents.load(data, self._values, value, masked=False)
             except KeyError:
-                continue  # a file that somebody deleted: the node counts as one whose outputs were not kept
+                # a file that somebody deleted, or a value in which secrets were hidden: its node runs again
+                continue
         whole: dict[str, Outputs] = {}
         for name, details in self._read(_GIVEN, run_id, node):
             named = found.get(name, {})

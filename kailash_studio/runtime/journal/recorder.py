@@ -14,6 +14,7 @@ from kailash_studio.resilience.breaker import Breaker, BreakerChange
 from kailash_studio.runtime import events
 from kailash_studio.runtime.events import Event
 from kailash_studio.runtime.surroundings import Surroundings
+from kailash_studio.services.credentials.redaction import Redactor
 from kailash_studio.workflow.workflow import Workflow
 
 if TYPE_CHECKING:
@@ -35,15 +36,18 @@ class Recorder:
         run: The run; set before the first event.
     """
 
-    def __init__(self, journal: Journal, run_id: str, *, patience: float = _PATIENCE) -> None:
+    def __init__(
+        self, journal: Journal, run_id: str, redactor: Redactor | None = None, *, patience: float = _PATIENCE
+    ) -> None:
         """Prepare it.
 
         Args:
             journal: Where to.
             run_id: The run.
+            redactor: Hides the run's secrets.
             patience: Seconds that the end of the run waits for a disk that refuses, for example a full one.
         """
-        self._journal, self._run_id = journal, run_id
+        self._journal, self._run_id, self._redactor = journal, run_id, redactor
         self.run: Run | None = None
         self._patience = patience
         self._waiting: deque[Ack] = deque()
@@ -76,6 +80,7 @@ class Recorder:
                 origin=origin,
                 resumed_from=before.run_id if before else "",
                 root=before.root if before else "",
+                redactor=self._redactor,
             )
         )
 
@@ -85,7 +90,7 @@ class Recorder:
         assert run is not None  # set before it begins
         failed = [event.node for event in batch if event.kind == events.NODE_FAILED]
         letters = [letter for letter in map(run.letter_of, failed) if letter is not None]
-        self._queued(self._journal.take(self._run_id, batch, run.outputs, letters))
+        self._queued(self._journal.take(self._run_id, batch, run.outputs, letters, self._redactor))
         if self._journal.problem and self._watch is None:
             self._watch = asyncio.get_running_loop().call_later(0, self._follow_problem)
 

@@ -18,6 +18,7 @@ from kailash_studio.resilience.dead_letter import DeadLetter
 from kailash_studio.runtime.async_local import AsyncLocalRuntime, new_run_id
 from kailash_studio.runtime.events import Sink
 from kailash_studio.runtime.journal.journal import Journal, RunRecord
+from kailash_studio.runtime.journal.reading import HIDDEN
 from kailash_studio.runtime.outcome import Outcome
 from kailash_studio.spec.context import Outputs
 from kailash_studio.workflow.graph import ancestors, descendants
@@ -38,6 +39,20 @@ def workflow_of(journal: Journal, run: RunRecord) -> Workflow:
     if not text:
         raise JournalError(f"Run {run.run_id} holds functions of a program: run it from there again.")
     return read(text, name=f"The document of run {run.run_id}").workflow
+
+
+def given_of(run: RunRecord) -> Mapping[str, Any]:
+    """The values that a run was given, to be given again.
+
+    Raises:
+        JournalError: There were secrets in clear among them, which the journal does not keep.
+    """
+    if HIDDEN in run.given:
+        raise JournalError(
+            f"Run {run.run_id} was given a secret in clear, which the journal does not keep: run the workflow again, "
+            "with the secret by its name."
+        )
+    return run.given
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +156,7 @@ class Replays:
             known = await asyncio.to_thread(self._known, before, workflow, letter)
             outcome, _ = await self._runtime.run(
                 workflow,
-                before.given,
+                given_of(before),
                 run_id=run_id,
                 folder=Path(before.folder),
                 sink=self._sink(run_id) if self._sink is not None else None,

@@ -68,8 +68,7 @@ class Pool:
         self._queue = Queue(self.options.max_per_workflow, clock.now, self._too_late)
         stock = self._stock = Stock(dict(target), self.options, self.statistics, clock, chance)
         stock.on_ready, stock.on_refused, stock.on_left = self._ready, self._queue.refuse, self._left
-        self._paused = False
-        self._ended = ""
+        self._paused, self._ended = False, ""
         self._emptied: asyncio.Event | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._rotated = self.now()
@@ -179,9 +178,9 @@ class Pool:
 
     def _grow(self) -> None:
         """Open as many connections as are waited for, and as the minimum wants."""
-        stock = self._stock
         if self._ended:
             return
+        stock = self._stock
         waited_for = 0 if self._paused else self._queue.wanted() - stock.opening - len(stock.resting)
         stock.open(max(waited_for, self.options.min_connections - len(stock.all) - stock.opening))
 

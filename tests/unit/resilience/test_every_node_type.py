@@ -20,10 +20,21 @@ from kailash_studio.spec.registry import installed_node_types
 
 TYPES = [node_type.type_name() for node_type in installed_node_types()]
 PARAMETERS: dict[str, dict[str, Any]] = {
+    "AsyncPostgreSQLVectorNode": {"table_name": "vectors"},
     "AsyncSQLDatabaseNode": {"query": "SELECT 1"},
     "CSVReaderNode": {"path": "absent.csv"},
     "FileWriterNode": {"path": "never.json"},
     "HTTPRequestNode": {"url": "http://127.0.0.1:9/"},
+    "CastColumnsNode": {"types": {"a": "text"}},
+    "ComputeColumnNode": {"expression": "a + 1"},
+    "ExcelReaderNode": {"path": "absent.xlsx"},
+    "ExcelWriterNode": {"path": "never.xlsx"},
+    "JSONReaderNode": {"path": "absent.json"},
+    "ParquetReaderNode": {"path": "absent.parquet"},
+    "ParquetWriterNode": {"path": "never.parquet"},
+    "JoinTablesNode": {"on": ["a"]},
+    "PivotTableNode": {"rows_by": ["a"], "columns": "a", "values": "a"},
+    "SortRowsNode": {"by": ["a"]},
 }
 ALWAYS = 1_000_000
 

@@ -44,6 +44,8 @@ def test_catalogue_check_test_run_and_plan(with_database: Path) -> None:
         assert (len(tried["rows"]), tried["more"], tried["numeric"]) == (3, True, [False, True])
         plan = (await ask("sql_explain", **words, text=text, values=[{"$parameter": "risk"}], analyze=True))["plan"]
         assert plan["seconds"] is not None and plan["children"]
+        wide = await ask("sql_try", **EMBEDDED, text="SELECT repeat('x', 5000) FROM generate_series(1, 900)", limit=900)
+        assert 100 < len(wide["rows"]) < 900 and wide["more"]
         refused = await ask("sql_try", **EMBEDDED, text=text, values=[{"$parameter": "other"}])
         assert refused["error"]["sentence"] == "There is no workflow parameter 'other'."
 
@@ -103,6 +105,10 @@ def test_lint_answers_though_the_database_does_not(tmp_path: Path) -> None:
         assert [f["code"] for f in found["findings"]] == ["syntax"]
         assert "There is no SQLite file" in found["unreached"]
         assert not found["asked"]
+        short = EMBEDDED | {"given": {"host": "127.0.0.1", "port": 1}}
+        assert "127.0.0.1:1/ cannot" in (await ask("sql_try", **short, text="SELECT 1"))["error"]["sentence"]
+        strange = EMBEDDED | {"given": {"connection": "warehouse"}}
+        assert "'warehouse'" in (await ask("sql_try", **strange, text="SELECT 1"))["error"]["sentence"]
         other = await ask("sql_try", **(EMBEDDED | {"given": given | {"database_type": "duckdb"}}), text="SELECT 1")
         assert "duckdb" in other["error"]["sentence"]
 

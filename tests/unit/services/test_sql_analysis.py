@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kailash_studio.services.sql_analysis import agreed, lint
 from kailash_studio.services.sql_catalogue import Catalogue, Column, Relation
@@ -134,6 +136,28 @@ def test_values_are_counted() -> None:
     assert found("SELECT :a, $1", values=None) == [("mixed_values", ":a")]
 
 
+def test_a_node_without_names_is_told_to_take_numbers() -> None:
+    text = "SELECT :a, :b"
+    findings = lint(text, values=set(), named=False)
+    assert [(text[f.start : f.end], f.sentence[-3:]) for f in findings] == [(":a", "$1."), (":b", "$2.")]
+
+
+@given(st.lists(st.sampled_from(sorted({word for line in GOOD for word in line.split()})), max_size=14))
+def test_lint_takes_any_words(words: list[str]) -> None:
+    text = " ".join(words)
+    for finding in lint(text, catalogue=CATALOGUE, values={"$1"}):
+        assert 0 <= finding.start <= finding.end <= len(text)
+        assert finding.sentence.endswith((".", "?"))
+
+
+@pytest.mark.parametrize("line", GOOD)
+def test_lint_takes_statements_with_a_hole(line: str) -> None:
+    words = line.split()
+    for hole in range(len(words)):
+        lint(" ".join(words[:hole] + words[hole + 1 :]), catalogue=CATALOGUE)
+        lint(" ".join(words[: hole + 1]), catalogue=CATALOGUE)
+
+
 def test_without_a_catalogue_no_name_is_wrong() -> None:
     assert found("SELECT nothing FROM nowhere", catalogue=None) == []
 
@@ -148,6 +172,12 @@ def test_the_database_is_the_better_judge() -> None:
     text = "SELECT cuntry FROM clients"
     (one,) = agreed(text, lint(text, catalogue=CATALOGUE), Fault('Column "cuntry" does not exist.', 7, "42703"))
     assert "did you mean" in one.sentence
+
+
+def test_the_database_names_the_beginning_of_a_dotted_name() -> None:
+    text = 'SELECT "c" . cuntry FROM clients "c"'
+    (one,) = agreed(text, lint(text, catalogue=CATALOGUE), Fault("Column c.cuntry does not exist.", 7, "42703"))
+    assert text[one.start : one.end] == "cuntry"
 
 
 def test_sqlite_has_its_own_rules() -> None:

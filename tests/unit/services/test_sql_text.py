@@ -107,6 +107,11 @@ def test_columns_come_from_the_tables_of_the_same_query() -> None:
     assert offered("SELECT 1 FROM portfolios; SELECT | FROM clients", "column")[0] == "client_id"
 
 
+def test_a_column_of_several_tables_comes_with_its_table() -> None:
+    found = offered("SELECT cli| FROM portfolios p JOIN clients ON true", "column")
+    assert found == ["p.client_id", "clients.client_id", "client_name"]
+
+
 def test_keywords_follow_the_hand_of_the_text() -> None:
     assert "WHERE" in offered("SELECT 1 FROM clients WH|")
     assert "where" in offered("select 1 from clients wh|")

@@ -15,7 +15,7 @@ from fakes.black_hole import black_hole
 
 from kailash_studio.errors import DatabaseError, DatabaseTimeoutError, DatabaseUnreachableError
 from kailash_studio.services.embedded_database import EmbeddedDatabase
-from kailash_studio.services.sql_catalogue import Catalogue, read_catalogue
+from kailash_studio.services.sql_catalogue import Catalogue, Column, Relation, read_catalogue, relations_of
 from kailash_studio.services.sql_session import PostgresSession, SqliteSession
 from kailash_studio.services.sql_try import describe_statement, explain, first_rows
 
@@ -68,6 +68,20 @@ def test_the_catalogue_of_postgresql(on_server: Callable[..., None]) -> None:
         assert plain.find("pg_class") is None
 
     on_server(work)
+
+
+def test_a_large_catalogue_is_handed_over_in_pieces() -> None:
+    columns = tuple(Column(f"c{n}", "text") for n in range(100))
+    relations = tuple(Relation("s", f"t{n}", "table", columns) for n in range(120))
+    catalogue = Catalogue("postgresql", relations, ("s",))
+    found: list[Relation] = []
+    piece = catalogue.to_plain()
+    while piece["next"] is not None:
+        assert sum(len(r[3]) for r in piece["relations"]) <= 2_600
+        found += relations_of(piece)
+        piece = catalogue.to_plain(piece["next"])
+    assert Catalogue.from_plain(piece, found) == catalogue
+    assert len(found) > 50
 
 
 def test_a_description_has_types_and_places(on_server: Callable[..., None]) -> None:
@@ -205,6 +219,25 @@ def test_a_server_that_is_not_there_is_named_without_its_password() -> None:
     with pytest.raises(DatabaseUnreachableError, match=r"127\.0\.0\.1:1/shop cannot be reached") as caught:
         asyncio.run(read_catalogue(session))
     assert "hidden" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "address", ["postgresql://me:hid/den@127.0.0.1:1/shop", "me hidden", "postgresql://me:hid@den@127.0.0.1:1/shop?x=1"]
+)
+def test_no_address_gives_its_password_away(address: str) -> None:
+    session = PostgresSession({"dsn": address}, seconds=5)
+    with pytest.raises(DatabaseError) as caught:
+        asyncio.run(read_catalogue(session))
+    assert "hid" not in f"{caught.value} {session.where}"
+    assert "den@" not in f"{caught.value} {session.where}"
+
+
+def test_a_value_that_does_not_fit_is_named(on_server: Callable[..., None]) -> None:
+    async def work(session: PostgresSession, target: dict[str, Any]) -> None:
+        with pytest.raises(DatabaseError, match=r"\$1 does not take the value '2020-01-01'.*\$1::text::date"):
+            await first_rows(session, "SELECT 1 WHERE now() > $1::date", ["2020-01-01"])
+
+    on_server(work)
 
 
 # ---------------------------------------------------------------------- SQLite

@@ -1,0 +1,98 @@
+"""The breakpoints of the open workflow: kept for its file in the user's settings, never in the file itself."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+
+from PySide6.QtCore import QObject, Signal
+
+from kailash_studio.desktop.session import Session
+from kailash_studio.desktop.settings import Settings
+from kailash_studio.errors import EngineError
+from kailash_studio.runtime.debug_requests import read_breakpoints
+from kailash_studio.runtime.debugger import Breakpoint
+from kailash_studio.workflow.commands import Change
+
+_MOST_FILES = 50
+
+
+class Breakpoints(QObject):
+    """Where runs of the open workflow stop.
+
+    Signals:
+        changed: One came, went, or is another now.
+    """
+
+    changed = Signal()
+
+    def __init__(self, session: Session, settings: Settings, parent: QObject) -> None:
+        super().__init__(parent)
+        self._session, self._settings = session, settings
+        self._points: list[Breakpoint] = []
+        session.opened.connect(self._load)
+        session.changed.connect(self._follow)
+        session.saved_changed.connect(self._keep)
+        self._load()
+
+    def all(self) -> list[Breakpoint]:
+        """All of them, in the order in which they were set."""
+        return list(self._points)
+
+    def mark(self, node_id: str) -> str:
+        """How a node is marked: ``on``, ``off`` where all of its breakpoints are switched off, or empty."""
+        own = [point for point in self._points if point.node == node_id]
+        return "" if not own else "on" if any(point.enabled for point in own) else "off"
+
+    def toggle(self, node_id: str) -> None:
+        """Set a breakpoint before a node, or take all of the node's away."""
+        rest = [point for point in self._points if point.node != node_id]
+        self._set(rest if len(rest) < len(self._points) else [*rest, Breakpoint(node_id)])
+
+    def add(self, point: Breakpoint) -> None:
+        """Set one."""
+        self._set([*self._points, point])
+
+    def put(self, index: int, point: Breakpoint) -> None:
+        """Change one."""
+        self._set([*self._points[:index], point, *self._points[index + 1 :]])
+
+    def remove(self, index: int) -> None:
+        """Take one away."""
+        self._set([*self._points[:index], *self._points[index + 1 :]])
+
+    def _set(self, points: list[Breakpoint]) -> None:
+        self._points = points
+        self._keep()
+        self.changed.emit()
+
+    def _follow(self, changes: tuple[Change, ...]) -> None:
+        """A renamed node keeps its breakpoints; one that is gone has none."""
+        nodes = self._session.workflow.nodes
+        gone = [c.key for c in changes if c.section == "nodes" and c.after is None]
+        come = [c.key for c in changes if c.section == "nodes" and c.before is None]
+        if gone and any(point.node in gone for point in self._points):
+            renamed = {gone[0]: come[0]} if len(gone) == len(come) == 1 else {}
+            moved = [replace(p, node=renamed.get(p.node, p.node)) for p in self._points]
+            self._set([point for point in moved if point.node in nodes])
+
+    def _load(self) -> None:
+        try:
+            self._points = read_breakpoints(self._settings.breakpoints.get(self._file(), []))
+        except (EngineError, TypeError, AttributeError):
+            self._points = []  # somebody else wrote them; a breakpoint that is gone harms nobody
+        self.changed.emit()
+
+    def _keep(self) -> None:
+        name = self._file()
+        if not name:
+            return  # they are kept once the workflow is a file
+        known = {other: points for other, points in self._settings.breakpoints.items() if other != name}
+        if self._points:
+            known[name] = [asdict(point) for point in self._points]
+        known = dict(list(known.items())[-_MOST_FILES:])
+        if known != self._settings.breakpoints:
+            self._settings.breakpoints = known
+            self._settings.save()
+
+    def _file(self) -> str:
+        return str(self._session.path) if self._session.path is not None else ""

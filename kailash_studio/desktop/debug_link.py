@@ -1,0 +1,151 @@
+"""Connects the debugger's panel, the breakpoints and the canvas with the engine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import asdict
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal
+
+from kailash_studio.desktop.breakpoints import Breakpoints
+from kailash_studio.desktop.canvas import Canvas
+from kailash_studio.desktop.engine import Engine
+from kailash_studio.desktop.panels.debugger import Debugger, described
+from kailash_studio.desktop.runs import Runs
+from kailash_studio.errors import EngineError
+from kailash_studio.runtime.debugger import Breakpoint
+
+
+class DebugLink(QObject):
+    """Follows where the run stands still, and sends the decisions.
+
+    Signals:
+        stopped: A node stands still that did not before.
+    """
+
+    stopped = Signal()
+
+    def __init__(
+        self,
+        engine: Engine,
+        runs: Runs,
+        canvas: Canvas,
+        breakpoints: Breakpoints,
+        panel: Debugger,
+        say: Callable[[str], None],
+        parent: QObject,
+    ) -> None:
+        super().__init__(parent)
+        self._engine, self._runs, self._canvas, self._say = engine, runs, canvas, say
+        self._breakpoints, self._panel = breakpoints, panel
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._standing: set[int] = set()
+        runs.breakpoints = lambda: [asdict(point) for point in breakpoints.all()]
+        runs.changed.connect(self._run_changed)
+        breakpoints.changed.connect(self._breakpoints_changed)
+        panel.values_wanted.connect(lambda stop: self._spawn(self._show_values(stop)))
+        panel.decided.connect(self._decided)
+        panel.evaluate_wanted.connect(lambda stop, text: self._spawn(self._evaluate(stop, text)))
+        panel.breakpoint_changed.connect(self._put)
+        panel.breakpoint_removed.connect(breakpoints.remove)
+        panel.show_breakpoints(breakpoints.all())
+
+    # ------------------------------------------------------------------ actions
+    def toggle(self) -> None:
+        """Set a breakpoint before the selected nodes, or take theirs away."""
+        chosen = self._canvas.selection()
+        if not chosen:
+            self._say("Select a node first: a run will stop before it.")
+        for node_id in chosen:
+            self._breakpoints.toggle(node_id)
+
+    def pause(self) -> None:
+        """Start no further node."""
+        self._ask("pause")
+
+    def go_on(self) -> None:
+        """Let everything go on: the node that is chosen with what was changed, and the run."""
+        if self._panel.chosen():
+            self._panel.decide("go_on")
+        else:
+            self._ask("resume")
+
+    def step(self) -> None:
+        """Go on to what comes next: from the chosen stop, or one node of a paused run."""
+        if self._panel.chosen():
+            self._panel.decide("step")
+        else:
+            self._ask("step")
+
+    def run_to(self) -> None:
+        """Go on, and stop before the selected node."""
+        chosen = self._canvas.selection()
+        if len(chosen) == 1:
+            self._ask("run_to", node=chosen[0])
+        else:
+            self._say("Select the node that the run is to stop before.")
+
+    # ------------------------------------------------------------------ following
+    def _run_changed(self) -> None:
+        stopped = self._runs.stopped()
+        standing = {state["stop"] for state in stopped.values()}
+        if standing != self._standing:
+            fresh = standing - self._standing
+            self._standing = standing
+            self._panel.show_stops(stopped)
+            if fresh:
+                self.stopped.emit()
+
+    def _breakpoints_changed(self) -> None:
+        points = self._breakpoints.all()
+        self._panel.show_breakpoints(points)
+        if self._runs.running and self._run_id():
+            self._ask("breakpoints", breakpoints=[asdict(point) for point in points])
+
+    def _put(self, index: int, point: object) -> None:
+        assert isinstance(point, Breakpoint)  # the panel's; Qt's signals carry objects
+        self._breakpoints.put(index, point)
+
+    def _run_id(self) -> str:
+        return self._runs.current.run_id if self._runs.current is not None else ""
+
+    # ------------------------------------------------------------------ with the engine
+    def _decided(self, stop: int, do: str, inputs: dict[str, Any], outputs: dict[str, Any]) -> None:
+        go = "give" if outputs and do in {"go_on", "step"} else do
+        if do == "step":
+            self._ask("step", stop=stop, go="go_on" if go == "step" else go, inputs=inputs, outputs=outputs)
+        else:
+            self._ask("go_on", stop=stop, go=go, inputs=inputs, outputs=outputs)
+
+    def _ask(self, do: str, **words: Any) -> None:
+        if self._run_id():
+            self._spawn(self._asked(do, words))
+
+    async def _asked(self, do: str, words: dict[str, Any]) -> None:
+        await self._engine.request(do, run_id=self._run_id(), **words)
+
+    async def _show_values(self, stop: int) -> None:
+        told = await self._engine.request("stop_values", run_id=self._run_id(), stop=stop)
+        self._panel.show_values(stop, told)
+
+    async def _evaluate(self, stop: int, expression: str) -> None:
+        try:
+            told = await self._engine.request("evaluate", run_id=self._run_id(), stop=stop, expression=expression)
+        except EngineError as error:
+            self._panel.show_result(str(error), wrong=True)
+        else:
+            self._panel.show_result(described(told["page"]))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(self._told(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _told(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except EngineError as error:
+            if self._engine.state == "ready":
+                self._say(str(error))

@@ -1,0 +1,277 @@
+"""The debugger: nodes that stand still, what they were given and gave, and the breakpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import (
+    QComboBox,
+    QHBoxLayout,
+    QHeaderView,
+    QLineEdit,
+    QSplitter,
+    QTabWidget,
+    QToolButton,
+    QTreeWidget,
+    QTreeWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from kailash_studio.desktop.icons import Icons
+from kailash_studio.desktop.panels.stop_values import StopValues
+from kailash_studio.desktop.theme import Theme
+from kailash_studio.desktop.widgets.basics import ElidedLabel
+from kailash_studio.runtime.debugger import WHENS, Breakpoint
+from kailash_studio.runtime.wording import STANDS
+
+_STOP = Qt.ItemDataRole.UserRole
+_BUTTONS = (
+    ("go_on", "Continue", "play", "Let it go on, with what you have changed (F5)."),
+    ("step", "Step", "step-forward", "Let it go on and stop at what comes next (F10)."),
+    ("again", "Again", "rotate-cw", "Call the node once more, with what you have changed."),
+    ("give", "Give", "log-out", "Take these outputs instead of those of a call."),
+    ("skip", "Skip", "skip-forward", "Do not call the node in this run."),
+)
+
+
+class Debugger(QWidget):
+    """Stops, values, breakpoints.
+
+    Signals:
+        values_wanted: The number of a stop.
+        decided: The number of a stop; ``go_on``, ``step``, ``again``, ``give`` or ``skip``; inputs, outputs by name.
+        evaluate_wanted: The number of a stop, an expression.
+        breakpoint_changed: Its place in the list, and what it is now.
+        breakpoint_removed: Its place in the list.
+        node_wanted: A node was chosen.
+    """
+
+    values_wanted = Signal(int)
+    decided = Signal(int, str, dict, dict)
+    evaluate_wanted = Signal(int, str)
+    breakpoint_changed = Signal(int, object)
+    breakpoint_removed = Signal(int)
+    node_wanted = Signal(str)
+
+    def __init__(self, theme: Theme, icons: Icons, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("panel")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self._theme, self._icons = theme, icons
+        self._points: list[Breakpoint] = []
+        self._when = ""
+        self.caption = ElidedLabel("muted", self)
+        self.buttons: dict[str, QToolButton] = {}
+        for name, text, icon, tip in _BUTTONS:
+            button = QToolButton(self)
+            button.setIcon(icons.icon(icon))
+            button.setAccessibleName(text)
+            button.setToolTip(f"{text}: {tip[0].lower()}{tip[1:]}")
+            button.clicked.connect(lambda _=False, do=name: self.decide(do))
+            self.buttons[name] = button
+        self.stops = self._tree(["Stands still", "Where", "Why"], "Nodes that stand still", (0, 100), (1, 56))
+        self.points = self._tree(
+            ["Breakpoint", "When", "Condition", "Hit", "Log"], "Breakpoints", (0, 110), (1, 80), (3, 36), (4, 70)
+        )
+        self.points.header().setSectionResizeMode(2, QHeaderView.ResizeMode.Stretch)
+        self.stops.header().setSectionResizeMode(2, QHeaderView.ResizeMode.Stretch)
+        self.values = StopValues(theme, self)
+        self.expression = QLineEdit(self)
+        self.expression.setPlaceholderText("Evaluate, for example len(inputs['rows'])")
+        self.expression.setAccessibleName("Expression over inputs, outputs and error")
+        self.result = ElidedLabel("muted", self)
+        self._lay_out()
+        self.stops.itemSelectionChanged.connect(self._chosen_changed)
+        self.points.itemChanged.connect(self._point_edited)
+        self.points.itemActivated.connect(lambda item, _: self.node_wanted.emit(item.text(0)))
+        self.expression.returnPressed.connect(self._evaluate)
+        self.values.changed.connect(self._enable)
+        self.show_stops({})
+
+    def _tree(self, headers: list[str], name: str, *widths: tuple[int, int]) -> QTreeWidget:
+        made = QTreeWidget(self)
+        made.setHeaderLabels(headers)
+        made.setRootIsDecorated(False)
+        made.setUniformRowHeights(True)
+        made.setAccessibleName(name)
+        made.header().setStretchLastSection(False)
+        for column, width in widths:
+            made.setColumnWidth(column, width)
+        return made
+
+    def _lay_out(self) -> None:
+        bar = QHBoxLayout()
+        bar.setContentsMargins(12, 8, 12, 6)
+        bar.setSpacing(6)
+        bar.addWidget(self.caption, 1)
+        for button in self.buttons.values():
+            bar.addWidget(button)
+        left = QTabWidget(self)
+        left.setDocumentMode(True)
+        left.addTab(self.stops, "Stops")
+        left.addTab(self.points, "Breakpoints")
+        right = QWidget(self)
+        column = QVBoxLayout(right)
+        column.setContentsMargins(8, 0, 8, 6)
+        column.setSpacing(6)
+        column.addWidget(self.values, 1)
+        row = QHBoxLayout()
+        row.addWidget(self.expression, 3)
+        row.addWidget(self.result, 2)
+        column.addLayout(row)
+        split = QSplitter(Qt.Orientation.Horizontal, self)
+        split.addWidget(left)
+        split.addWidget(right)
+        split.setSizes([250, 330])
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addLayout(bar)
+        layout.addWidget(split, 1)
+
+    # ------------------------------------------------------------------ stops
+    def show_stops(self, stopped: Mapping[str, Mapping[str, Any]]) -> None:
+        """Show the nodes that stand still: their states by node, with ``stop``, ``when``, ``reason``."""
+        chosen = self.chosen()
+        self.stops.blockSignals(True)
+        self.stops.clear()
+        for node, state in sorted(stopped.items(), key=lambda pair: -pair[1]["stop"]):
+            item = QTreeWidgetItem(self.stops, [node, state["when"], state["reason"]])
+            item.setData(0, _STOP, state["stop"])
+            item.setToolTip(2, state.get("error") or state["reason"])
+            item.setSelected(state["stop"] == chosen)
+        first = self.stops.topLevelItem(0)
+        if first is not None and not self.stops.selectedItems():
+            first.setSelected(True)
+        self.stops.blockSignals(False)
+        count = len(stopped)
+        self.caption.setText(f"{count} node{'s' * (count != 1)} stand{'s' * (count == 1)} still" if count else "")
+        if self.chosen() != chosen or not count:
+            self._chosen_changed()
+
+    def chosen(self) -> int:
+        """The number of the selected stop, or 0."""
+        items = self.stops.selectedItems()
+        return int(items[0].data(0, _STOP)) if items else 0
+
+    def show_values(self, number: int, told: Mapping[str, Any]) -> None:
+        """Show what a stopped node was given and gave."""
+        if number != self.chosen():
+            return  # another one is selected meanwhile
+        self._when = told["when"]
+        error = told["error"].removeprefix(f"{told['node']}: ")
+        self.caption.setText(f"{told['node']} stands {STANDS[self._when]}" + (f": {error}" if error else ""))
+        self.values.show_values(told["inputs"], told["outputs"], give=self._when in {"before", "error"})
+        self._enable()
+
+    def show_result(self, text: str, *, wrong: bool = False) -> None:
+        """Show what an expression gave, or why it gave nothing."""
+        self.result.setObjectName("error_text" if wrong else "muted")
+        self.result.style().unpolish(self.result)
+        self.result.style().polish(self.result)
+        self.result.setText(text)
+
+    def decide(self, do: str) -> None:
+        """Let the selected node go on in one of the ways."""
+        if self.chosen() and self.buttons[do].isEnabled():
+            inputs, outputs = self.values.edited()
+            if do == "give" or (do in {"go_on", "step"} and outputs):
+                outputs = self.values.outputs()
+            self.decided.emit(self.chosen(), do, inputs, outputs)
+
+    def _chosen_changed(self) -> None:
+        self._when = ""
+        self.values.clear()
+        self.show_result("")
+        self._enable()
+        if self.chosen():
+            self.values_wanted.emit(self.chosen())
+
+    def _enable(self) -> None:
+        here, wrong = bool(self._when), bool(self.values.wrong())
+        able = {
+            "go_on": here and not wrong,
+            "step": here and not wrong,
+            "again": self._when in {"after", "error"} and not wrong,
+            "give": here and self._when != "retry" and not wrong and bool(self.values.outputs()),
+            "skip": here and self._when != "retry",
+        }
+        for name, button in self.buttons.items():
+            button.setEnabled(able[name])
+
+    def _evaluate(self) -> None:
+        if self.chosen() and self.expression.text().strip():
+            self.evaluate_wanted.emit(self.chosen(), self.expression.text())
+
+    # ------------------------------------------------------------------ breakpoints
+    def show_breakpoints(self, points: list[Breakpoint]) -> None:
+        """Show them."""
+        self._points = points
+        self.points.blockSignals(True)
+        self.points.clear()
+        for index, point in enumerate(points):
+            hits = str(point.hits) if point.hits else ""
+            item = QTreeWidgetItem(self.points, [point.node, "", point.condition, hits, point.log])
+            item.setFlags(item.flags() | Qt.ItemFlag.ItemIsEditable | Qt.ItemFlag.ItemIsUserCheckable)
+            item.setCheckState(0, Qt.CheckState.Checked if point.enabled else Qt.CheckState.Unchecked)
+            item.setToolTip(2, "An expression over inputs, outputs and error; empty: it always stops.")
+            item.setToolTip(3, "Stop at this time only; empty: each time.")
+            item.setToolTip(4, "An expression that is written into the log instead of stopping.")
+            self.points.setItemWidget(item, 1, self._when_choice(index, point))
+        self.points.blockSignals(False)
+
+    def _when_choice(self, index: int, point: Breakpoint) -> QComboBox:
+        choice = QComboBox(self.points)
+        choice.addItems(list(WHENS))
+        choice.setCurrentText(point.when)
+        choice.setAccessibleName(f"When {point.node} stops")
+        choice.currentTextChanged.connect(
+            lambda when: self.breakpoint_changed.emit(index, replace(self._points[index], when=when))
+        )
+        return choice
+
+    def _point_edited(self, item: QTreeWidgetItem) -> None:
+        index = self.points.indexOfTopLevelItem(item)
+        old = self._points[index]
+        hits = item.text(3).strip()
+        if hits and not hits.isdecimal():
+            item.setText(3, str(old.hits or ""))
+            return
+        new = replace(
+            old,
+            enabled=item.checkState(0) == Qt.CheckState.Checked,
+            condition=item.text(2).strip(),
+            hits=int(hits or 0),
+            log=item.text(4).strip(),
+        )
+        if new != old:
+            self.breakpoint_changed.emit(index, new)
+        elif item.text(0) != old.node:
+            item.setText(0, old.node)
+
+    def remove_chosen(self) -> None:
+        """Take the selected breakpoint away."""
+        items = self.points.selectedItems()
+        if items:
+            self.breakpoint_removed.emit(self.points.indexOfTopLevelItem(items[0]))
+
+
+def described(page: Mapping[str, Any]) -> str:
+    """A page of a value in one line."""
+    if page["kind"] == "table":
+        return f"{page['total']:,} rows of {', '.join(page['columns'][:6])}"
+    return _line(page["tree"])
+
+
+def _line(tree: Mapping[str, Any]) -> str:
+    """A tree of values in one line, cut where it gets long."""
+    if not tree["children"]:
+        return str(tree["text"])
+    named = tree["type"] == "record"
+    parts = [f"{name}: {_line(child)}" if named else _line(child) for name, child in tree["children"][:20]]
+    more = ["…"] if tree["count"] > 20 else []
+    return ("{%s}" if named else "[%s]") % ", ".join(parts + more)

@@ -1,0 +1,222 @@
+"""AsyncPostgreSQLVectorNode."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from kailash_studio.errors import DatabaseError, NodeError, ParameterError
+from kailash_studio.services.vectors.connection import connected
+from kailash_studio.services.vectors.filters import read_filter
+from kailash_studio.services.vectors.store import VectorStore
+from kailash_studio.spec.context import Outputs, RunContext
+from kailash_studio.spec.node import Node
+from kailash_studio.spec.parameter import Parameter
+from kailash_studio.spec.port import Input, Number, Output, Record, Table, Text
+from kailash_studio.spec.values import to_plain
+
+_DETAILS = ("connection", ("details",))
+_OWN = frozenset({"host", "database", "connection_string", "user"})
+_SEARCH = ("operation", ("search",))
+_CREATE = ("operation", ("create",))
+_INDEX = ("operation", ("index",))
+
+
+class AsyncPostgreSQLVectorNode(Node):
+    """Store vectors in PostgreSQL with pgvector, and find the nearest ones.
+
+    ``search`` gives the rows whose vectors are nearest to ``vector``, of those that pass ``metadata_filter``; it
+    chooses the plan so that a selective filter still gives all rows that were asked for, and says so when there are
+    fewer. ``create`` makes a table, ``upsert`` stores rows (those with an id that is there are replaced), ``delete``
+    removes rows by id or filter, ``index`` makes searching in many rows fast. Connect ``table`` to the next node's
+    ``table_name`` so that it waits. Vectors come from an EmbeddingNode.
+
+    A filter is written in SQL's words, ``metadata->>'category' = 'financial' AND (metadata->>'year')::int >= 2020``, or
+    as an object, ``{"category": "financial", "year": {"$gte": 2020}}``. It is parsed and its values are bound.
+
+    ``embedded`` is the PostgreSQL that ships with the program; ``details`` is a server of your own with pgvector, which
+    giving ``host``, ``database`` or ``connection_string`` in Python means.
+
+    Example: operation ``search``, table_name ``documents``, limit 5, and ``vector`` connected to an EmbeddingNode.
+
+    Errors: a table that is not there or has other dimensions, a filter that is not understood (with its place), a row
+    without a vector, a server that cannot be reached.
+    """
+
+    category = "Data"
+    icon = "search"
+    keywords = ("pgvector", "embedding", "semantic", "similarity", "nearest", "search", "postgres")
+
+    operation: Literal["search", "upsert", "create", "delete", "index"] = Parameter("search", doc="What to do.")
+    table_name: str = Parameter(doc="The table, with its schema where that is not the first.", min_length=1, port=True)
+    vector: list[float] = Parameter([], doc="What to be near to.", port=True, shown_when=_SEARCH)
+    distance_metric: Literal["cosine", "l2", "inner_product"] = Parameter(
+        "cosine",
+        doc="Cosine of the angle, straight line, or negative inner product.",
+        shown_when=("operation", ("search", "index")),
+    )
+    limit: int = Parameter(10, ge=1, le=100_000, unit="rows", doc="How many rows to find.", shown_when=_SEARCH)
+    metadata_filter: str | dict[str, Any] = Parameter(
+        "",
+        doc="Which rows count: a condition in SQL's words, or an object; empty for all.",
+        placeholder="metadata->>'category' = 'financial'",
+        port=True,
+        shown_when=("operation", ("search", "delete")),
+    )
+    plan: Literal["auto", "exact", "index"] = Parameter(
+        "auto",
+        doc="Compare each row that passes the filter, use the index, or choose.",
+        advanced=True,
+        shown_when=_SEARCH,
+    )
+    effort: int = Parameter(
+        0,
+        ge=0,
+        le=10_000,
+        doc="hnsw.ef_search or ivfflat.probes: more finds more of the true neighbours, slower; 0 chooses.",
+        advanced=True,
+        shown_when=_SEARCH,
+    )
+    ids: list[Any] = Parameter([], doc="Rows to delete.", port=True, shown_when=("operation", ("delete",)))
+    dimensions: int = Parameter(384, ge=1, le=16_000, unit="numbers", doc="Numbers in a vector.", shown_when=_CREATE)
+    precision: Literal["auto", "full", "half"] = Parameter(
+        "auto", doc="4 bytes a number, 2, or 2 from 768 dimensions.", shown_when=_CREATE
+    )
+    index_type: Literal["hnsw", "ivfflat"] = Parameter(
+        "hnsw",
+        doc="A graph (finds more), or lists (builds faster; make it when the rows are there).",
+        shown_when=_INDEX,
+    )
+    m: int = Parameter(16, ge=2, le=100, doc="Neighbours of a row in the graph.", advanced=True, shown_when=_INDEX)
+    ef_construction: int = Parameter(
+        64, ge=4, le=1000, doc="Candidates looked at while the graph is built.", advanced=True, shown_when=_INDEX
+    )
+    lists: int = Parameter(
+        0, ge=0, le=32_768, doc="Lists of ivfflat; 0 chooses by the rows.", advanced=True, shown_when=_INDEX
+    )
+    memory: int = Parameter(
+        256, ge=16, le=65_536, unit="MB", doc="Memory for building an index.", advanced=True, shown_when=_INDEX
+    )
+    connection: Literal["embedded", "details"] = Parameter(
+        "embedded", doc="The database that ships with the program, or the one described below."
+    )
+    host: str = Parameter("localhost", doc="Server.", shown_when=_DETAILS)
+    port: int = Parameter(5432, ge=1, le=65535, doc="Port of the server.", shown_when=_DETAILS)
+    database: str = Parameter("", doc="Name of the database.", shown_when=_DETAILS)
+    user: str = Parameter("", doc="User of the database.", shown_when=_DETAILS)
+    password: str = Parameter("", doc="Name of the secret with the password.", secret=True, shown_when=_DETAILS)
+    connection_string: str = Parameter(
+        "",
+        doc="Name of the secret with a whole address, instead of the fields above.",
+        secret=True,
+        shown_when=_DETAILS,
+    )
+
+    rows = Input(Table, "Rows to upsert: vector, and as far as known id, content, metadata.", required=False)
+
+    result = Output(Record, "A search's matches, asked, plan and note; what the other operations did.")
+    matches = Output(Table, "A search's rows, nearest first: id, distance, content, metadata.")
+    row_count = Output(Number, "Rows found, stored or deleted.")
+    table = Output(Text, "The table's name, for the next node.")
+
+    def __init__(self, name: str = "", **values: Any) -> None:
+        if "connection" not in values and _OWN & values.keys():
+            values["connection"] = "details"
+        super().__init__(name, **values)
+
+    @classmethod
+    def effects_of(cls, parameters: Mapping[str, Any]) -> list[str]:
+        """Reads or changes a table of a database."""
+        does = "searches" if parameters.get("operation", "search") == "search" else "changes"
+        table = parameters.get("table_name")
+        what = f"the table {table}" if isinstance(table, str) and table else "a table"
+        if parameters.get("connection", "embedded") == "embedded" and not _OWN & parameters.keys():
+            return [f"{does} {what} of the embedded database"]
+        where = "/".join(str(parameters[name]) for name in ("host", "database") if parameters.get(name))
+        return [f"{does} {what} on {where or 'a server'}"]
+
+    @classmethod
+    def problems_of(cls, parameters: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """A filter that is not understood."""
+        given = parameters.get("metadata_filter")
+        if not isinstance(given, str | dict) or (isinstance(given, dict) and {"$secret", "$parameter"} & given.keys()):
+            return []
+        try:
+            read_filter(given)
+        except ParameterError as error:
+            return [("metadata_filter", str(error))]
+        return []
+
+    async def run(self, context: RunContext) -> Outputs:
+        """Do the operation; all outputs are there after each."""
+        try:
+            async with connected(await self._target(context)) as connection:
+                result = await self._done(VectorStore(connection, self.table_name), context)
+        except (DatabaseError, ParameterError) as error:
+            raise error.at(context.node_id) from None
+        if result.get("note"):
+            context.log(result["note"], "warning")
+        matches = result.get("matches", [])
+        count = result.get("count", 0)
+        return {"result": result, "matches": matches, "row_count": count, "table": self.table_name}
+
+    async def _done(self, store: VectorStore, context: RunContext) -> dict[str, Any]:
+        match self.operation:
+            case "search":
+                if not self.vector:
+                    raise ParameterError("vector is not set: connect an EmbeddingNode's vector.")
+                found = await store.search(
+                    self.vector,
+                    metric=self.distance_metric,
+                    limit=self.limit,
+                    where=self.metadata_filter,
+                    plan=self.plan,
+                    effort=self.effort,
+                )
+                return {
+                    "matches": found.matches,
+                    "count": len(found.matches),
+                    "asked": found.asked,
+                    "plan": found.plan,
+                    "note": found.note,
+                }
+            case "upsert":
+                if "rows" not in context.inputs:
+                    raise NodeError(f"{context.node_id}: there is nothing to store: connect rows.")
+                stored = await store.upsert(context.inputs["rows"])
+                return {
+                    "count": stored.inserted + stored.updated,
+                    "inserted": stored.inserted,
+                    "updated": stored.updated,
+                    "repeated": stored.repeated,
+                }
+            case "delete":
+                return {"count": await store.delete([str(to_plain(id_)) for id_ in self.ids], self.metadata_filter)}
+            case "index":
+                name = await store.index(
+                    self.index_type,
+                    self.distance_metric,
+                    m=self.m,
+                    ef_construction=self.ef_construction,
+                    lists=self.lists,
+                    memory_mb=self.memory,
+                )
+                return {"index": name}
+        shape = await store.create(self.dimensions, self.precision)
+        return {"dimensions": shape.dimensions, "type": shape.vector_type}
+
+    async def _target(self, context: RunContext) -> dict[str, Any]:
+        if self.connection == "embedded":
+            from kailash_studio.services.embedded_database import EmbeddedDatabase
+
+            embedded = await context.scope.resources.get(EmbeddedDatabase, EmbeddedDatabase.open)
+            return await embedded.target()
+        if self.connection_string:
+            return {"dsn": self.connection_string}
+        return {
+            "host": self.host,
+            "port": self.port,
+            "database": self.database or None,
+            "user": self.user or None,
+            "password": self.password or None,
+        }

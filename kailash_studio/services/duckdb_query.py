@@ -1,0 +1,139 @@
+"""SQL by DuckDB over tables in memory and files that are named beforehand; nothing else is within its reach."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from kailash_studio.errors import DatabaseError, NodeError
+from kailash_studio.folders import user_data
+from kailash_studio.tables.store import BATCH_ROWS, TableWriter
+from kailash_studio.tables.table import Table
+from kailash_studio.tables.types import plain, plain_schema
+
+READERS = {".csv": "read_csv", ".tsv": "read_csv", ".parquet": "read_parquet"}
+_FAULTS = {
+    "ParserException": "42601",
+    "CatalogException": "42P01",
+    "BinderException": "42703",
+    "PermissionException": "42501",
+}
+_DATA = {"ConversionException", "OutOfRangeException", "InvalidInputException", "ConstraintException"}
+_LINE = re.compile(r"\nLINE (\d+):")
+
+
+async def query_duckdb(
+    statement: str, params: Sequence[Any], tables: Mapping[str, Table], files: Mapping[str, Path], *, memory: int
+) -> Table:
+    """Run a statement in a database of its own, in a thread; cancelling interrupts it.
+
+    Args:
+        statement: SQL of DuckDB, with ``$1``, ``$2``, ... for the values.
+        params: The values.
+        tables: Tables by the names that the statement has for them; they are read where they lie.
+        files: CSV and Parquet files by their names. The statement can open no others, and no network.
+        memory: Limit in MiB; above it DuckDB works on the disk.
+
+    Raises:
+        NodeError: DuckDB is not installed, or a file is of no kind that it reads.
+        DatabaseError: It refuses the statement.
+    """
+    try:
+        import duckdb
+    except ImportError:
+        raise NodeError("DuckDB is not installed: install the extra kailash-studio[duckdb].") from None
+    connection = duckdb.connect(":memory:")
+    work = asyncio.ensure_future(asyncio.to_thread(_run, connection, statement, list(params), tables, files, memory))
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        while not work.done():  # an interruption that comes before the statement begins is lost
+            connection.interrupt()
+            await asyncio.wait([work], timeout=0.05)
+        if not work.cancelled():
+            work.exception()  # the interruption itself; the cancellation is what is raised
+        raise
+
+
+def _run(
+    connection: Any,
+    statement: str,
+    params: list[Any],
+    tables: Mapping[str, Table],
+    files: Mapping[str, Path],
+    memory: int,
+) -> Table:
+    import duckdb
+
+    try:
+        _prepare(connection, tables, files, memory)
+        relation = connection.sql(statement, params=params or None)
+        if relation is None:
+            raise DatabaseError("The statement gives no rows: end it with a SELECT.", sqlstate="42601")
+        with TableWriter() as writer:
+            reader = relation.to_arrow_reader(BATCH_ROWS)
+            writer.write(_empty(plain_schema(reader.schema)))
+            for batch in reader:
+                writer.write(plain(batch))
+            return writer.finish()
+    except duckdb.Error as error:
+        raise _translated(error) from None
+    finally:
+        with suppress(duckdb.Error):  # an interrupted one may refuse even that
+            connection.close()
+
+
+def _prepare(connection: Any, tables: Mapping[str, Table], files: Mapping[str, Path], memory: int) -> None:
+    spill = user_data() / "tables"
+    spill.mkdir(mode=0o700, exist_ok=True)
+    connection.execute(f"SET memory_limit = '{int(memory)}MiB'")
+    connection.execute(f"SET temp_directory = {_text(str(spill))}")
+    connection.execute("SET python_enable_replacements = false")  # else a name may mean a variable of this program
+    connection.execute(f"SET allowed_paths = [{', '.join(_text(str(path)) for path in files.values())}]")
+    for name, path in files.items():
+        reader = READERS.get(path.suffix.lower())
+        if reader is None:
+            raise NodeError(
+                f"{path.name} ends in none of {', '.join(READERS)}: convert it, or read it with its own node."
+            )
+        if not path.is_file():
+            raise NodeError(f"{path} cannot be read: there is no such file.")
+        view = f"CREATE TEMP VIEW {_name(name)} AS SELECT * FROM {reader}({_text(str(path))})"  # noqa: S608 - quoted
+        connection.execute(view)
+    for name, table in tables.items():
+        connection.register(name, table.arrow)
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+
+
+def _text(value: str) -> str:
+    doubled = value.replace("'", "''")
+    return f"'{doubled}'"
+
+
+def _name(value: str) -> str:
+    doubled = value.replace('"', '""')
+    return f'"{doubled}"'
+
+
+def _empty(schema: Any) -> Any:
+    import pyarrow as pa
+
+    return pa.RecordBatch.from_arrays([pa.nulls(0, field.type) for field in schema], schema=schema)
+
+
+def _translated(error: Exception) -> DatabaseError:
+    kind = type(error).__name__
+    text = str(error)
+    said = text.partition("\n\n")[0].replace("\n", " ").rstrip(".")
+    said = re.sub(r"^[A-Za-z ]+ Error: ", "", said)
+    line = _LINE.search(text)
+    place = f" (line {line[1]})" if line else ""
+    if kind == "PermissionException":
+        said += "; a statement reaches only connected tables and the files that the node names"
+    state = _FAULTS.get(kind, "22000" if kind in _DATA else "")
+    return DatabaseError(f"DuckDB says: {said}{place}.", sqlstate=state)
