@@ -88,9 +88,7 @@ async def measured(candidate: str, rows: int) -> dict[str, Any]:
 
     database = await EmbeddedDatabase.open()
     target = await database.target()
-    from kailash_studio.services.sql import query_postgresql
-
-    await query_postgresql(target, "SELECT 1", [])
+    await records_of(target, "SELECT 1")
     journal = Journal()
     async with AsyncLocalRuntime(journal=journal) as runtime:
         warm, _ = await runtime.run(workflow(candidate, target, 10))
@@ -127,6 +125,16 @@ OUTPUT = {"table": "data", "mapped": "data", "records": "result"}
 SECONDS: dict[str, float] = {}
 
 
+async def records_of(target: dict[str, Any], query: str) -> list[dict[str, Any]]:
+    """The rows as SQL nodes give them."""
+    from kailash_studio.services.postgres.pool import Pool
+    from kailash_studio.services.postgres.statistics import Owner
+    from kailash_studio.services.sql import query_postgresql
+
+    async with Pool(target) as pool:
+        return (await query_postgresql(pool, Owner(), query, [])).rows
+
+
 def workflow(candidate: str, target: dict[str, Any], rows: int) -> Any:
     """Fetch, filter, group; the same three steps for both."""
     from kailash_studio import WorkflowBuilder
@@ -140,9 +148,7 @@ def workflow(candidate: str, target: dict[str, Any], rows: int) -> Any:
             from kailash_studio.services.arrow_fetch import fetch_arrow
 
             return await fetch_arrow(target, query)
-        from kailash_studio.services.sql import query_postgresql
-
-        return (await query_postgresql(target, query, [])).rows
+        return await records_of(target, query)
 
     def keep(rows: list[dict[str, Any]]) -> Any:
         return [row for row in rows if row["price"] > 100 and row["region"] != "region 3"]

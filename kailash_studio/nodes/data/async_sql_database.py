@@ -133,9 +133,8 @@ class AsyncSQLDatabaseNode(Node):
             else:
                 pool = await self._pool(context, saved)
                 owner = Owner(context.scope.workflow, context.scope.run_id, context.node_id)
-                found = await query_postgresql(
-                    pool, owner, statement, params, limit=limit, seconds=self.statement_timeout
-                )
+                seconds = min(self.statement_timeout, pool.options.statement_timeout)
+                found = await query_postgresql(pool, owner, statement, params, limit=limit, seconds=seconds)
         except DatabaseError as error:
             raise error.at(context.node_id) from None
         rows = [] if self.fetch_mode == "none" else found.rows

@@ -172,6 +172,7 @@ class Connection:
             DatabaseError: It gave no result.
         """
         running = None
+        fresh = False
         raw = self.raw
         free = not self._protocol.is_in_transaction()
         try:
@@ -180,7 +181,10 @@ class Connection:
             if seconds is not None and seconds != self._session_seconds and free:
                 await raw.execute(f"SET statement_timeout = {_milliseconds(seconds)}")
                 self._session_seconds = seconds
-            known = self._statements.get(statement) or await self._prepare(statement)
+            known = self._statements.get(statement)
+            if known is None:
+                fresh = True
+                known = await self._prepare(statement)
             running = kind = known.kind
             if kind.dirties:
                 self.unclean = True
@@ -194,7 +198,7 @@ class Connection:
             self.unclean = True  # the driver tells the server to stop; nobody gets the connection before it has
             raise
         except Exception as error:  # noqa: BLE001 - _failed raises again what is not the database's
-            if free and self._is_outdated(error):
+            if free and not fresh and self._is_outdated(error):
                 self._statements.pop(statement, None)
                 await raw.reload_schema_state()
                 return await self.run(statement, params, limit=limit, seconds=seconds)

@@ -47,7 +47,7 @@ def connecting_failed(error: BaseException, place: str, seconds: float) -> Datab
     if isinstance(error, asyncpg.PostgresError):
         return _from_server(error, "", place)
     if isinstance(error, OSError):
-        return DatabaseUnreachableError(f"The database at {place} cannot be reached: {str(error).rstrip('.')}.")
+        return DatabaseUnreachableError(f"The database at {place} cannot be reached: {_said(error)}.")
     wrong = DatabaseError(f"The connection to {place} is not well described: {str(error).rstrip('.')}.")
     wrong.permanent = True
     return wrong
@@ -130,7 +130,8 @@ def _sqlstate(error: BaseException) -> str:
 
 
 def _said(error: BaseException) -> str:
-    return str(getattr(error, "message", None) or error or type(error).__name__).rstrip(".")
+    said = str(getattr(error, "message", None) or error or type(error).__name__).rstrip(".")
+    return "it closed the connection" if "connection_lost" in said else said  # the driver's name for it
 
 
 def _position(error: Any, statement: str) -> str:

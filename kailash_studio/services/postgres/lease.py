@@ -108,6 +108,8 @@ class Lease:
         """Give the connection back; a second time does nothing."""
         connection, self._connection = self._connection, None
         if connection is not None:
+            if self.busy:
+                connection.terminate()  # another task is in the middle of a statement
             self._pool.take_back(connection)
 
     def reclaim(self, why: str) -> None:

@@ -20,7 +20,7 @@ from kailash_studio.services.postgres.errors import where
 from kailash_studio.services.postgres.lease import Lease
 from kailash_studio.services.postgres.options import PoolOptions
 from kailash_studio.services.postgres.queue import Queue, Waiter
-from kailash_studio.services.postgres.statistics import Holder, Owner, Statistics
+from kailash_studio.services.postgres.statistics import Holder, Owner, Statistics, listed
 from kailash_studio.services.postgres.stock import Stock
 from kailash_studio.services.postgres.transaction import Fate
 
@@ -68,8 +68,7 @@ class Pool:
         self._queue = Queue(self.options.max_per_workflow, clock.now, self._too_late)
         stock = self._stock = Stock(dict(target), self.options, self.statistics, clock, chance)
         stock.on_ready, stock.on_refused, stock.on_left = self._ready, self._queue.refuse, self._left
-        self._paused = False
-        self._ended = ""
+        self._paused, self._ended = False, ""
         self._emptied: asyncio.Event | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._rotated = self.now()
@@ -89,8 +88,7 @@ class Pool:
             PoolClosedError: The pool is closed.
             DatabaseError: No connection can be made at all.
         """
-        statistics = self.statistics
-        now = self.now()
+        statistics, now = self.statistics, self.now()
         connection = self._take(owner, now)
         if connection is None:
             began = now
@@ -152,6 +150,8 @@ class Pool:
             return
         if connection.broken or connection.raw.is_closed():
             stock.lose(connection)
+        elif self._ended:
+            stock.close(connection)  # the server rolls back what is open
         elif connection.spoiled:
             stock.retire(connection)
         elif connection.unclean or connection.raw.is_in_transaction():
@@ -178,11 +178,10 @@ class Pool:
 
     def _grow(self) -> None:
         """Open as many connections as are waited for, and as the minimum wants."""
-        stock = self._stock
         if self._ended:
             return
-        coming = stock.opening + len(stock.resting)
-        waited_for = 0 if self._paused else self._queue.wanted() - coming
+        stock = self._stock
+        waited_for = 0 if self._paused else self._queue.wanted() - stock.opening - len(stock.resting)
         stock.open(max(waited_for, self.options.min_connections - len(stock.all) - stock.opening))
 
     def _left(self) -> None:
@@ -226,9 +225,9 @@ class Pool:
         limit = self.options.max_per_workflow
         own = [holder for holder in holders if holder.owner.workflow == waiter.owner.workflow]
         if limit and len(own) >= limit:
-            return f"{waiter.owner.workflow or 'its workflow'} uses all {limit} that it may: {_listed(own)}."
+            return f"{waiter.owner.workflow or 'its workflow'} uses all {limit} that it may: {listed(own)}."
         more = f" More cannot be opened: {failure}" if failure else " Raise max_connections, or see why they are held."
-        return f"{len(holders)} of {self.options.max_connections} are in use: {_listed(holders)}.{more}"
+        return f"{len(holders)} of {self.options.max_connections} are in use: {listed(holders)}.{more}"
 
     # ------------------------------------------------------------------ care
     def _tick(self) -> None:
@@ -256,8 +255,8 @@ class Pool:
         Raises:
             DatabaseError: None can be made.
         """
-        stock = self._stock
-        wanted = max(self.options.min_connections, self.statistics.peak) if count is None else count
+        stock, least = self._stock, max(self.options.min_connections, self.statistics.peak)
+        wanted = least if count is None else count
         stock.open(wanted - len(stock.all) - stock.opening)
         await stock.settled()
         if wanted and not stock.all and stock.last_failure is not None:
@@ -399,8 +398,3 @@ class Pool:
             "last_failure": str(stock.last_failure or ""),
             "holders": [{**holder._asdict(), "owner": holder.owner._asdict()} for holder in self.holders()],
         }
-
-
-def _listed(holders: list[Holder]) -> str:
-    shown = "; ".join(str(holder) for holder in holders[:5])
-    return shown + (f"; and {len(holders) - 5} more" if len(holders) > 5 else "")

@@ -33,9 +33,10 @@ class SharedPools:
     def at(self, target: Mapping[str, Any]) -> Pool:
         """The pool of an address, made when it is first asked for."""
         key = tuple(sorted((name, str(value)) for name, value in target.items()))
-        if key not in self._by_address:
-            self._by_address[key] = Pool(target, _SHARED)
-        return self._by_address[key]
+        known = self._by_address.get(key)
+        if known is None or known.is_ended:  # one that somebody drained serves nobody any more
+            known = self._by_address[key] = Pool(target, _SHARED)
+        return known
 
     def define(self, name: str, target: Mapping[str, Any], options: PoolOptions) -> PoolOperations:
         """The pool of a name; what is defined first holds while it is open."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -29,6 +30,12 @@ class Holder(NamedTuple):
     def __str__(self) -> str:
         what = f": {' '.join(self.statement.split())[:60]}" if self.statement else ""
         return f"{self.owner} for {self.seconds:.1f} s{what}"
+
+
+def listed(holders: Sequence[Holder]) -> str:
+    """The first five of them, for a sentence."""
+    shown = "; ".join(str(holder) for holder in holders[:5])
+    return shown + (f"; and {len(holders) - 5} more" if len(holders) > 5 else "")
 
 
 class Histogram:

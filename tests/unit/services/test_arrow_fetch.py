@@ -15,6 +15,8 @@ import pytest
 from kailash_studio.errors import DatabaseError, DatabaseTimeoutError, DatabaseUnreachableError
 from kailash_studio.services.arrow_fetch import fetch_arrow, fetch_page
 from kailash_studio.services.embedded_database import EmbeddedDatabase
+from kailash_studio.services.postgres.pool import Pool
+from kailash_studio.services.postgres.statistics import Owner
 from kailash_studio.services.sql import query_postgresql
 from kailash_studio.tables import store
 
@@ -42,9 +44,9 @@ def test_the_same_rows_as_by_the_other_driver() -> None:
     statement = "SELECT * FROM portfolios WHERE risk_profile = $1 ORDER BY portfolio_id"
 
     async def both(target: dict[str, Any]) -> tuple[Any, Any]:
-        return await fetch_arrow(target, statement, ["Conservative"]), await query_postgresql(
-            target, statement, ["Conservative"]
-        )
+        async with Pool(target) as pool:
+            found = await query_postgresql(pool, Owner(), statement, ["Conservative"])
+        return await fetch_arrow(target, statement, ["Conservative"]), found
 
     table, found = on_server(both)
     assert len(table) > 10

@@ -14,6 +14,7 @@ from kailash_studio.errors import DatabaseError, ParameterError, PoolClosedError
 from kailash_studio.resilience.clock import SystemClock
 from kailash_studio.services.postgres.options import PoolOptions
 from kailash_studio.services.postgres.pool import Pool
+from kailash_studio.services.postgres.shared import SharedPools
 from kailash_studio.services.postgres.statistics import Histogram, Owner
 
 ME = Owner("report", "run-1", "fetch")
@@ -383,3 +384,40 @@ def test_percentiles_are_within_a_fifth() -> None:
     assert histogram.percentile(0.5) == 0
     histogram.add(1e9)
     assert histogram.percentile(1.0) > 1000
+
+
+def test_a_lease_that_is_given_back_in_mid_statement_takes_nobody_along(postgres_target: dict[str, Any]) -> None:
+    async def body(pool: Pool) -> None:
+        lease = await pool.acquire()
+        task = asyncio.create_task(lease.run("SELECT pg_sleep(60)"))
+        async with asyncio.timeout(10):
+            while not lease.busy:
+                await asyncio.sleep(0)
+        await asyncio.sleep(0.02)
+        lease.release()
+        with pytest.raises(DatabaseError, match="was lost"):
+            await task
+        async with await pool.acquire() as other:
+            assert (await other.run("SELECT 1")).row_count == 1
+        assert connections(pool)["lost"] == 1
+
+    on_pool(postgres_target, body, max_connections=1)
+
+
+def test_a_shared_pool_that_was_drained_is_replaced(postgres_target: dict[str, Any]) -> None:
+    async def run() -> None:
+        pools = await SharedPools.open()
+        first = pools.at(postgres_target)
+        assert pools.at(dict(postgres_target)) is first
+        await first.drain(0)
+        second = pools.at(postgres_target)
+        assert second is not first
+        async with await second.acquire(ME):
+            pools.run_ended("run-1")
+        (told,) = pools.snapshots()
+        assert told["leaks"] == 1
+        with pytest.raises(DatabaseError, match=r"There is no pool 'x' \(there is none yet\)"):
+            pools.named("x")
+        await pools.aclose()
+
+    asyncio.run(run())

@@ -1,0 +1,86 @@
+"""AsyncSQLDatabaseNode on the embedded PostgreSQL, through the pool that the nodes of a runtime share."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kailash_studio import WorkflowBuilder
+from kailash_studio.errors import DatabaseError, DatabaseTimeoutError
+from kailash_studio.runtime.async_local import AsyncLocalRuntime
+from kailash_studio.services.postgres.shared import SharedPools
+from kailash_studio.spec.registry import installed_node_types
+
+SERIES = "SELECT n FROM generate_series(1, $1::int) n"
+
+
+def outputs(query: str, params: Any = (), **further: Any) -> dict[str, Any]:
+    params = params if isinstance(params, dict) else list(params)
+    node = installed_node_types().get("AsyncSQLDatabaseNode")("node", query=query, params=params, **further)
+    return dict(asyncio.run(node.async_run()))
+
+
+@pytest.mark.parametrize(
+    ("query", "params", "further", "rows", "count"),
+    [
+        (SERIES, [3], {}, [1, 2, 3], 3),
+        (SERIES, [3], {"fetch_mode": "one"}, [1], 1),
+        (SERIES, [3], {"fetch_mode": "none"}, [], 3),
+        (SERIES, [5], {"fetch_mode": "many", "batch_size": 2}, [1, 2], 2),
+        ("SELECT :a::int + :b::int AS n", {"a": 1, "b": 2}, {}, [3], 1),
+        ("SELECT :a::int AS n", [], {"values": {"a": 4}}, [4], 1),
+        ("SELECT 1 AS n, 'a:b' AS t", [], {}, [1], 1),
+    ],
+)
+def test_fetch_modes_and_values(
+    query: str, params: Any, further: dict[str, Any], rows: list[int], count: int, with_database: Path
+) -> None:
+    given = outputs(query, params, **further)
+    assert ([row["n"] for row in given["data"]], given["row_count"]) == (rows, count)
+    assert given["result"]["data"] == given["data"]
+    assert given["result"].get("has_more", False) == (further.get("fetch_mode") == "many")
+
+
+def test_the_statement_timeout_is_told_with_the_node(with_database: Path) -> None:
+    with pytest.raises(DatabaseTimeoutError, match="node: The database says: canceling statement due to statement"):
+        outputs("SELECT pg_sleep(60)", statement_timeout=0.05)
+    with pytest.raises(DatabaseError, match="node: The statement wants a value for :b"):
+        outputs("SELECT :b", {"a": 1})
+
+
+def test_nodes_of_one_server_share_connections_and_a_cancelled_run_stops_its_statement(with_database: Path) -> None:
+    builder = WorkflowBuilder("many")
+    for i in range(30):
+        builder.add_node("AsyncSQLDatabaseNode", f"q{i}", query=SERIES, params=[i])
+    slow = WorkflowBuilder("slow")
+    slow.add_node("AsyncSQLDatabaseNode", "slow", query="SELECT pg_sleep(60)")
+
+    async def main() -> None:
+        async with AsyncLocalRuntime() as runtime:
+            await runtime.execute(builder)
+            assert runtime._resources is not None
+            shared = runtime._resources.opened(SharedPools)
+            assert isinstance(shared, SharedPools)
+            (pool,) = shared.pools()
+            assert pool.snapshot()["connections"]["created"] <= 20
+            running = asyncio.create_task(runtime.run(slow, run_id="run-1"))
+            async with asyncio.timeout(10):
+                while not [holder for holder in pool.holders() if "pg_sleep" in holder.statement]:
+                    await asyncio.sleep(0.01)
+            (holder,) = pool.holders()
+            assert holder.owner == ("slow", "run-1", "slow")
+            runtime.cancel("run-1")
+            outcome, _ = await running
+            assert outcome.state == "cancelled"
+            async with await pool.acquire() as lease, asyncio.timeout(10):
+                active = (
+                    "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query = 'SELECT pg_sleep(60)'"
+                )
+                while (await lease.run(active)).records[0][0]:
+                    await asyncio.sleep(0.01)
+            assert pool.snapshot()["connections"]["lost"] == 0
+
+    asyncio.run(main())
