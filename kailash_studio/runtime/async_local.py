@@ -276,7 +276,7 @@ class AsyncLocalRuntime:
 
     def opened(self, key: Hashable) -> Closable | None:
         """A resource that is kept between runs, if it is open."""
-        return self._resources.peek(key) if self._resources is not None else None
+        return self._resources.opened(key) if self._resources is not None else None
 
     def run_of(self, run_id: str) -> Run | None:
         """The run with this id, while it is under way."""

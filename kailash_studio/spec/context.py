@@ -58,13 +58,6 @@ class Resources:
         future.set_result(made)
         return made
 
-    def peek(self, key: Hashable) -> Closable | None:
-        """The resource of this key, if it is open."""
-        known = self._opened.get(key)
-        if known is None or not known.done() or known.cancelled() or known.exception() is not None:
-            return None
-        return known.result()
-
     def discard(self, key: Hashable) -> None:
         """Forget a resource that turned out to be broken; the next ``get`` makes a new one."""
         self._opened.pop(key, None)
