@@ -47,7 +47,7 @@ from kailash_studio.spec.policy import Resilience
 from kailash_studio.spec.registry import Registry
 
 _SAY_MS = 8000
-_DEBUGGER_WIDTH, _DEBUGGER_HEIGHT, _LOG_WIDTH = 560, 340, 300
+_DEBUGGER_WIDTH, _DEBUGGER_HEIGHT, _LOG_WIDTH = 620, 340, 220
 
 
 class MainWindow(QMainWindow):

@@ -35,6 +35,7 @@ from kailash_studio.services.credentials.chain import StoredSecrets
 from kailash_studio.services.credentials.redaction import LibraryLogs, Redactor
 from kailash_studio.spec.context import Closable, Outputs, Resources, RunScope
 from kailash_studio.spec.registry import Registry, installed_node_types
+from kailash_studio.workflow.graph import successors, widest
 from kailash_studio.workflow.workflow import Workflow
 
 if TYPE_CHECKING:
@@ -183,6 +184,7 @@ class AsyncLocalRuntime:
         resources = kept or Resources()
         scope = RunScope(run_id, resources=resources, folder=folder or self.folder, secret=redactor.secret)
         scope.workflow = built.name
+        scope.ready_at_once = lambda node_id: widest(built, successors(built)[node_id])
         scope.root = before.root if before else run_id
         recorder = None
         if self.journal is not None:

@@ -115,10 +115,23 @@ class RunScope:
         secret: Gives the value of a named secret.
         log: Takes a level name, a node id and a sentence.
         note: Takes the kind, node id and details of an event that happens around a node's call.
+        ready_at_once: Says how many nodes below a node can be ready at once; for a pool that opens connections before
+            they are asked for.
         retrying: Awaited with the context and the error before a node waits for another attempt; None: nobody asks.
     """
 
-    __slots__ = ("folder", "log", "note", "resources", "retrying", "root", "run_id", "secret", "workflow")
+    __slots__ = (
+        "folder",
+        "log",
+        "note",
+        "ready_at_once",
+        "resources",
+        "retrying",
+        "root",
+        "run_id",
+        "secret",
+        "workflow",
+    )
 
     def __init__(
         self,
@@ -138,6 +151,7 @@ class RunScope:
         self.secret = secret
         self.log = log or (lambda level, node_id, text: None)
         self.note: Callable[[str, str, Mapping[str, Any]], None] = lambda kind, node_id, details: None
+        self.ready_at_once: Callable[[str], int] = lambda node_id: 0
         self.retrying: Callable[[RunContext, str], Awaitable[None]] | None = None
 
 

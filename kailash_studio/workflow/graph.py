@@ -65,6 +65,25 @@ def topological_order(following: Mapping[str, Iterable[str]]) -> tuple[list[str]
     return order, [node_id for node_id, count in waiting.items() if count]
 
 
+def widest(workflow: Workflow, chosen: Iterable[str]) -> int:
+    """How many of some nodes can be ready at once: the most that stand equally far from the beginning.
+
+    Nodes of which one feeds the other are never counted together; it is an estimate from below for graphs in which
+    branches of different lengths run beside each other.
+    """
+    following = successors(workflow)
+    order, _ = topological_order(following)
+    depth: dict[str, int] = {}
+    for node_id in order:
+        depth.setdefault(node_id, 0)
+        for other in following[node_id]:
+            depth[other] = max(depth.get(other, 0), depth[node_id] + 1)
+    counts: dict[int, int] = {}
+    for node_id in chosen:
+        counts[depth[node_id]] = counts.get(depth[node_id], 0) + 1
+    return max(counts.values(), default=0)
+
+
 def cycle(following: Mapping[str, Iterable[str]]) -> list[str]:
     """One cycle, as the nodes along it with the first repeated at the end; empty where there is none."""
     _, stuck = topological_order(following)

@@ -10,9 +10,9 @@ from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QHeaderView,
-    QPushButton,
     QSplitter,
     QStackedWidget,
+    QToolButton,
     QTreeWidget,
     QTreeWidgetItem,
     QVBoxLayout,
@@ -54,18 +54,20 @@ class Pools(QWidget):
         self._samples: dict[str, deque[tuple[float, int, int, int]]] = {}
         self.caption = label("", "muted", self)
         self.figures = ElidedLabel("muted", self)
-        self.buttons: dict[str, QPushButton] = {}
+        self.buttons: dict[str, QToolButton] = {}
         for name, text, icon, tip in (
             ("pause", "Pause", "pause", "Hand out no connection until it is resumed; what is in use goes on."),
             ("evict", "Evict", "refresh-cw", "Replace all connections: idle ones now, those in use when given back."),
             ("drain", "Drain", "archive", "Hand out none any more, wait for those in use, and close the pool."),
         ):
-            button = QPushButton(icons.icon(icon), text, self)
-            button.setToolTip(tip)
+            button = QToolButton(self)
+            button.setIcon(icons.icon(icon))
+            button.setAccessibleName(text)
+            button.setToolTip(f"{text}: {tip[0].lower()}{tip[1:]}")
             button.clicked.connect(lambda _=False, what=name: self._do(what))
             self.buttons[name] = button
-        self.list = _tree(["Pool", "In use", "Wait"], "Pools", self, (1, 52), (2, 40))
-        self.holders = _tree(["Held by", "Since", "Statement"], "Who holds a connection", self, (0, 110), (1, 56))
+        self.list = _tree(["Pool", "In use", "Wait"], "Pools", self, (1, 50), (2, 38))
+        self.holders = _tree(["Held by", "Since", "Statement"], "Who holds a connection", self, (0, 84), (1, 56))
         self.holders.header().setSectionResizeMode(2, QHeaderView.ResizeMode.Stretch)
         self.plot = UsagePlot(theme, self)
         self._empty = EmptyState(icons, "database", "No pool is open. A run that asks a database opens one.", self)
@@ -89,7 +91,7 @@ class Pools(QWidget):
         split = QSplitter(Qt.Orientation.Horizontal, self)
         for widget in (self.list, self.plot, self.holders):
             split.addWidget(widget)
-        split.setSizes([150, 220, 260])
+        split.setSizes([150, 210, 250])
         self.stack = QStackedWidget(self)
         self.stack.addWidget(split)
         self.stack.addWidget(self._empty)
@@ -161,7 +163,7 @@ class Pools(QWidget):
             self.holders.clear()
             return
         paused = pool["state"] == "paused"
-        self.buttons["pause"].setText("Resume" if paused else "Pause")
+        self.buttons["pause"].setAccessibleName("Resume" if paused else "Pause")
         self.buttons["pause"].setIcon(self._icons.icon("play" if paused else "pause"))
         self.figures.setText(figures(pool))
         self.plot.show_samples(list(self._samples[pool["name"]]), pool["connections"]["max"])

@@ -43,6 +43,7 @@ class AsyncPostgreSQLVectorNode(Node):
     without a vector, a server that cannot be reached.
     """
 
+    title = "Async PostgreSQL Vector"
     category = "Data"
     icon = "search"
     keywords = ("pgvector", "embedding", "semantic", "similarity", "nearest", "search", "postgres")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from kailash_studio.errors import DatabaseError
@@ -63,6 +63,13 @@ class AsyncSQLDatabaseNode(Node):
     )
     saved: str = Parameter("", doc="Name of the saved connection.", shown_when=("connection", ("saved",)))
     pool: str = Parameter("", doc="Name of the pool.", port=True, shown_when=("connection", ("pool",)))
+    connection_id: str = Parameter(
+        "",
+        doc="Run on this connection, as a pool's acquire gave it, and inside its transaction.",
+        port=True,
+        advanced=True,
+        shown_when=("connection", ("pool",)),
+    )
     database_type: Literal["postgresql", "sqlite"] = Parameter(
         "postgresql", doc="Kind of database.", shown_when=_DETAILS
     )
@@ -130,6 +137,8 @@ class AsyncSQLDatabaseNode(Node):
                 found = await query_sqlite(context.path(saved.database), statement, params, limit=limit)
             elif self.connection == "details" and self.database_type == "sqlite":
                 found = await query_sqlite(context.path(self.database), statement, params, limit=limit)
+            elif self.connection == "pool" and self.connection_id:
+                return await self._inside(context, statement, params)
             else:
                 pool = await self._pool(context, saved)
                 owner = Owner(context.scope.workflow, context.scope.run_id, context.node_id)
@@ -146,6 +155,23 @@ class AsyncSQLDatabaseNode(Node):
         more = len(rows) > len(batch)
         result = {"data": batch, "row_count": count, "columns": found.columns, "has_more": more}
         return {"result": result, "data": batch, "row_count": count}
+
+    async def _inside(self, context: RunContext, statement: str, params: Sequence[Any]) -> Outputs:
+        """Run on a connection that somebody holds; the result hands its id on, for the next node of the transaction."""
+        pools = await context.scope.resources.get(SharedPools, SharedPools.open)
+        answer = await pools.operations(self.pool).process(
+            {
+                "operation": "execute",
+                "connection_id": self.connection_id,
+                "query": statement,
+                "params": list(params),
+                "fetch_mode": self.fetch_mode,
+                "batch_size": self.batch_size,
+            },
+            Owner(context.scope.workflow, context.scope.run_id, context.node_id),
+        )
+        result = {**answer, "connection_id": self.connection_id}
+        return {"result": result, "data": answer["data"], "row_count": answer["row_count"]}
 
     async def _pool(self, context: RunContext, saved: SavedConnection | None) -> Pool:
         pools = await context.scope.resources.get(SharedPools, SharedPools.open)

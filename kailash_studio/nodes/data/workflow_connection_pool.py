@@ -34,7 +34,10 @@ class WorkflowConnectionPool(Node):
     Operations: ``initialize`` opens the connections; ``acquire`` gives a ``connection_id``, which ``execute``,
     ``fetch`` (the next batch), ``begin``, ``commit``, ``rollback`` and ``release`` take; ``stats`` tells; ``pause``,
     ``resume``, ``evict`` (replace all), ``drain`` and ``close`` operate it. What a run has not released when it ends
-    is taken back.
+    is taken back, and what was not committed is rolled back.
+
+    A transaction over several nodes: nodes of one ``pool_name`` that ``acquire``, ``begin`` and ``commit``, with SQL
+    nodes between them, connected by ``connection_id``.
 
     Example: ``min_connections`` 2, ``max_connections`` 10, ``operation`` initialize, output ``pool`` connected to the
     input ``pool`` of an AsyncSQLDatabaseNode.
@@ -74,7 +77,9 @@ class WorkflowConnectionPool(Node):
     health_threshold: float = Parameter(
         70.0, ge=0, le=100, doc="Connections below this health, from 0 to 100, are replaced."
     )
-    pre_warm: bool = Parameter(True, doc="Open connections when the pool is initialized, not at the first use.")
+    pre_warm: bool = Parameter(
+        True, doc="Open connections when the pool is initialized: as many as nodes that it feeds can be ready at once."
+    )
     acquire_timeout: float = Parameter(30.0, gt=0, unit="s", doc="How long an acquire waits.")
     statement_timeout: float = Parameter(
         3600.0, gt=0, unit="s", doc="Seconds after which the server stops a statement.", advanced=True
@@ -94,6 +99,10 @@ class WorkflowConnectionPool(Node):
         "all", doc="All rows, only the first, the first batch, or none.", shown_when=_EXECUTES
     )
     batch_size: int = Parameter(1000, ge=1, unit="rows", doc="How many rows a batch has.", shown_when=_EXECUTES)
+
+    pool_name: str = Parameter(
+        "", doc="Name of the pool, so that several nodes use one; by default the node's own id.", advanced=True
+    )
 
     result = Output(Record, "What the operation gave.")
     pool = Output(Text, "The pool's name, for SQL nodes.")
@@ -129,11 +138,12 @@ class WorkflowConnectionPool(Node):
         owner = Owner(context.scope.workflow, context.scope.run_id, context.node_id)
         try:
             pools = await context.scope.resources.get(SharedPools, SharedPools.open)
-            name = self.name or context.node_id
+            name = self.pool_name or self.name or context.node_id
             operations = pools.define(name, await self._target(context), self._options())
             if self.operation == "initialize" and not self.pre_warm:
                 return {"result": {"pool": name, "connections": 0}, "pool": name}
             request = {
+                "connections": context.scope.ready_at_once(context.node_id),
                 "operation": self.operation,
                 "connection_id": self.connection_id,
                 "query": self.query,

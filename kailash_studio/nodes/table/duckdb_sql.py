@@ -33,6 +33,7 @@ class DuckDBNode(Node):
     Errors: a statement that DuckDB refuses, a file that is not there.
     """
 
+    title = "DuckDB"
     category = "Tables"
     icon = "database"
     keywords = ("sql", "query", "select", "join", "csv", "parquet")

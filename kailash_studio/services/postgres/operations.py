@@ -73,7 +73,7 @@ class PoolOperations:
         return await operation(request, owner)
 
     async def _initialize(self, request: Mapping[str, Any], owner: Owner) -> dict[str, Any]:
-        await self.pool.warm()
+        await self.pool.warm(at_least=int(request.get("connections") or 0))
         return {"pool": self.pool.name, "connections": self.pool.snapshot()["connections"]["size"]}
 
     async def _acquire(self, request: Mapping[str, Any], owner: Owner) -> dict[str, Any]:

@@ -246,17 +246,18 @@ class Pool:
         self._stock.maintain()
         self._grow()
 
-    async def warm(self, count: int | None = None) -> None:
+    async def warm(self, count: int | None = None, *, at_least: int = 0) -> None:
         """Open connections before they are needed.
 
         Args:
             count: How many are to be open; None: ``min_connections``, or as many as were ever used at once.
+            at_least: Without a count, how many will be asked for at once; no more than there may be.
 
         Raises:
             DatabaseError: None can be made.
         """
         stock, least = self._stock, max(self.options.min_connections, self.statistics.peak)
-        wanted = least if count is None else count
+        wanted = max(least, min(at_least, self.options.max_connections)) if count is None else count
         stock.open(wanted - len(stock.all) - stock.opening)
         await stock.settled()
         if wanted and not stock.all and stock.last_failure is not None:

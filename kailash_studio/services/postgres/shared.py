@@ -60,6 +60,15 @@ class SharedPools:
             raise wrong
         return self._named[name].pool
 
+    def operations(self, name: str) -> PoolOperations:
+        """What can be done by words with the pool of a name; it holds the connections that were acquired so.
+
+        Raises:
+            DatabaseError: There is none.
+        """
+        self.named(name)
+        return self._named[name]
+
     def pools(self) -> list[Pool]:
         """All of them."""
         return [*self._by_address.values(), *(operations.pool for operations in self._named.values())]
