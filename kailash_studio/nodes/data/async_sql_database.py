@@ -138,7 +138,7 @@ class AsyncSQLDatabaseNode(Node):
             elif self.connection == "details" and self.database_type == "sqlite":
                 found = await query_sqlite(context.path(self.database), statement, params, limit=limit)
             elif self.connection == "pool" and self.connection_id:
-                return await self._inside(context, statement, params)
+                return await self._on_held(context, statement, params)
             else:
                 pool = await self._pool(context, saved)
                 owner = Owner(context.scope.workflow, context.scope.run_id, context.node_id)
@@ -156,7 +156,7 @@ class AsyncSQLDatabaseNode(Node):
         result = {"data": batch, "row_count": count, "columns": found.columns, "has_more": more}
         return {"result": result, "data": batch, "row_count": count}
 
-    async def _inside(self, context: RunContext, statement: str, params: Sequence[Any]) -> Outputs:
+    async def _on_held(self, context: RunContext, statement: str, params: Sequence[Any]) -> Outputs:
         """Run on a connection that somebody holds; the result hands its id on, for the next node of the transaction."""
         pools = await context.scope.resources.get(SharedPools, SharedPools.open)
         answer = await pools.operations(self.pool).process(
