@@ -1,0 +1,163 @@
+"""Secrets: the places in their order, our own encrypted file, saved connections, and their commands."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kailash_studio import LocalRuntime, WorkflowBuilder
+from kailash_studio.cli.main import main
+from kailash_studio.errors import CredentialError, ParameterError, WorkflowExecutionError
+from kailash_studio.services.connections import Connections, SavedConnection
+from kailash_studio.services.credentials.chain import default_chain
+from kailash_studio.services.credentials.encrypted_file import EncryptedFileProvider
+
+
+def test_what_is_set_from_outside_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    chain = default_chain()
+    with pytest.raises(
+        CredentialError, match=r"'api_key' is not set: store it with `kailash-studio secrets set api_key`"
+    ):
+        chain.secret("api_key")
+    assert chain.set("api_key", "stored").name == "encrypted"
+    assert chain.secret("api_key") == "stored"
+    monkeypatch.setenv("KAILASH_SECRET_API_KEY", "from outside")
+    assert default_chain().secret("api_key") == "from outside"
+    used = {place.provider: (place.found, place.used) for place in chain.where("api_key")}
+    assert used["environment"] == (True, True)
+    assert used["encrypted"] == (True, False)
+    monkeypatch.setenv("KAILASH_SECRETS_CHAIN", "encrypted")
+    assert default_chain().secret("api_key") == "stored"
+    monkeypatch.setenv("KAILASH_SECRETS_CHAIN", "vault")
+    with pytest.raises(CredentialError, match="KAILASH_SECRETS_CHAIN names 'vault'"):
+        default_chain()
+
+
+def test_the_encrypted_file_holds_no_value_in_clear_and_is_for_its_owner_alone(user_home: Path) -> None:
+    default_chain().set("api_key", "swordfish-and-more")
+    files = [path for path in user_home.rglob("*") if path.is_file()]
+    assert files
+    for path in files:
+        assert b"swordfish-and-more" not in path.read_bytes()
+        assert path.stat().st_mode & 0o077 == 0, path
+
+
+def test_a_damaged_file_is_a_sentence_and_is_not_written_over(user_home: Path) -> None:
+    provider = EncryptedFileProvider()
+    provider.set("api_key", "value")
+    file = next(path for path in user_home.rglob("*") if b"value" not in path.read_bytes() and path.suffix == ".json")
+    content = file.read_bytes()
+    damaged = content[: len(content) // 2]
+    file.write_bytes(damaged)
+    fresh = EncryptedFileProvider()
+    with pytest.raises(CredentialError) as raised:
+        fresh.get("api_key")
+    assert str(file) in str(raised.value)
+    with pytest.raises(CredentialError):
+        fresh.set("other", "value")
+    assert file.read_bytes() == damaged, "nothing is lost that somebody could still mend"
+
+
+def test_writers_at_the_same_time_lose_nothing() -> None:
+    def write(first: int) -> None:
+        for number in range(first, first + 5):
+            EncryptedFileProvider().set(f"name{number}", f"value {number}")
+
+    threads = [threading.Thread(target=write, args=(first,)) for first in (0, 5, 10)]
+    code = "from kailash_studio.services.credentials.encrypted_file import EncryptedFileProvider as P\n"
+    code += "[P().set(f'name{n}', f'value {n}') for n in range(15, 20)]"
+    process = subprocess.Popen([sys.executable, "-c", code])
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert process.wait(60) == 0
+    found = EncryptedFileProvider()
+    assert {name: found.get(name) for name in found.names()} == {f"name{n}": f"value {n}" for n in range(20)}
+
+
+def test_connections_are_saved_renamed_and_removed(user_home: Path) -> None:
+    connections = Connections()
+    assert connections.all() == []
+    connections.put(SavedConnection("prod", host="db.example", database="books", user="me", secret="prod_password"))
+    connections.put(SavedConnection("file", kind="sqlite", database="book.db"))
+    connections.put(SavedConnection("main", host="db.example"), instead_of="prod")
+    assert [saved.name for saved in Connections().all()] == ["file", "main"]
+    with pytest.raises(ParameterError, match="There is a connection file already"):
+        connections.put(SavedConnection("file"), instead_of="main")
+    with pytest.raises(ParameterError, match=r"There is no connection 'prod' \(file, main\)"):
+        connections.get("prod")
+    for wrong in ({"port": 0}, {"kind": "oracle"}, {"kind": "sqlite"}, {"name": "a b"}):
+        with pytest.raises(ParameterError):
+            SavedConnection(**{"name": "x", **wrong})
+    connections.remove("main")
+    assert [saved.name for saved in connections.all()] == ["file"]
+    connections.path.write_text('{"version": 1, "connections": ', encoding="utf-8")
+    with pytest.raises(ParameterError, match="is damaged"):
+        connections.all()
+    connections.path.write_text('{"version": 99, "connections": {}}', encoding="utf-8")
+    with pytest.raises(ParameterError, match="newer version"):
+        connections.all()
+
+
+def test_secrets_on_the_command_line(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    import io
+
+    monkeypatch.setattr(sys, "stdin", io.StringIO("swordfish\n"))
+    assert main(["secrets", "set", "api_key"]) == 0
+    assert main(["secrets", "list", "--json"]) == 0
+    assert main(["secrets", "get", "api_key"]) == 0
+    said = capsys.readouterr().out
+    assert "swordfish" not in said
+    assert "9 characters" in said
+    assert main(["secrets", "get", "api_key", "--reveal"]) == 0
+    assert capsys.readouterr().out == "swordfish\n"
+    assert main(["secrets", "check"]) == 0
+    assert main(["secrets", "check", "api_key"]) == 0
+    assert "is used" in capsys.readouterr().out
+    assert main(["secrets", "remove", "api_key"]) == 0
+    assert main(["secrets", "get", "api_key"]) != 0
+    assert main(["secrets", "get"]) != 0
+    assert "needs a name" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("with_database")
+def test_connections_on_the_command_line_reach_a_real_server(postgres_target: dict[str, Any], capsys: Any) -> None:
+    default_chain().set("its_password", str(postgres_target.get("password") or "none"))
+    place = [f"--{name}={postgres_target[name]}" for name in ("host", "port", "database", "user")]
+    secret = ["--secret=its_password"] if postgres_target.get("password") else []
+    assert main(["connections", "add", "books", *place, *secret]) == 0
+    assert main(["connections", "test", "books"]) == 0
+    assert "PostgreSQL" in capsys.readouterr().out
+    assert main(["connections", "add", "books"]) != 0
+    assert "already" in capsys.readouterr().err
+    assert main(["connections", "edit", "books", "--port=1"]) == 0
+    assert main(["connections", "test", "books"]) != 0
+    assert "cannot be reached" in capsys.readouterr().err
+    assert main(["connections", "list", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["port"] == 1
+    assert main(["connections", "remove", "books"]) == 0
+
+
+@pytest.mark.usefixtures("with_database")
+def test_an_sql_node_runs_on_saved_connections(postgres_target: dict[str, Any], tmp_path: Path) -> None:
+    connections = Connections()
+    default_chain().set("its_password", str(postgres_target.get("password") or "none"))
+    given = {name: postgres_target[name] for name in ("host", "port", "database", "user")}
+    connections.put(SavedConnection("books", **given, secret="its_password"))
+    connections.put(SavedConnection("file", kind="sqlite", database=str(tmp_path / "book.db")))
+    for name, query in (("books", "SELECT count(*) AS n FROM sample.clients"), ("file", "SELECT 42 AS n")):
+        builder = WorkflowBuilder("saved")
+        builder.add_node("AsyncSQLDatabaseNode", "q", query=query, connection="saved", saved=name)
+        results, _ = LocalRuntime().execute(builder)
+        assert results["q"]["data"][0]["n"] > 1
+    builder = WorkflowBuilder("saved")
+    builder.add_node("AsyncSQLDatabaseNode", "q", query="SELECT 1", connection="saved", saved="absent")
+    with pytest.raises(WorkflowExecutionError, match="There is no connection 'absent'"):
+        LocalRuntime().execute(builder)
