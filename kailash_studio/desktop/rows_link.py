@@ -85,7 +85,10 @@ class RowsLink(QObject):
         async def fetch(offset: int, limit: int, **look: Any) -> dict[str, Any]:
             return await self._runs.page(node_id, output, offset, limit, **look)
 
-        self._panel.show_port(node_id, output, fetch)
+        async def profile(**look: Any) -> dict[str, Any]:
+            return await self._runs.profile(node_id, output, **look)
+
+        self._panel.show_port(node_id, output, fetch, profile)
 
     def _run_changed(self) -> None:
         running = self._runs.running

@@ -159,6 +159,17 @@ class Runs(QObject):
             self._engine.tell("table_drop", tickets=[ticket])
             raise
 
+    async def profile(self, node: str, output: str, **look: Any) -> dict[str, Any]:
+        """What the columns of an output are like, of the rows that a filter leaves; see ``runtime.table_requests``.
+
+        Raises:
+            EngineError: There is no such value, or it is no table.
+        """
+        if self.current is None:
+            raise EngineError("There is no run yet: press Run.")
+        run_id = self.current.run_id
+        return await self._engine.request("table_profile", run_id=run_id, node=node, output=output, **look)
+
     def _ask_trust(self, then: Callable[[], None]) -> None:
         effects = trust.effects(self._session.workflow, self._session.registry)
         box = QMessageBox(self._window)

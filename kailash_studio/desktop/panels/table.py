@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from PySide6.QtCore import QModelIndex, Qt, Signal
@@ -13,6 +13,7 @@ from PySide6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
     QHeaderView,
+    QSplitter,
     QStackedWidget,
     QTableView,
     QToolButton,
@@ -23,12 +24,16 @@ from PySide6.QtWidgets import (
 )
 
 from kailash_studio.desktop.icons import Icons
+from kailash_studio.desktop.panels.column_profiles import ColumnProfiles
 from kailash_studio.desktop.panels.filter_text import look_words
 from kailash_studio.desktop.panels.table_header import TableHeader
 from kailash_studio.desktop.panels.table_model import PAGE, Fetch, PagedTable
 from kailash_studio.desktop.theme import Theme
 from kailash_studio.desktop.widgets.basics import EmptyState, label
 from kailash_studio.errors import StudioError
+
+AskProfile = Callable[..., Awaitable[dict[str, Any]]]
+"""Asks for the profile of the shown table, under a look's filter."""
 
 _MOST_COPIED = 100_000
 _NOTHING_YET = "Run the workflow, then select a node to see its data."
@@ -52,23 +57,21 @@ class RowsPanel(QWidget):
         self._shown = ("", "")
         self._task: asyncio.Task[None] | None = None
         self._fetch: Fetch | None = None
+        self._ask_profile: AskProfile | None = None
+        self._profiling: asyncio.Task[None] | None = None
         self._all = 0  # rows of the whole table
-        self.picker = QComboBox(self)
-        self.picker.setMinimumWidth(260)
-        self.picker.setAccessibleName("Node and output")
-        self.picker.activated.connect(self._picked)
-        self.caption = label("", "muted", self)
-        self.filters = QToolButton(self)
         self._icons = icons
-        self._repaint_icon()
-        self.filters.setCheckable(True)
-        self.filters.setToolTip("Filter columns (Ctrl+F in the table)")
-        self.filters.setAccessibleName("Filter columns")
+        self.picker = QComboBox(self)
+        self.picker.setMinimumWidth(180)
+        self.picker.setAccessibleName("Node and output")
+        self.caption = label("", "muted", self)
+        self.filters = self._button("Filter columns", "Filter columns (Ctrl+F in the table)")
+        self.profiled = self._button(
+            "Profile of the columns", "Profile of the columns: nulls, distinct values, range, distribution"
+        )
+        self.profiles = ColumnProfiles(theme, self)
+        self.profiles.hide()
         self.view = _Table(theme, self)
-        self.filters.toggled.connect(self.view.header.show_filters)
-        self.view.filter_asked.connect(self._filter_asked)
-        self.view.header.look_changed.connect(self._look_changed)
-        self.view.header.hidden_changed.connect(self._count)
         self.tree = QTreeWidget(self)
         self.tree.setHeaderLabels(["Field", "Value", "Type"])
         self.tree.setAccessibleName("Value")
@@ -76,8 +79,32 @@ class RowsPanel(QWidget):
         self.tree.header().setStretchLastSection(False)
         self.tree.setColumnWidth(0, 280)
         self._empty = EmptyState(icons, "table-2", _NOTHING_YET, self)
+        self._lay_out()
+        self._repaint_icon()
+        self.picker.activated.connect(self._picked)
+        self.profiled.toggled.connect(self._profile_toggled)
+        self.filters.toggled.connect(self.view.header.show_filters)
+        self.view.filter_asked.connect(self._filter_asked)
+        self.view.header.look_changed.connect(self._look_changed)
+        self.view.header.hidden_changed.connect(self._count)
+        theme.changed.connect(self._empty.repaint_icon)
+        theme.changed.connect(self._repaint_icon)
+
+    def _button(self, name: str, tip: str) -> QToolButton:
+        made = QToolButton(self)
+        made.setCheckable(True)
+        made.setToolTip(tip)
+        made.setAccessibleName(name)
+        return made
+
+    def _lay_out(self) -> None:
+        self.tables = QSplitter(Qt.Orientation.Horizontal, self)
+        self.tables.addWidget(self.view)
+        self.tables.addWidget(self.profiles)
+        self.tables.setSizes([420, 230])
+        self.tables.setStretchFactor(0, 1)
         self.stack = QStackedWidget(self)
-        for widget in (self.view, self.tree, self._empty):
+        for widget in (self.tables, self.tree, self._empty):
             self.stack.addWidget(widget)
         self.stack.setCurrentWidget(self._empty)
         bar = QHBoxLayout()
@@ -87,16 +114,16 @@ class RowsPanel(QWidget):
         bar.addWidget(self.caption)
         bar.addStretch(1)
         bar.addWidget(self.filters)
+        bar.addWidget(self.profiled)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addLayout(bar)
         layout.addWidget(self.stack, 1)
-        theme.changed.connect(self._empty.repaint_icon)
-        theme.changed.connect(self._repaint_icon)
 
     def _repaint_icon(self) -> None:
         self.filters.setIcon(self._icons.icon("filter"))
+        self.profiled.setIcon(self._icons.icon("activity"))
 
     # ------------------------------------------------------------------ what is offered
     def set_ports(self, ports: Sequence[tuple[str, str]]) -> None:
@@ -115,8 +142,9 @@ class RowsPanel(QWidget):
         self.port_chosen.emit(node, output)
 
     # ------------------------------------------------------------------ what is shown
-    def show_port(self, node: str, output: str, fetch: Fetch) -> None:
-        """Show the value of an output; the first page is asked for now."""
+    def show_port(self, node: str, output: str, fetch: Fetch, profile: AskProfile | None = None) -> None:
+        """Show the value of an output; the first page is asked for now, a profile when it is wanted."""
+        self._ask_profile = profile
         self._shown = (node, output)
         self._mark_shown()
         self._stop()
@@ -143,6 +171,8 @@ class RowsPanel(QWidget):
     def _stop(self) -> None:
         if self._task is not None and not self._task.done() and self._task is not asyncio.current_task():
             self._task.cancel()
+        if self._profiling is not None:
+            self._profiling.cancel()
         if self._model is not None:
             self._model.stop()
 
@@ -156,7 +186,8 @@ class RowsPanel(QWidget):
         self.view.fit_columns()
         self._count()
         self.filters.setEnabled(True)
-        self.stack.setCurrentWidget(self.view)
+        self.stack.setCurrentWidget(self.tables)
+        self._profile()
         if old is not None:
             old.deleteLater()
 
@@ -195,6 +226,29 @@ class RowsPanel(QWidget):
         model.show(look, page)
         self.view.scrollToTop()
         self._count()
+        self._profile()
+
+    def _profile_toggled(self, shown: bool) -> None:
+        self.profiles.setVisible(shown)
+        self._profile()
+
+    def _profile(self) -> None:
+        """Ask what the columns are like, where somebody looks; the newest question counts."""
+        if self._profiling is not None:
+            self._profiling.cancel()
+        if self.profiled.isChecked() and self._model is not None and self._ask_profile is not None:
+            self.profiles.say("Looking through the columns…")
+            self._profiling = asyncio.ensure_future(self._profile_of(self._model, self._ask_profile))
+
+    async def _profile_of(self, model: PagedTable, ask: AskProfile) -> None:
+        look = {name: words for name, words in model.look.items() if name == "filter"}
+        try:
+            told = await ask(**look)
+        except StudioError as error:
+            self.profiles.say(str(error))
+            return
+        if not told.get("dropped"):
+            self.profiles.show_profiles(told["rows"], told["columns"])
 
     def _filter_asked(self, column: int) -> None:
         self.filters.setChecked(True)

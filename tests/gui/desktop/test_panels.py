@@ -204,7 +204,7 @@ def test_rows_come_in_pages_when_they_are_looked_at(rows: RowsPanel, run: Any) -
 
     async def look() -> None:
         rows.show_port("read", "data", source.page)
-        await until(lambda: rows.stack.currentWidget() is rows.view)
+        await until(lambda: rows.stack.currentWidget() is rows.tables)
         assert rows.caption.text() == "100,000 rows · 2 columns"
         assert rows.texts(2) == [["0", None], ["1", "name\t1"]]
         assert source.asked == [0]
@@ -226,7 +226,7 @@ def test_only_the_last_pages_stay_in_memory(rows: RowsPanel, run: Any) -> None:
 
     async def look() -> None:
         rows.show_port("read", "data", source.page)
-        await until(lambda: rows.stack.currentWidget() is rows.view)
+        await until(lambda: rows.stack.currentWidget() is rows.tables)
         model = rows.view.model()
         for page in range(KEPT_PAGES + 5):
             row = page * PAGE + 1
@@ -265,7 +265,7 @@ def test_a_page_that_fails_is_said_and_another_output_stops_the_first(rows: Rows
 def test_rows_are_copied_with_their_header(rows: RowsPanel, run: Any) -> None:
     async def look() -> None:
         rows.show_port("read", "data", Source(10).page)
-        await until(lambda: rows.stack.currentWidget() is rows.view)
+        await until(lambda: rows.stack.currentWidget() is rows.tables)
 
     run(look())
     rows.view.setFocus()
@@ -306,7 +306,7 @@ def test_the_picker_follows_and_leads(rows: RowsPanel, run: Any) -> None:
 
     async def look() -> None:
         rows.show_port("b", "data", Source(1).page)
-        await until(lambda: rows.stack.currentWidget() is rows.view)
+        await until(lambda: rows.stack.currentWidget() is rows.tables)
 
     run(look())
     assert rows.picker.currentText() == "b  ·  data"

@@ -45,6 +45,11 @@ class Answering:
         assert isinstance(answer, asyncio.Future)
         return await answer
 
+    async def profile(self, **look: Any) -> dict[str, Any]:
+        answer = self.requests.handlers()["table_profile"]({**PORT, **look})
+        assert isinstance(answer, asyncio.Future)
+        return await answer
+
 
 async def until(condition: Any) -> None:
     deadline = time.monotonic() + 5
@@ -68,8 +73,8 @@ def rows(answering: Answering, theme: Any, icons: Any, shown: Any, loop: Any, ru
     panel.resize(700, 400)
 
     async def show() -> None:
-        panel.show_port("read", "data", answering.page)
-        await until(lambda: panel.stack.currentWidget() is panel.view)
+        panel.show_port("read", "data", answering.page, answering.profile)
+        await until(lambda: panel.stack.currentWidget() is panel.tables)
 
     run(show())
     return panel
@@ -216,3 +221,23 @@ def test_nothing_asked_for_is_no_word() -> None:
         "sort": [["a", True]],
         "filter": [["a", "equals", ["1"]]],
     }
+
+
+def test_the_profile_follows_the_filter_and_is_asked_for_only_where_somebody_looks(rows: RowsPanel, run: Any) -> None:
+    async def look() -> None:
+        assert rows.profiles.cards == []
+        rows.profiled.click()
+        await until(lambda: len(rows.profiles.cards) == 3)
+        said = [card.sentence() for card in rows.profiles.cards]
+        assert said[0].startswith(f"id: integer, 0.0% null, {ROWS:,} distinct, 0 to {ROWS - 1}, mean ")
+        assert said[1].startswith("group: text, 25.0% null, 10 distinct, ")
+        picture = rows.profiles.cards[0].grab().toImage()
+        colours = {picture.pixelColor(x, y).name() for x in range(12, 200, 5) for y in range(45, 80, 3)}
+        assert rows._theme.colour("accent").name() in colours, "the histogram is drawn"
+        rows.filters.click()
+        rows.view.header.field(0).setText("<100")
+        await until(lambda: rows.profiles.cards and "0 to 99" in rows.profiles.cards[0].sentence())
+        rows.profiled.click()
+        assert not rows.profiles.isVisible()
+
+    run(look())
