@@ -76,6 +76,7 @@ CATEGORIES: Final[Mapping[str, str]] = {
     "AI": "purple",
     "Code": "green",
     "Logic": "amber",
+    "Tables": "teal",
     "Enterprise": "teal",
     "Security": "teal",
     "Resilience": "red",
