@@ -45,6 +45,7 @@ class ConnectionsDialog(QDialog):
         self._tasks: set[asyncio.Task[None]] = set()
         self._known: dict[str, dict[str, Any]] = {}
         self._testing: asyncio.Task[None] | None = None
+        self._over = False
         self.list = QListWidget(self)
         self.list.setAccessibleName("Saved connections")
         self.new = QPushButton(icons.icon("plus"), "New", self)
@@ -243,10 +244,11 @@ class ConnectionsDialog(QDialog):
 
     def _tested(self, done: asyncio.Task[None]) -> None:
         self._testing = None
-        if done in self._tasks or self.isVisible():
-            self.test.setText("Test")
-            if done.cancelled():
-                self._say("The test was stopped.")
+        if self._over:
+            return  # the widgets are gone
+        self.test.setText("Test")
+        if done.cancelled():
+            self._say("The test was stopped.")
 
     async def _test(self) -> None:
         self._say("Connecting…")
@@ -258,6 +260,7 @@ class ConnectionsDialog(QDialog):
 
     def done(self, result: int) -> None:
         """Answers that come later are for nobody."""
+        self._over = True
         for task in self._tasks:
             task.cancel()
         super().done(result)

@@ -166,6 +166,7 @@ class Inspector(QWidget):
         return configure
 
     def _node_page(self) -> QWidget:
+        self.tabs.currentChanged.connect(lambda _: self._tab_changed())
         page = QWidget(self)
         names = QVBoxLayout()
         names.setSpacing(1)
@@ -198,14 +199,25 @@ class Inspector(QWidget):
         self._notice.setVisible(bool(view.notice))
         key = (view.node_id, view.type_name)
         self.form.show_rows(key, view.rows, view.given, view.problems)
-        self.policies.show_rows(key, view.policy_rows, view.policies, view.problems)
-        self._show_schedule(view.schedule)
+        if self.tabs.currentWidget() is self.policies:
+            self._show_policies()
         self._paint_tile()
         if before is None or before.ports != view.ports:
             self._ports.setHtml(self._ports_html(view))
         if before is None or before.help != view.help:
             self._help.setMarkdown(view.help)
         self._stack.setCurrentIndex(0)
+
+    def _show_policies(self) -> None:
+        """Build the form of the policies when somebody looks: it takes as long as all the rest."""
+        view = self._view
+        if view is not None:
+            self.policies.show_rows((view.node_id, view.type_name), view.policy_rows, view.policies, view.problems)
+            self._show_schedule(view.schedule)
+
+    def _tab_changed(self) -> None:
+        if self.tabs.currentWidget() is self.policies:
+            self._show_policies()
 
     def _show_schedule(self, schedule: Schedule | None) -> None:
         if not self.policies.has_group("retry"):
@@ -250,10 +262,12 @@ class Inspector(QWidget):
 
     def focus_field(self, name: str) -> None:
         """Go to the field of a parameter or a policy."""
-        for form in (self.form, self.policies):
-            if form.focus_field(name):
-                self.tabs.setCurrentWidget(self.configure_tab if form is self.form else form)
-                return
+        if self.form.focus_field(name):
+            self.tabs.setCurrentWidget(self.configure_tab)
+            return
+        self._show_policies()
+        if self.policies.focus_field(name):
+            self.tabs.setCurrentWidget(self.policies)
 
     def focus_name(self) -> None:
         """Go to the node's id, to change it."""

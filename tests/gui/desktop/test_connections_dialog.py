@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from fakes.black_hole import silent_listener
+from fakes.stalls import StallMeter
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QMessageBox
@@ -20,6 +21,7 @@ from kailash_studio.desktop.window import MainWindow
 from kailash_studio.services.connections import Connections
 from kailash_studio.services.credentials.chain import default_chain
 
+STALL = 0.1
 Sitting = Callable[[ConnectionsDialog], Coroutine[Any, Any, None]]
 
 
@@ -116,3 +118,48 @@ def test_a_server_that_never_answers_can_be_given_up(sit: Callable[[Sitting], No
             assert dialog.test.text() == "Test"
 
     sit(sitting)
+
+
+def test_a_session_on_a_server_that_never_answers_stalls_nothing(window: MainWindow, loop: QEventLoop) -> None:
+    """Runs, tests a connection, looks at data and the SQL editor, and stops, against a server that hangs."""
+
+    async def session(port: int) -> float:
+        given = {"connection": "details", "host": "127.0.0.1", "port": port, "database": "x", "query": "SELECT 1"}
+        node = window.session.add_node("AsyncSQLDatabaseNode", (0, 0), given)
+        window.session.approve()
+        with StallMeter(window) as meter:
+            window.canvas.select([node])
+            window.actions_by_name["run"].trigger()
+            await until(lambda: window.canvas.store.cards[node].state.state == "running")
+            window.actions_by_name["sql"].trigger()
+            await until(window.sql_link.benches)
+            window.actions_by_name["connections"].trigger()
+            dialog = window.findChild(ConnectionsDialog)
+            assert dialog is not None
+            QTest.keyClicks(dialog.name, "hole")
+            dialog.port.setValue(port)
+            press(dialog.test)
+            await until(lambda: dialog.test.text() == "Stop")
+            window.show_pools()
+            await asyncio.sleep(1.0)
+            dialog.close()
+            window.canvas.select([])
+            window.canvas.select([node])
+            window.actions_by_name["stop"].trigger()
+            await until(lambda: not window.runs.running)
+        window.sql_link.close()
+        window.session.remove([node])
+        await asyncio.sleep(0.1)
+        return meter.longest
+
+    async def work() -> list[float]:
+        window.engine.start()
+        await until(lambda: window.engine.state == "ready")
+        longest: list[float] = []
+        with silent_listener() as port:
+            while len(longest) < 3 and not any(gap < STALL for gap in longest):
+                longest.append(await session(port))
+        return longest
+
+    longest = loop.run_until_complete(asyncio.wait_for(work(), 90))
+    assert min(longest) < STALL, longest
