@@ -127,25 +127,31 @@ def test_a_session_on_a_server_that_never_answers_stalls_nothing(window: MainWin
         given = {"connection": "details", "host": "127.0.0.1", "port": port, "database": "x", "query": "SELECT 1"}
         node = window.session.add_node("AsyncSQLDatabaseNode", (0, 0), given)
         window.session.approve()
+
+        async def act(what: Callable[[], object]) -> None:
+            """As a person does it: one thing, then the next."""
+            what()
+            await asyncio.sleep(0.25)
+
         with StallMeter(window) as meter:
-            window.canvas.select([node])
-            window.actions_by_name["run"].trigger()
+            await act(lambda: window.canvas.select([node]))
+            await act(window.actions_by_name["run"].trigger)
             await until(lambda: window.canvas.store.cards[node].state.state == "running")
-            window.actions_by_name["sql"].trigger()
+            await act(window.actions_by_name["sql"].trigger)
             await until(window.sql_link.benches)
-            window.actions_by_name["connections"].trigger()
+            await act(window.actions_by_name["connections"].trigger)
             dialog = window.findChild(ConnectionsDialog)
             assert dialog is not None
-            QTest.keyClicks(dialog.name, "hole")
-            dialog.port.setValue(port)
-            press(dialog.test)
+            await act(lambda: QTest.keyClicks(dialog.name, "hole"))
+            await act(lambda: dialog.port.setValue(port))
+            await act(lambda: press(dialog.test))
             await until(lambda: dialog.test.text() == "Stop")
-            window.show_pools()
+            await act(window.show_pools)
             await asyncio.sleep(1.0)
-            dialog.close()
-            window.canvas.select([])
-            window.canvas.select([node])
-            window.actions_by_name["stop"].trigger()
+            await act(dialog.close)
+            await act(lambda: window.canvas.select([]))
+            await act(lambda: window.canvas.select([node]))
+            await act(window.actions_by_name["stop"].trigger)
             await until(lambda: not window.runs.running)
         window.sql_link.close()
         window.session.remove([node])
@@ -153,7 +159,7 @@ def test_a_session_on_a_server_that_never_answers_stalls_nothing(window: MainWin
         return meter.longest
 
     async def work() -> list[float]:
-        window.engine.start()
+        window.start([])
         await until(lambda: window.engine.state == "ready")
         longest: list[float] = []
         with silent_listener() as port:
