@@ -62,7 +62,7 @@ class RowsPanel(QWidget):
         self._all = 0  # rows of the whole table
         self._icons = icons
         self.picker = QComboBox(self)
-        self.picker.setMinimumWidth(180)
+        self.picker.setMinimumWidth(230)
         self.picker.setAccessibleName("Node and output")
         self.caption = label("", "muted", self)
         self.filters = self._button("Filter columns", "Filter columns (Ctrl+F in the table)")
