@@ -16,6 +16,7 @@ from kailash_studio.errors import ParameterError
 from kailash_studio.resilience.schedule import Schedule, schedule
 from kailash_studio.runtime.wording import duration
 from kailash_studio.spec.form import FormRow, form_rows
+from kailash_studio.spec.node import Node
 from kailash_studio.spec.policy import Resilience
 from kailash_studio.spec.reference import reference_page
 
@@ -44,6 +45,8 @@ class InspectorLink(QObject):
         super().__init__(parent)
         self._session, self._canvas, self._runs, self._inspector, self._say = session, canvas, runs, inspector, say
         self._shown = ""
+        self._connections: list[str] = []
+        self._elsewhere: dict[str, None] = {}  # names that workflows use and that are not saved here
         canvas.selection_changed.connect(lambda _: self._show())
         session.changed.connect(lambda _: self._show())
         session.opened.connect(self._show)
@@ -54,6 +57,24 @@ class InspectorLink(QObject):
         inspector.parameter_reset.connect(session.reset_parameter)
         inspector.policy_changed.connect(self._set_policy)
         inspector.renamed.connect(self._rename)
+
+    def offer_connections(self, names: list[str]) -> None:
+        """The saved connections, to choose from."""
+        if names != self._connections:
+            self._connections = names
+            self._show()
+
+    def _rows_of(self, node_type: type[Node], given: Mapping[str, Any]) -> tuple[FormRow, ...]:
+        return tuple(self._offered(row, given.get(row.name)) for row in form_rows(node_type))
+
+    def _offered(self, row: FormRow, given: Any) -> FormRow:
+        """A row whose values are known here, as a choice; a name that is saved elsewhere stays among them."""
+        if row.name != "saved" or not self._connections or not isinstance(given, str | None):
+            return row
+        if given and given not in self._connections:
+            self._elsewhere[given] = None  # it stays among the choices when another one is taken
+        names = dict.fromkeys(["", *self._connections, *self._elsewhere])
+        return replace(row, kind="choice", choices=tuple(names))
 
     def _set_policy(self, node_id: str, name: str, value: Any) -> None:
         if name == "fallback":
@@ -126,7 +147,7 @@ class InspectorLink(QObject):
             type_title=node_type.title if node_type is not None else placed.type,
             icon=node_type.icon if node_type is not None else "circle-help",
             category=node_type.category if node_type is not None else "",
-            rows=tuple(form_rows(node_type)) if node_type is not None else (),
+            rows=self._rows_of(node_type, placed.parameters) if node_type is not None else (),
             given=placed.parameters,
             problems=problems,
             policy_rows=self._policy_rows(node_id) if node_type is not None else (),

@@ -24,9 +24,11 @@ class OperationsLink(QObject):
 
     Signals:
         counted: How many dead letters wait, and how many breakers are open.
+        connections_known: The names of the saved connections.
     """
 
     counted = Signal(int, int)
+    connections_known = Signal(list)
 
     def __init__(
         self,
@@ -64,8 +66,17 @@ class OperationsLink(QObject):
 
     def refresh(self) -> None:
         """Ask for everything anew."""
+        self.ask_connections()
         self._letters.ask()
         self._spawn(self._list_breakers())
+
+    def ask_connections(self) -> None:
+        """Ask which connections are saved."""
+        self._spawn(self._list_connections())
+
+    async def _list_connections(self) -> None:
+        told = await self._ask("connections")
+        self.connections_known.emit([saved["name"] for saved in told["connections"]])
 
     def _run_changed(self) -> None:
         running = self._runs.running

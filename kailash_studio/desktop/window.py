@@ -94,6 +94,7 @@ class MainWindow(QMainWindow):
             self.engine, self.runs, self.session, self.dead_letters, self.breakers, self.pools, self.say, self
         )
         self.operations_link.counted.connect(self._show_operations)
+        self.operations_link.connections_known.connect(self.inspector_link.offer_connections)
         self.sql_link = SqlLink(self.session, self.engine, self.inspector, theme, self.icons, self.say, self)
         self.editing.fill_palette(self.palette_panel)
         self._connect()
@@ -283,7 +284,9 @@ class MainWindow(QMainWindow):
 
     def show_connections(self) -> None:
         """Save, change and test connections to databases."""
-        ConnectionsDialog(self.engine, self.icons, self).open()
+        dialog = ConnectionsDialog(self.engine, self.icons, self)
+        dialog.finished.connect(lambda _: self.operations_link.ask_connections())
+        dialog.open()
 
     def show_debugger(self) -> None:
         """Show what stands still, with room for its values."""

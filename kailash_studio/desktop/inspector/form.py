@@ -70,7 +70,10 @@ class Form(QScrollArea):
             self._rows[declared.name] = row
             layout.addWidget(row)
         layout.addStretch(1)
+        old = self.takeWidget()
         self.setWidget(body)
+        if old is not None:
+            old.deleteLater()  # not at once, as setWidget does it: an edit in one of its fields may have led here
 
     def _make(self, declared: FormRow, value: Any) -> Row | Group:
         name = declared.name

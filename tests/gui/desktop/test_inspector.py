@@ -476,3 +476,16 @@ def test_fallbacks_are_drawn_told_ordered_and_deleted(window: MainWindow) -> Non
     window.canvas.select([first])
     window.actions_by_name["fallback"].trigger()
     assert window.canvas.fallback_refusal(third, first) is not None
+
+
+def test_saved_connections_are_offered_to_choose_from(window: MainWindow) -> None:
+    given = {"query": "SELECT 1", "connection": "saved", "saved": "elsewhere"}
+    node = window.session.add_node("AsyncSQLDatabaseNode", (0, 0), given)
+    window.canvas.select([node])
+    assert isinstance(window.inspector.form.row("saved").field, TextField), "none is known yet"
+    window.inspector_link.offer_connections(["books", "prices"])
+    field = window.inspector.form.row("saved").field
+    assert isinstance(field, ChoiceField)
+    assert field._values == ["", "books", "prices", "elsewhere"]
+    edit(field, "books")
+    assert window.session.workflow.nodes[node].parameters["saved"] == "books"
