@@ -8,9 +8,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from hands import Hands, at, middle, steady, until
+from hands import Hands, at, middle, until
 from PySide6.QtCore import QPoint, QPointF
-from PySide6.QtWidgets import QApplication, QFileDialog, QLineEdit, QPushButton, QWidget
+from PySide6.QtWidgets import QApplication, QFileDialog, QLineEdit, QPushButton
 from sitting import sit
 
 from kailash_studio.desktop.window import MainWindow
@@ -86,18 +86,11 @@ class Analyst:
         window, hands = self.window, self.hands
         await until(f"{node} is in the inspector", lambda: window.inspector.name.text() == node)
         window.inspector.tabs.setCurrentWidget(window.inspector.configure_tab)
-        field = window.inspector.form.row(parameter).field
-        await hands.click(await steady(field))
-        await until(f"{parameter} has the keyboard", lambda: self.has_keyboard(field))
+        await hands.click_into(f"{node}.{parameter}", lambda: window.inspector.form.row(parameter).field)
         await hands.key("ctrl+a")
         await hands.type(text)
         await hands.key("ctrl+Return" if parameter != "path" else "Return")
         await until(f"{node}.{parameter} is set", lambda: self.nodes[node].parameters.get(parameter) == text)
-
-    @staticmethod
-    def has_keyboard(field: QWidget) -> bool:
-        focus = QApplication.focusWidget()
-        return focus is not None and (focus is field or field.isAncestorOf(focus))
 
     def port(self, node: str, kind: str, name: str) -> QPoint:
         """A port's place on the screen."""

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 
 _STEPS = 8
 _PATIENCE = 30.0
+_AGAIN = 2.0
 
 
 class Hands:
@@ -28,6 +29,24 @@ class Hands:
         await self.move(point)
         await self._do("click", "--repeat", str(times), "--delay", "40", "1")
         await settle()
+
+    async def click_into(self, what: str, find: Callable[[], QWidget]) -> None:
+        """Click a field until it has the keyboard; as a person does, again if it moved away under the pointer.
+
+        Args:
+            what: Its name, for the message.
+            find: Gives the field, which may be built anew meanwhile.
+
+        Raises:
+            AssertionError: It does not take the keyboard.
+        """
+        deadline = time.monotonic() + _PATIENCE
+        while not has_keyboard(find()):
+            assert time.monotonic() < deadline, f"waited {_PATIENCE:g} s in vain: {what} takes the keyboard"
+            await self.click(await steady(find()))
+            soon = time.monotonic() + _AGAIN
+            while not has_keyboard(find()) and time.monotonic() < soon:
+                await asyncio.sleep(0.02)
 
     async def drag(self, start: QPoint, end: QPoint, halfway: Callable[[], None] | None = None) -> None:
         """Press, move in steps as a hand does, and let go."""
@@ -59,6 +78,12 @@ def middle(widget: QWidget) -> QPoint:
 def at(widget: QWidget, point: QPointF | QPoint) -> QPoint:
     """A point of a widget, on the screen."""
     return widget.mapToGlobal(point.toPoint() if isinstance(point, QPointF) else point)
+
+
+def has_keyboard(field: QWidget) -> bool:
+    """Whether what is typed goes into a field or a part of it."""
+    focus = QApplication.focusWidget()
+    return focus is not None and (focus is field or field.isAncestorOf(focus))
 
 
 async def steady(widget: QWidget) -> QPoint:
