@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from kailash_studio.errors import TableError
 from kailash_studio.spec.context import Outputs, RunContext
-from kailash_studio.spec.node import Execution
+from kailash_studio.spec.node import Effect, Execution
 from kailash_studio.tables.table import Table
 
 
@@ -18,7 +18,7 @@ class TableChange:
 
     category: ClassVar[str] = "Tables"
     execution: ClassVar[Execution] = "thread"
-    pure: ClassVar[bool] = True
+    effect: ClassVar[Effect] = "pure"
 
     def run(self, context: RunContext) -> Outputs:
         """The changed table; what has neither rows nor columns (an empty list) stays that."""

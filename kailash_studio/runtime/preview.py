@@ -1,6 +1,6 @@
 """The first rows that a node would give, from the first rows that it would get: for a window in which it is edited.
 
-Only node types that touch nothing outside (``Node.pure``) are ever run here, so a preview needs nobody's leave.
+Only node types that touch nothing outside (``Node.effect``) are ever run here, so a preview needs nobody's leave.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Preview:
 
 def can_preview(node_type: type[Node]) -> bool:
     """Whether nodes of this type can be previewed."""
-    return node_type.pure and node_type.execution != "async"
+    return node_type.effect == "pure" and node_type.execution != "async"
 
 
 def preview(

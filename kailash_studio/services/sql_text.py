@@ -188,6 +188,37 @@ def first_word(text: str) -> str:
     return next((t.lower for t in tokens(text) if t.kind != "comment" and t.text != "("), "")
 
 
+_READING = frozenset({"select", "values", "table", "show", "explain", "with", "describe", "pragma"})
+_WRITING = frozenset(
+    {
+        "insert",
+        "update",
+        "delete",
+        "merge",
+        "into",
+        "create",
+        "alter",
+        "drop",
+        "truncate",
+        "call",
+        "do",
+        "copy",
+        "analyze",
+    }
+)
+
+
+def only_reads(text: str) -> bool:
+    """Whether a statement plainly only reads; a function that it calls is taken at its word.
+
+    One word of writing outside of quotes and comments is enough for a no, so a column of such a name makes one too.
+    ``FOR UPDATE`` locks rows and changes none.
+    """
+    words = [token.lower for token in tokens(text) if token.kind not in {"comment", "text", "name"}]
+    told = " ".join(words).replace("for update", "").replace("for no key update", "").split()
+    return bool(words) and first_word(text) in _READING and not _WRITING & set(told) and "=" not in told[:3]
+
+
 def positional(text: str, values: Sequence[object] | dict[str, object]) -> tuple[str, list[object]]:
     """A statement with ``:name`` as ``$1``, ``$2`` for a server that knows only these, and its values in their order.
 

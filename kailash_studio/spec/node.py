@@ -14,6 +14,11 @@ from kailash_studio.spec.port import DataType, Input, Output, Ports
 
 Execution = Literal["inline", "async", "thread"]
 
+# What a call does outside, and so whether it may be repeated. pure: nothing, and the same inputs give the same outputs;
+# reads: it looks and changes nothing; idempotent: once or twice is the same; keyed: it sends RunContext.key, by which
+# the other side knows a repetition; unsafe: each call counts.
+Effect = Literal["pure", "reads", "idempotent", "keyed", "unsafe"]
+
 
 class Node(Declared):
     """A node type.
@@ -32,8 +37,8 @@ class Node(Declared):
     type_version: ClassVar[int] = 1
     # A plain run() is called inline on the engine's loop; a type that blocks says "thread".
     execution: ClassVar[Execution] = "inline"
-    # The same inputs and parameters always give the same outputs and nothing outside is touched: it can be previewed.
-    pure: ClassVar[bool] = False
+    # A type that says nothing is taken to be one whose calls count. Pure ones are previewed while they are edited.
+    effect: ClassVar[Effect] = "unsafe"
 
     inputs: ClassVar[Mapping[str, Input]] = {}
     outputs: ClassVar[Mapping[str, Output]] = {}
@@ -80,6 +85,11 @@ class Node(Declared):
     def effects_of(cls, parameters: Mapping[str, Any]) -> list[str]:
         """What running such a node touches outside, as short phrases: files, hosts, databases, code."""
         return []
+
+    @classmethod
+    def effect_of(cls, parameters: Mapping[str, Any]) -> Effect:
+        """What a call with these (raw, perhaps incomplete) parameters does outside, where it depends on them."""
+        return cls.effect
 
     # ------------------------------------------------------------------ running
     def run(self, context: RunContext) -> Outputs | Awaitable[Outputs]:

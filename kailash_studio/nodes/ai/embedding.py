@@ -11,7 +11,7 @@ from kailash_studio.errors import HttpError, NodeError, ParameterError
 from kailash_studio.services.embeddings import endpoint, hashing
 from kailash_studio.services.http import HttpClient
 from kailash_studio.spec.context import Outputs, RunContext
-from kailash_studio.spec.node import Node
+from kailash_studio.spec.node import Effect, Node
 from kailash_studio.spec.parameter import Parameter
 from kailash_studio.spec.port import DataType, Input, Number, Output, Table
 
@@ -66,6 +66,11 @@ class EmbeddingNode(Node):
     vector = Output(DataType.LIST, "The vector of text, or of the first row where there is no text.")
     vectors = Output(DataType.LIST, "The vectors of the rows.")
     size = Output(Number, "Numbers in each vector.")
+
+    @classmethod
+    def effect_of(cls, parameters: Mapping[str, Any]) -> Effect:
+        """A service answers, or nothing but this program."""
+        return "reads" if parameters.get("method", "hashing") == "endpoint" else "pure"
 
     @classmethod
     def effects_of(cls, parameters: Mapping[str, Any]) -> list[str]:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from kailash_studio.errors import HttpError, NodeError
 from kailash_studio.services.http import HttpClient, retry_after
 from kailash_studio.spec.context import Outputs, RunContext
-from kailash_studio.spec.node import Node
+from kailash_studio.spec.node import Effect, Node
 from kailash_studio.spec.parameter import Parameter
 from kailash_studio.spec.port import Anything, Number, Output, Record
 from kailash_studio.spec.values import to_plain
@@ -51,6 +51,16 @@ class HTTPRequestNode(Node):
     data = Output(Anything, "The answer: decoded JSON, or text.")
     status = Output(Number, "The HTTP status.")
     result = Output(Record, "Status, headers, url, seconds and data together.")
+
+    @classmethod
+    def effect_of(cls, parameters: Mapping[str, Any]) -> Effect:
+        """By what the method means (RFC 9110, section 9.2); a service that takes the key does the work once."""
+        method = parameters.get("method", "GET")
+        if method in {"GET", "HEAD"}:
+            return "reads"
+        return (
+            "idempotent" if method in {"PUT", "DELETE"} else "keyed" if parameters.get("idempotency_key") else "unsafe"
+        )
 
     @classmethod
     def effects_of(cls, parameters: Mapping[str, Any]) -> list[str]:

@@ -16,7 +16,7 @@ from kailash_studio.errors import ParameterError, PythonCodeError
 from kailash_studio.services.python_code import FullPython, LightPython
 from kailash_studio.spec.context import Outputs, RunContext
 from kailash_studio.spec.function import data_type
-from kailash_studio.spec.node import Node
+from kailash_studio.spec.node import Effect, Node
 from kailash_studio.spec.parameter import Parameter
 from kailash_studio.spec.port import DataType, Input, Output, Ports
 from kailash_studio.tables.table import holds_table, without_tables
@@ -89,6 +89,11 @@ class PythonCodeNode(Node):
             dict(found.inputs) if found else {},
             {name: Output(result, "What the function returns.") for name in outputs or ["result"]},
         )
+
+    @classmethod
+    def effect_of(cls, parameters: Mapping[str, Any]) -> Effect:
+        """The light sandbox lets nothing out."""
+        return "unsafe" if parameters.get("sandbox") == "full" else "pure"
 
     @classmethod
     def effects_of(cls, parameters: Mapping[str, Any]) -> list[str]:

@@ -10,7 +10,7 @@ from kailash_studio.services.vectors.connection import connected
 from kailash_studio.services.vectors.filters import read_filter
 from kailash_studio.services.vectors.store import VectorStore
 from kailash_studio.spec.context import Outputs, RunContext
-from kailash_studio.spec.node import Node
+from kailash_studio.spec.node import Effect, Node
 from kailash_studio.spec.parameter import Parameter
 from kailash_studio.spec.port import Input, Number, Output, Record, Table, Text
 from kailash_studio.spec.values import to_plain
@@ -124,6 +124,11 @@ class AsyncPostgreSQLVectorNode(Node):
         if "connection" not in values and _OWN & values.keys():
             values["connection"] = "details"
         super().__init__(name, **values)
+
+    @classmethod
+    def effect_of(cls, parameters: Mapping[str, Any]) -> Effect:
+        """A search reads; rows keep their ids, so the other operations can be repeated."""
+        return "reads" if parameters.get("operation", "search") == "search" else "idempotent"
 
     @classmethod
     def effects_of(cls, parameters: Mapping[str, Any]) -> list[str]:

@@ -13,8 +13,9 @@ from kailash_studio.services.postgres.shared import SharedPools
 from kailash_studio.services.postgres.statements import bound
 from kailash_studio.services.postgres.statistics import Owner
 from kailash_studio.services.sql import query_postgresql, query_sqlite
+from kailash_studio.services.sql_text import only_reads
 from kailash_studio.spec.context import Outputs, RunContext
-from kailash_studio.spec.node import Node
+from kailash_studio.spec.node import Effect, Node
 from kailash_studio.spec.parameter import Parameter
 from kailash_studio.spec.port import Number, Output, Record, Table
 
@@ -98,6 +99,12 @@ class AsyncSQLDatabaseNode(Node):
         if isinstance(values.get("params"), Mapping):
             values = {**values, "params": [], "values": {**values.get("values", {}), **values["params"]}}
         super().__init__(name, **values)
+
+    @classmethod
+    def effect_of(cls, parameters: Mapping[str, Any]) -> Effect:
+        """A statement that plainly reads, or one that may change something."""
+        query = parameters.get("query")
+        return "reads" if isinstance(query, str) and only_reads(query) else "unsafe"
 
     @classmethod
     def effects_of(cls, parameters: Mapping[str, Any]) -> list[str]:

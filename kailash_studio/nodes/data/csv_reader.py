@@ -38,6 +38,7 @@ class CSVReaderNode(Node):
 
     category = "Data"
     icon = "file-spreadsheet"
+    effect = "reads"
     keywords = ("file", "import", "text", "load")
     execution = "thread"
 

@@ -26,6 +26,7 @@ class ExcelReaderNode(Node):
 
     category = "Data"
     icon = "file-spreadsheet"
+    effect = "reads"
     keywords = ("file", "import", "load", "xlsx", "xls", "ods", "spreadsheet", "workbook")
     execution = "thread"
 

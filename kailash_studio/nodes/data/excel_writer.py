@@ -29,6 +29,7 @@ class ExcelWriterNode(Node):
 
     category = "Data"
     icon = "file-output"
+    effect = "idempotent"
     keywords = ("save", "export", "file", "xlsx", "spreadsheet", "workbook", "report")
     execution = "thread"
 

@@ -34,6 +34,7 @@ class FileWriterNode(Node):
 
     category = "Data"
     icon = "file-output"
+    effect = "idempotent"
     keywords = ("save", "export", "csv", "json", "output")
     execution = "thread"
 

@@ -27,6 +27,7 @@ class JSONReaderNode(Node):
 
     category = "Data"
     icon = "braces"
+    effect = "reads"
     keywords = ("file", "import", "load", "jsonl", "ndjson", "records")
     execution = "thread"
 

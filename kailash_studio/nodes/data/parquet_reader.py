@@ -26,6 +26,7 @@ class ParquetReaderNode(Node):
 
     category = "Data"
     icon = "file-spreadsheet"
+    effect = "reads"
     keywords = ("file", "import", "load", "columnar", "arrow")
     execution = "thread"
 

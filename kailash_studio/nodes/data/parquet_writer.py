@@ -27,6 +27,7 @@ class ParquetWriterNode(Node):
 
     category = "Data"
     icon = "file-output"
+    effect = "idempotent"
     keywords = ("save", "export", "file", "columnar", "arrow")
     execution = "thread"
 

@@ -17,6 +17,7 @@ class TableViewNode(Node):
 
     category = "Data"
     icon = "table-2"
+    effect = "pure"
     keywords = ("show", "preview", "display", "output")
 
     heading: str = Parameter("", doc="Name of the table in the Data panel; empty takes the node's id.")

@@ -13,8 +13,9 @@ from kailash_studio.services.postgres.options import PoolOptions
 from kailash_studio.services.postgres.pool import Pool
 from kailash_studio.services.postgres.shared import SharedPools
 from kailash_studio.services.postgres.statistics import Owner
+from kailash_studio.services.sql_text import only_reads
 from kailash_studio.spec.context import Outputs, RunContext
-from kailash_studio.spec.node import Node
+from kailash_studio.spec.node import Effect, Node
 from kailash_studio.spec.parameter import Parameter
 from kailash_studio.spec.port import Output, Record, Text
 
@@ -113,6 +114,13 @@ class WorkflowConnectionPool(Node):
         super().__init__(name, **values)
         self._own: PoolOperations | None = None
         self._embedded: Any = None
+
+    @classmethod
+    def effect_of(cls, parameters: Mapping[str, Any]) -> Effect:
+        """As its statement; what only concerns the pool can be repeated."""
+        query = parameters.get("query")
+        reads = parameters.get("operation") != "execute" or (isinstance(query, str) and only_reads(query))
+        return "reads" if reads else "unsafe"
 
     @classmethod
     def effects_of(cls, parameters: Mapping[str, Any]) -> list[str]:

@@ -28,6 +28,7 @@ class MergeNode(Node):
 
     category = "Logic"
     icon = "merge"
+    effect = "pure"
     keywords = ("join", "combine", "union", "concat")
 
     mode: Literal["first", "list", "concat", "update"] = Parameter("concat", doc="How the values become one.")

@@ -30,6 +30,7 @@ class SwitchNode(Node):
 
     category = "Logic"
     icon = "split"
+    effect = "pure"
     keywords = ("if", "branch", "condition", "case", "route")
 
     field: str = Parameter(

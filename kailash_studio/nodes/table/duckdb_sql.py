@@ -36,6 +36,7 @@ class DuckDBNode(Node):
     title = "DuckDB"
     category = "Tables"
     icon = "database"
+    effect = "reads"
     keywords = ("sql", "query", "select", "join", "csv", "parquet")
 
     query: str = Parameter(_STARTER, min_length=1, doc="One SQL query, with $1, $2, ... for the values.", editor="sql")

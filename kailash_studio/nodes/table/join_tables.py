@@ -36,7 +36,7 @@ class JoinTablesNode(Node):
     icon = "link"
     keywords = ("merge", "lookup", "vlookup", "combine", "match", "key")
     execution = "thread"
-    pure = True
+    effect = "pure"
 
     on: list[str] = Parameter(min_length=1, doc="Columns in which both agree, one on each line.")
     right_on: list[str] = Parameter(

@@ -34,7 +34,7 @@ class UnionTablesNode(Node):
     icon = "layers"
     keywords = ("append", "concat", "stack", "combine", "merge")
     execution = "thread"
-    pure = True
+    effect = "pure"
 
     columns: Literal["all", "common", "same"] = Parameter("all", doc="Which columns the result has.")
 
