@@ -155,6 +155,8 @@ class AsyncLocalRuntime:
         known: Mapping[str, Outputs] | None = None,
         edited: Mapping[str, Mapping[str, Any]] | None = None,
         only: Collection[str] | None = None,
+        pins: Mapping[str, Outputs] | None = None,
+        safe: bool = False,
         origin: str = "api",
         before: RunRecord | None = None,
         debugger: Debugger | None = None,
@@ -170,15 +172,18 @@ class AsyncLocalRuntime:
             faults: Faults to put in on purpose, by node.
             known: Outputs that an earlier run gave; these nodes are not called again.
             edited: Inputs that nodes get instead of what connections bring, by node and input.
-            only: The nodes that may be called, and with them those that they feed and their fallbacks; None: all.
-            origin: Who asked for the run: ``desktop``, ``cli``, ``api``, ``resume`` or ``replay``.
+            only: The nodes that may be called, and with them their fallbacks; None: all.
+            pins: Outputs that count instead of what nodes would give; see ``runtime.pins``.
+            safe: Call nothing that changes something outside; such nodes say what they would have done.
+            origin: Who asked for the run: ``desktop``, ``cli``, ``api``, ``resume``, ``replay``, ``again`` or
+                ``preview``.
             before: The earlier run.
             debugger: Stops nodes where it has breakpoints.
         """
         built = workflow.build()
         run_id = run_id or new_run_id()
         redactor = Redactor(self.secret)
-        values, plan = await self._planned(built, parameters or {}, redactor, faults)
+        values, plan = await self._planned(built, parameters or {}, redactor, faults, safe=safe)
         loop = asyncio.get_running_loop()
         kept = self._resources if self._home is loop else None
         resources = kept or Resources()
@@ -196,7 +201,8 @@ class AsyncLocalRuntime:
             self.clock,
             sink=self._sinks(recorder, sink),
             max_workers=self.max_workers,
-            known=known,
+            known={**(known or {}), **pins} if pins else known,
+            pinned=pins or (),
             edited=edited,
             only=only,
             debugger=debugger,
@@ -231,7 +237,13 @@ class AsyncLocalRuntime:
                 await resources.aclose()
 
     async def _planned(
-        self, workflow: Workflow, parameters: Mapping[str, Any], redactor: Redactor, faults: Mapping[str, Fault] | None
+        self,
+        workflow: Workflow,
+        parameters: Mapping[str, Any],
+        redactor: Redactor,
+        faults: Mapping[str, Fault] | None,
+        *,
+        safe: bool,
     ) -> tuple[Values, Plan]:
         """Values and plan, with the secrets that the document names; asked for in a thread, as a keyring may wait."""
         names = secrets_of(workflow)
@@ -247,6 +259,7 @@ class AsyncLocalRuntime:
                 secret=lambda name: fetched[name] if name in fetched else redactor.secret(name),
                 surroundings=self.surroundings,
                 faults=faults,
+                safe=safe,
             )
         except StudioError as error:
             redactor.error(error)  # a sentence about a wrong value may hold the value
@@ -331,8 +344,11 @@ def _fetched(names: Sequence[str], redactor: Redactor) -> dict[str, str]:
 
 
 def new_run_id() -> str:
-    """An id that sorts by time: ``20261123-071155-4f2a9c``."""
-    return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:6]}"
+    """An id that sorts by time: ``20261123-071155-4f2a9c01be``.
+
+    40 random bits: with 1,000 runs begun in one second, two of them alike come once in two million such seconds.
+    """
+    return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:10]}"
 
 
 def _log_events(batch: Sequence[Event]) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from kailash_studio.errors import EngineError, StudioError, describe
 from kailash_studio.runtime import events
-from kailash_studio.runtime.plan import Step
+from kailash_studio.runtime.plan import NotCalled, Step
 from kailash_studio.spec.context import Outputs, RunContext
 
 if TYPE_CHECKING:
@@ -23,13 +23,10 @@ When = Literal["before", "after", "error", "retry", "fallback"]
 Do = Literal["go_on", "give", "skip", "again"]
 WHENS: tuple[When, ...] = ("before", "after", "error", "retry", "fallback")
 
+_SKIPPED = "it was skipped by hand"
 _MEMORY_MIB, _SECONDS = 64, 1.0  # limits of an expression
 
 Recompile = Callable[[str, Mapping[str, Any]], Step]
-
-
-class SkippedByHand(Exception):  # noqa: N818 - it tells the engine of a decision, and is no error
-    """The node is not to be called in this run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +198,7 @@ class Debugger:
             origin: The node that it stands in for.
 
         Raises:
-            SkippedByHand: It is not to be called.
+            NotCalled: It is not to be called.
         """
         node, inputs = step.node_id, dict(context.inputs)
         reason = await self._reason(node, "before", inputs)
@@ -210,7 +207,7 @@ class Debugger:
         if reason:
             decision = await self._stand(node, "before", reason, inputs)
             if decision.do == "skip":
-                raise SkippedByHand
+                raise NotCalled(_SKIPPED)
             if decision.do == "give":
                 began()
                 return self._given(node, decision)
@@ -222,6 +219,8 @@ class Debugger:
             outputs: Outputs | None = None
             try:
                 outputs = await step.call(context) if step.waits else step.call(context)
+            except NotCalled:
+                raise
             except Exception as raised:  # noqa: BLE001 - the node's failure, which somebody may want to look at
                 error = raised
             when: When = "after" if error is None else "error"
@@ -229,7 +228,7 @@ class Debugger:
             reason = await self._reason(node, when, inputs, outputs, said)
             decision = await self._stand(node, when, reason, inputs, outputs, said) if reason else Decision()
             if decision.do == "skip":
-                raise SkippedByHand
+                raise NotCalled(_SKIPPED)
             if decision.do == "give":
                 return self._given(node, decision)
             if decision.do == "again":

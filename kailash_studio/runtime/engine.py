@@ -13,15 +13,15 @@ from typing import Any
 from kailash_studio.errors import NodeOutputError, describe
 from kailash_studio.resilience.clock import Clock
 from kailash_studio.runtime import events
-from kailash_studio.runtime.debugger import Debugger, SkippedByHand
-from kailash_studio.runtime.event_stream import EventStream, rows_of
+from kailash_studio.runtime.debugger import Debugger
+from kailash_studio.runtime.event_stream import EventStream
 from kailash_studio.runtime.events import Sink
 from kailash_studio.runtime.node_history import NodeHistory
 from kailash_studio.runtime.outcome import Outcome
-from kailash_studio.runtime.plan import Plan, Source, Step
+from kailash_studio.runtime.plan import NotCalled, Plan, Source, Step
 from kailash_studio.services.credentials.redaction import Redactor
 from kailash_studio.spec.context import Outputs, RunContext, RunScope
-from kailash_studio.spec.values import step_into
+from kailash_studio.spec.values import rows_of, step_into
 
 PENDING, RUNNING, SUCCEEDED, FAILED, SKIPPED, CANCELLED, RECOVERED = range(7)
 _GAVE = (SUCCEEDED, RECOVERED)
@@ -44,6 +44,7 @@ class Run:
         known: Mapping[str, Outputs] | None = None,
         edited: Mapping[str, Mapping[str, Any]] | None = None,
         only: Collection[str] | None = None,
+        pinned: Collection[str] = (),
         debugger: Debugger | None = None,
         redactor: Redactor | None = None,
     ) -> None:
@@ -57,7 +58,8 @@ class Run:
             max_workers: How many waiting steps may be under way at once.
             known: Outputs that an earlier run gave; these nodes are not called again.
             edited: Inputs that nodes get instead of what connections bring, by node and input.
-            only: The nodes that may be called, and with them those that they feed and their fallbacks; None: all.
+            only: The nodes that may be called, and with them their fallbacks; None: all.
+            pinned: The nodes among the known ones whose outputs somebody has pinned.
             debugger: Stops nodes; ``attach`` it before the run begins.
             redactor: Hides the secrets of this run in all that it tells: errors, events, log lines, letters.
         """
@@ -72,6 +74,7 @@ class Run:
         self._limit = max_workers
         self._known = known or {}
         self._only = only
+        self._pinned = frozenset(pinned)
         self._debugger = debugger
         self.redactor = redactor or Redactor()
         self._edited = {plan.positions[node]: dict(inputs) for node, inputs in (edited or {}).items()}
@@ -265,14 +268,11 @@ class Run:
         """Take what an earlier run gave, and leave out what is not to be called."""
         steps = self.plan.steps
         for i, step in enumerate(steps):
-            if step.node_id in self._known:
+            if step.node_id in self._known and self._state[i] == PENDING:
                 self._reuse(i, step, self._known[step.node_id])
         if self._only is None:
             return
         wanted = {self.plan.positions[node] for node in self._only}
-        for i, step in enumerate(steps):  # in topological order, so one way through is enough for what they feed
-            if i in wanted:
-                wanted.update(step.following)
         for i in list(wanted):
             while (i := steps[i].fallback) >= 0:
                 wanted.add(i)
@@ -284,11 +284,14 @@ class Run:
         """Take what an earlier run gave instead of calling the step."""
         self._results[i] = outputs
         self._state[i] = SUCCEEDED
-        details = {"outputs": tuple(outputs), "rows": rows_of(outputs), "seconds": 0.0, "reused": True}
+        details = {"outputs": tuple(outputs), "rows": rows_of(outputs), "seconds": 0.0, self._word(step): True}
         mark = self._events.emit(events.NODE_SUCCEEDED, step.node_id, self._cause[i], details)
         if step.fallback >= 0:
             self._not_needed(step.fallback, f"{step.node_id} did not need its fallback", mark)
         self._release(i, mark, special=len(outputs) < len(step.outputs))
+
+    def _word(self, step: Step) -> str:
+        return "pinned" if step.node_id in self._pinned else "reused"
 
     def _raised(self, i: int, step: Step, error: BaseException, began: float) -> None:
         """A plain call raised: the node's failure, or the run's when it is a request to stop."""
@@ -362,8 +365,8 @@ class Run:
                 self._failed(i, asyncio.CancelledError("its task was cancelled from inside"), began, cause)
         else:
             error = task.exception()
-            if isinstance(error, SkippedByHand):
-                self._end_without_run(i, SKIPPED, events.NODE_SKIPPED, "it was skipped by hand", cause)
+            if isinstance(error, NotCalled):
+                self._end_without_run(i, SKIPPED, events.NODE_SKIPPED, str(error), cause)
             elif error is not None:
                 self._failed(i, error, began, cause)
             else:

@@ -9,8 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from kailash_studio.runtime.events import LOG_WRITTEN, NODE_STARTED, NODE_SUCCEEDED, Event, Sink
-from kailash_studio.spec.context import Outputs
-from kailash_studio.tables.table import Table
+from kailash_studio.spec.values import rows_of
 
 _FLUSH = 0.016  # seconds that an event waits at most before the sink sees it
 _NOTHING: Mapping[str, Any] = {}
@@ -113,20 +112,3 @@ class EventStream:
                 number += 1
         self._flushed = number
         self._sink(batch)
-
-
-def rows_of(outputs: Outputs) -> Mapping[str, int]:
-    """How many rows each output holds, where it holds rows."""
-    found: dict[str, int] | None = None
-    for name, value in outputs.items():
-        kind = type(value)
-        if kind is list or kind is tuple or kind is Table:
-            count = len(value)
-        elif kind is dict and type(value.get("row_count")) is int:
-            count = value["row_count"]
-        else:
-            continue
-        if found is None:
-            found = {}
-        found[name] = count
-    return found or _NOTHING

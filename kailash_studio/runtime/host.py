@@ -26,6 +26,7 @@ from kailash_studio.runtime.journal.journal import Journal
 from kailash_studio.runtime.operations import Operations
 from kailash_studio.runtime.plan import InvalidWorkflowError
 from kailash_studio.runtime.preview import preview_page
+from kailash_studio.runtime.rerun_requests import RerunRequests
 from kailash_studio.runtime.sql_requests import SqlRequests
 from kailash_studio.runtime.table_requests import TableRequests
 from kailash_studio.runtime.updates import Answer, Send, Updates
@@ -33,6 +34,7 @@ from kailash_studio.services.credentials.redaction import Redactor
 from kailash_studio.spec.context import Outputs
 from kailash_studio.spec.values import step_into
 from kailash_studio.workflow.reader import read
+from kailash_studio.workflow.workflow import Workflow
 
 KEPT_RUNS = 4
 
@@ -52,6 +54,7 @@ class Host:
         self._tables = TableRequests(self._value, self._without_secrets)
         self._debugging = DebugRequests(self._runtime)
         self._databases = DatabaseRequests(self._runtime)
+        self._reruns = RerunRequests(self._journal, self._runtime, self._results.get, self._redactor)
         self._handlers: dict[str, Callable[[Mapping[str, Any]], Answer | asyncio.Future[Answer]]] = {
             "hello": self._hello,
             "run": self._start,
@@ -66,6 +69,7 @@ class Host:
             **self._tables.handlers(),
             **self._debugging.handlers(),
             **self._databases.handlers(),
+            **self._reruns.handlers(),
         }
 
     async def serve(self, requests: asyncio.Queue[bytes | None]) -> None:
@@ -147,23 +151,35 @@ class Host:
         folder = Path(request["folder"])
         updates = Updates(run_id, self._send)
         debugger = self._debugging.begin(run_id, request.get("breakpoints"))
-        values = request.get("values") or {}
-        task = asyncio.create_task(self._run(run_id, workflow, values, folder, updates, debugger))
+        task = asyncio.create_task(self._run(run_id, request, workflow, folder, updates, debugger))
         self._tasks[run_id] = task
         return {"run_id": run_id}
 
     async def _run(
         self,
         run_id: str,
-        workflow: Any,
-        values: Mapping[str, Any],
+        request: Mapping[str, Any],
+        workflow: Workflow,
         folder: Path,
         updates: Updates,
         debugger: Debugger,
     ) -> None:
         try:
+            taken = await asyncio.to_thread(self._reruns.taken, request, workflow)
+            safe = bool(request.get("safe"))
             outcome, _ = await self._runtime.run(
-                workflow, values, run_id=run_id, folder=folder, sink=updates.take, origin="desktop", debugger=debugger
+                workflow,
+                request.get("values") or {},
+                run_id=run_id,
+                folder=folder,
+                sink=updates.take,
+                known=taken.known,
+                only=taken.only,
+                pins=taken.pins,
+                safe=safe,
+                origin="preview" if safe else "again" if taken.before else "desktop",
+                before=taken.before,
+                debugger=debugger,
             )
             self._results[run_id], self._redactors[run_id] = outcome.results, outcome.redactor
             self._send(_kept(run_id, letters=bool(outcome.letters)))
@@ -212,9 +228,11 @@ class Host:
 
     def _without_secrets(self, run_id: str, answer: Answer) -> Answer:
         """What the window shows has left the run."""
-        redactor = self._redactors.get(run_id) or self._runtime.redactor(run_id)
-        shown: Answer = redactor.value(answer)
+        shown: Answer = self._redactor(run_id).value(answer)
         return shown
+
+    def _redactor(self, run_id: str) -> Redactor:
+        return self._redactors.get(run_id) or self._runtime.redactor(run_id)
 
 
 def _kept(run_id: str, *, letters: bool) -> dict[str, Any]:

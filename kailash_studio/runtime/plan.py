@@ -25,6 +25,7 @@ from kailash_studio.spec.parameter import MISSING
 from kailash_studio.spec.policy import Resilience
 from kailash_studio.spec.port import Ports
 from kailash_studio.spec.registry import Registry
+from kailash_studio.spec.values import rows_of
 from kailash_studio.workflow.fallback import covered_inputs, covered_outputs
 from kailash_studio.workflow.graph import successors, topological_order
 from kailash_studio.workflow.validation import ports_of, validate
@@ -32,6 +33,10 @@ from kailash_studio.workflow.workflow import Connection, Workflow
 from kailash_studio.workflow.writer import write
 
 Call = Callable[[RunContext], Any]
+
+
+class NotCalled(Exception):  # noqa: N818 - it tells the engine of a decision, and is no error
+    """A node is not called in this run; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +140,7 @@ def compile_plan(
     executor: Executor | None = None,
     surroundings: Surroundings | None = None,
     faults: Mapping[str, Fault] | None = None,
+    safe: bool = False,
 ) -> Plan:
     """The plan of a workflow.
 
@@ -146,6 +152,7 @@ def compile_plan(
         executor: Where steps that block are run; None is asyncio's own.
         surroundings: What policies need; by default with the system's clock and nothing shared with other plans.
         faults: Faults to put in on purpose, by node.
+        safe: Call nothing that changes something outside; such nodes say what they would have done.
 
     Raises:
         InvalidWorkflowError: With the findings.
@@ -158,11 +165,8 @@ def compile_plan(
     following = successors(workflow)
     order, _ = topological_order(following)
     position = {node_id: index for index, node_id in enumerate(order)}
-    incoming: dict[str, list[Connection]] = {node_id: [] for node_id in order}
-    for connection in sorted(workflow.connections.values(), key=lambda c: c.key):
-        incoming[connection.target].append(connection)
-    given = values.by_node()
-    around = surroundings or Surroundings()
+    incoming = _incoming(workflow)
+    given, around = values.by_node(), surroundings or Surroundings()
     kept: dict[str, Resilience] = {}
     breaker_keys: dict[str, str] = {}
     stands_in_for = {
@@ -199,6 +203,8 @@ def compile_plan(
                 breaker_keys[node_id] = breaker.key or f"{workflow.name}/{node_id}"
         if policies.given.keys() - {"fallback"}:
             call, waits = around.guard(f"{workflow.name}/{node_id}", policies, call, waits), True
+        if safe and node_type.effect_of(placed.parameters) not in {"pure", "reads"}:
+            call, waits = _held_back(node_type.effects_of(placed.parameters)), True
         targets = tuple(position[target] for target in following[node_id])
         for target in targets:
             waiting[target] += 1
@@ -218,6 +224,13 @@ def compile_plan(
         )
         steps.append(step)
     return Plan(workflow.name, tuple(steps), tuple(waiting), position, _hash(workflow), breaker_keys, kept)
+
+
+def _incoming(workflow: Workflow) -> dict[str, list[Connection]]:
+    incoming: dict[str, list[Connection]] = {node_id: [] for node_id in workflow.nodes}
+    for connection in sorted(workflow.connections.values(), key=lambda c: c.key):
+        incoming[connection.target].append(connection)
+    return incoming
 
 
 def _hash(workflow: Workflow) -> str:
@@ -311,6 +324,17 @@ def _in_thread(call: Call, executor: Executor | None) -> Callable[[RunContext], 
         return outputs
 
     return threaded
+
+
+def _held_back(effects: list[str]) -> Callable[[RunContext], Awaitable[Outputs]]:
+    """A call that is not made."""
+    does = " and ".join(effects) or "does something outside"
+
+    async def not_called(context: RunContext) -> Outputs:
+        rows = ", ".join(f"{name} ({count:,} rows)" for name, count in rows_of(context.inputs).items())
+        raise NotCalled(f"a safe preview does not call it; it {does}" + (f", here with {rows}" if rows else ""))
+
+    return not_called
 
 
 def _faulty(call: Call, waits: bool, fault: Fault, clock: Clock) -> Callable[[RunContext], Awaitable[Outputs]]:

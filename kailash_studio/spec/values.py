@@ -172,3 +172,23 @@ def step_into(value: Any, path: Sequence[str], where: str) -> Any:
             has = ", ".join(map(str, list(value)[:8])) if isinstance(value, Mapping) else f"a {type(value).__name__}"
             raise NodeError(f"{where}: there is no {key!r} in the value; it has {has or 'nothing'}.") from None
     return value
+
+
+def rows_of(values: Mapping[str, Any]) -> Mapping[str, int]:
+    """How many rows each of some named values holds, where it holds rows."""
+    found: dict[str, int] | None = None
+    for name, value in values.items():
+        kind = type(value)
+        if kind is list or kind is tuple or kind is Table:
+            count = len(value)
+        elif kind is dict and type(value.get("row_count")) is int:
+            count = value["row_count"]
+        else:
+            continue
+        if found is None:
+            found = {}
+        found[name] = count
+    return found or _NO_ROWS
+
+
+_NO_ROWS: Mapping[str, int] = {}

@@ -162,7 +162,7 @@ class Replays:
                 sink=self._sink(run_id) if self._sink is not None else None,
                 known=known,
                 edited={letter.node: self._edited} if self._edited else None,
-                only={letter.node, *(ancestors(workflow, letter.node) - known.keys())},
+                only=_called(workflow, letter.node, known),
                 origin="replay",
                 before=before,
             )
@@ -241,3 +241,11 @@ def _is_same(ran: Workflow, now: Workflow, node: str) -> bool:
 def _chunks(letters: Sequence[DeadLetter], size: int) -> Iterator[Sequence[DeadLetter]]:
     for start in range(0, len(letters), size):
         yield letters[start : start + size]
+
+
+def _called(workflow: Workflow, node: str, known: Mapping[str, Outputs]) -> set[str]:
+    """The node, what it needs and is not known, and what all these feed."""
+    called = {node, *(ancestors(workflow, node) - known.keys())}
+    for start in list(called):
+        called |= descendants(workflow, start)
+    return called

@@ -21,11 +21,10 @@ from hypothesis import strategies as st
 from kailash_studio import LocalRuntime, WorkflowBuilder
 from kailash_studio.errors import NodeError, NodeOutputError, TableError
 from kailash_studio.nodes.code import PythonCodeNode
-from kailash_studio.runtime.event_stream import rows_of
 from kailash_studio.runtime.journal import contents
 from kailash_studio.runtime.pages import page_of, tree_of
 from kailash_studio.spec.registry import installed_node_types
-from kailash_studio.spec.values import from_wire, step_into, to_plain, to_wire
+from kailash_studio.spec.values import from_wire, rows_of, step_into, to_plain, to_wire
 from kailash_studio.tables import ipc
 from kailash_studio.tables.table import Table, without_tables
 

@@ -1,0 +1,163 @@
+"""What the window asks to run a part again, to pin outputs, and to be rid of pins.
+
+A ``run`` request may bring ``again`` (``run_id``, ``mode``, ``nodes``: see ``runtime.rerun``), ``safe`` (call nothing
+that changes something outside) and ``file``, whose pins then count.
+
+===========  ===================================================  ====================================================
+do           with                                                 ok
+===========  ===================================================  ====================================================
+rerun        ``workflow``, ``again``: nothing is run              ``calls``, ``known``: nodes; ``stale``: reason by
+                                                                  node; ``asks``: what is done outside once more
+stale        ``workflow``, ``run_id``                             ``stale``: reason by node of that run
+pins         ``file``                                             ``nodes``: those that are pinned
+pin          ``file``, ``run_id``, ``node``                       ``nodes``
+unpin        ``file``, ``nodes``                                  ``nodes``
+rename_pin   ``file``, ``before``, ``after``                      ``nodes``
+===========  ===================================================  ====================================================
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kailash_studio.errors import EngineError
+from kailash_studio.runtime import events
+from kailash_studio.runtime.async_local import AsyncLocalRuntime
+from kailash_studio.runtime.journal.journal import Journal, RunRecord
+from kailash_studio.runtime.journal.replay import workflow_of
+from kailash_studio.runtime.pins import Pins
+from kailash_studio.runtime.rerun import MODES, Rerun, plan_rerun, stale_nodes
+from kailash_studio.services.credentials.redaction import Redactor
+from kailash_studio.spec.context import Outputs
+from kailash_studio.workflow.reader import read
+from kailash_studio.workflow.workflow import Workflow
+
+Answer = dict[str, Any]
+Handler = Callable[[Mapping[str, Any]], asyncio.Future[Answer]]
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a run takes over: words for ``AsyncLocalRuntime.run``."""
+
+    known: Mapping[str, Outputs] = field(default_factory=dict)
+    only: frozenset[str] | None = None
+    before: RunRecord | None = None
+    pins: Mapping[str, Outputs] = field(default_factory=dict)
+
+
+class RerunRequests:
+    """Answers a window that runs parts again; one belongs to each engine process."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        runtime: AsyncLocalRuntime,
+        results: Callable[[str], Mapping[str, Outputs] | None],
+        redactor: Callable[[str], Redactor],
+    ) -> None:
+        """Prepare.
+
+        Args:
+            journal: Has what earlier runs were and gave.
+            runtime: Has the node types.
+            results: The values of a run that are still in memory, by its id.
+            redactor: What hides the secrets of a run.
+        """
+        self._journal, self._runtime, self._results, self._redactor = journal, runtime, results, redactor
+
+    def handlers(self) -> dict[str, Handler]:
+        """The requests, by name; all of them read files, so each works in a thread."""
+        return {
+            name: lambda request, work=work: asyncio.ensure_future(asyncio.to_thread(work, request))  # type: ignore[misc]
+            for name, work in {
+                "rerun": self._rerun,
+                "stale": self._stale,
+                "pins": self._pins,
+                "pin": self._pin,
+                "unpin": self._unpin,
+                "rename_pin": self._rename_pin,
+            }.items()
+        }
+
+    def taken(self, request: Mapping[str, Any], workflow: Workflow) -> Taken:
+        """What a ``run`` request takes over; call it in a thread.
+
+        Raises:
+            StudioError: The earlier run or the pins cannot be read, or do not fit.
+        """
+        pins = Pins(Path(request["file"])).outputs() if request.get("file") else {}
+        for node, own in pins.items():
+            self._check_pin(workflow, node, own)
+        if not request.get("again"):
+            return Taken(pins=pins)
+        record, finished, plan = self._planned(request["again"], workflow)
+        known = {node: finished[node] for node in plan.known if node in finished}
+        return Taken(known, plan.calls, record, pins)
+
+    def _check_pin(self, workflow: Workflow, node: str, own: Outputs) -> None:
+        ports = workflow.ports(node, self._runtime.registry) if node in workflow.nodes else None
+        gives = ports.outputs.keys() if ports is not None else set()
+        wrong = sorted(own.keys() - gives)
+        if wrong:
+            raise EngineError(f"The pin of {node} is of another node: it has no output {wrong[0]} now. Unpin it.")
+
+    def _planned(self, again: Mapping[str, Any], workflow: Workflow) -> tuple[RunRecord, Mapping[str, Outputs], Rerun]:
+        mode = again.get("mode")
+        if mode not in MODES:
+            raise EngineError(f"{mode!r} is no way to run again: there are {', '.join(MODES)}.")
+        record = self._journal.run(again["run_id"])
+        finished = self._results(record.run_id)
+        if finished is None:
+            finished = self._journal.finished(record.run_id)
+        called = {e.node for e in self._journal.events(record.run_id) if e.kind in _CALLED}
+        plan = plan_rerun(
+            workflow_of(self._journal, record),
+            workflow,
+            self._runtime.registry,
+            finished=finished.keys(),
+            called=called,
+            mode=mode,
+            nodes=again.get("nodes") or (),
+        )
+        return record, finished, plan
+
+    # ------------------------------------------------------------------ the requests
+    def _rerun(self, request: Mapping[str, Any]) -> Answer:
+        _, _, plan = self._planned(request["again"], read(request["workflow"]).workflow)
+        told = {"calls": sorted(plan.calls), "known": sorted(plan.known)}
+        return {**told, "stale": dict(plan.stale), "asks": dict(plan.asks)}
+
+    def _stale(self, request: Mapping[str, Any]) -> Answer:
+        record = self._journal.run(request["run_id"])
+        return {"stale": stale_nodes(workflow_of(self._journal, record), read(request["workflow"]).workflow)}
+
+    def _pins(self, request: Mapping[str, Any]) -> Answer:
+        return {"nodes": Pins(Path(request["file"])).names()}
+
+    def _pin(self, request: Mapping[str, Any]) -> Answer:
+        run_id, node = request["run_id"], request["node"]
+        results = self._results(run_id)
+        outputs = (results if results is not None else self._journal.finished(run_id, node=node)).get(node)
+        if outputs is None:
+            raise EngineError(f"{node} has no result to pin: run the workflow first.")
+        pins = Pins(Path(request["file"]))
+        pins.pin(node, outputs, self._redactor(run_id))
+        return {"nodes": pins.names()}
+
+    def _unpin(self, request: Mapping[str, Any]) -> Answer:
+        pins = Pins(Path(request["file"]))
+        pins.unpin(*request["nodes"])
+        return {"nodes": pins.names()}
+
+    def _rename_pin(self, request: Mapping[str, Any]) -> Answer:
+        pins = Pins(Path(request["file"]))
+        pins.rename(request["before"], request["after"])
+        return {"nodes": pins.names()}
+
+
+_CALLED = frozenset({events.NODE_STARTED, events.NODE_SUCCEEDED, events.NODE_FAILED})
