@@ -111,6 +111,7 @@ class Debugger:
         self._at: dict[str, list[Breakpoint]] = {}
         self._hit: dict[tuple[str, When, str, int], int] = {}
         self._once: dict[str, str] = {}  # nodes that are stopped at once, and why
+        self._stood: dict[str, str] = {}  # where nodes stood still in the run that this one goes on from
         self._number = 0
         self._run: Run | None = None
         self._recompile: Recompile | None = None
@@ -158,6 +159,11 @@ class Debugger:
         for number in list(self.stops):
             self.go_on(number)
 
+    def stand_again(self, places: Mapping[str, str]) -> None:
+        """Stop where an interrupted run stood still: node and when."""
+        self._stood = dict(places)
+        self._watch()
+
     def go_on_all(self) -> None:
         """Let everything go on that stands still."""
         for number in list(self.stops):
@@ -182,7 +188,7 @@ class Debugger:
 
     def takes(self, node: str, origin: str = "") -> bool:
         """Whether a call has to go through ``around``; ``origin``: the node that it stands in for."""
-        if node in self._once:
+        if node in self._once or node in self._stood:
             return True
         points = [point for point in self._at.get(node, ()) if point.enabled]
         points += [point for point in self._at.get(origin, ()) if point.enabled and point.when == "fallback"]
@@ -252,6 +258,9 @@ class Debugger:
         """Why to stop here; empty for not."""
         if when in {"before", "after", "error"} and node in self._once:
             return self._once.pop(node)
+        if self._stood.get(node) == when:
+            del self._stood[node]
+            return "the run stood still here when it was interrupted"
         for number, point in enumerate(self._at.get(node, ())):
             if point.enabled and point.when == when and self._came_along(point, inputs):
                 reason = await self._asked(point, number, {"inputs": inputs, "outputs": outputs, "error": error})
@@ -357,4 +366,4 @@ class Debugger:
     def _watch(self) -> None:
         if self._run is not None:
             origins = [node for node, points in self._at.items() if any(p.when == "fallback" for p in points)]
-            self._run.watch([*self._at, *self._once, *origins])
+            self._run.watch([*self._at, *self._once, *self._stood, *origins])

@@ -166,6 +166,7 @@ class Host:
     ) -> None:
         try:
             taken = await asyncio.to_thread(self._reruns.taken, request, workflow)
+            debugger.stand_again(taken.stood)
             safe = bool(request.get("safe"))
             outcome, _ = await self._runtime.run(
                 workflow,

@@ -9,6 +9,9 @@ do           with                                                 ok
 rerun        ``workflow``, ``again``: nothing is run              ``calls``, ``known``: nodes; ``stale``: reason by
                                                                   node; ``asks``: what is done outside once more
 stale        ``workflow``, ``run_id``                             ``stale``: reason by node of that run
+interrupted  --                                                   ``runs``: that no process goes on with, the newest
+                                                                  first: ``run_id``, ``workflow``, ``started``,
+                                                                  ``document``, ``folder``, ``stood``: node and when
 pins         ``file``                                             ``nodes``: those that are pinned
 pin          ``file``, ``run_id``, ``node``                       ``nodes``
 unpin        ``file``, ``nodes``                                  ``nodes``
@@ -36,6 +39,9 @@ from kailash_studio.spec.context import Outputs
 from kailash_studio.workflow.reader import read
 from kailash_studio.workflow.workflow import Workflow
 
+_LOOKED_AT = 200  # runs that are searched for interrupted ones
+_TOLD = 20
+
 Answer = dict[str, Any]
 Handler = Callable[[Mapping[str, Any]], asyncio.Future[Answer]]
 
@@ -47,6 +53,7 @@ class Taken:
     known: Mapping[str, Outputs] = field(default_factory=dict)
     only: frozenset[str] | None = None
     before: RunRecord | None = None
+    stood: Mapping[str, str] = field(default_factory=dict)
     pins: Mapping[str, Outputs] = field(default_factory=dict)
 
 
@@ -77,6 +84,7 @@ class RerunRequests:
             for name, work in {
                 "rerun": self._rerun,
                 "stale": self._stale,
+                "interrupted": self._interrupted,
                 "pins": self._pins,
                 "pin": self._pin,
                 "unpin": self._unpin,
@@ -97,7 +105,8 @@ class RerunRequests:
             return Taken(pins=pins)
         record, finished, plan = self._planned(request["again"], workflow)
         known = {node: finished[node] for node in plan.known if node in finished}
-        return Taken(known, plan.calls, record, pins)
+        stood = self._journal.stood_still(record.run_id) if record.state == "interrupted" else {}
+        return Taken(known, plan.calls, record, stood, pins)
 
     def _check_pin(self, workflow: Workflow, node: str, own: Outputs) -> None:
         ports = workflow.ports(node, self._runtime.registry) if node in workflow.nodes else None
@@ -135,6 +144,24 @@ class RerunRequests:
     def _stale(self, request: Mapping[str, Any]) -> Answer:
         record = self._journal.run(request["run_id"])
         return {"stale": stale_nodes(workflow_of(self._journal, record), read(request["workflow"]).workflow)}
+
+    def _interrupted(self, request: Mapping[str, Any]) -> Answer:
+        found = [run for run in self._journal.runs(state="interrupted", limit=_LOOKED_AT) if self._can_go_on(run)]
+        return {"runs": [self._told_of(run) for run in found[:_TOLD]]}
+
+    def _can_go_on(self, run: RunRecord) -> bool:
+        later = [other for other in self._journal.runs(limit=_LOOKED_AT) if other.resumed_from == run.run_id]
+        return not later and bool(self._journal.document(run))
+
+    def _told_of(self, run: RunRecord) -> Answer:
+        return {
+            "run_id": run.run_id,
+            "workflow": run.workflow,
+            "started": run.started,
+            "document": self._journal.document(run),
+            "folder": run.folder,
+            "stood": self._journal.stood_still(run.run_id),
+        }
 
     def _pins(self, request: Mapping[str, Any]) -> Answer:
         return {"nodes": Pins(Path(request["file"])).names()}

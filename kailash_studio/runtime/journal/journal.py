@@ -59,6 +59,7 @@ class Journal(Runs, DeadLetters):
     ) -> Ack:
         """Write that a run begins, with the document that it runs; secrets among the given values are hidden."""
         data = contents.encode(document)
+        process = self._presence.begin()
         told = json.dumps(to_plain(given or {}))
         if redactor is not None and redactor.occurs(told):
             told = json.dumps({HIDDEN: redactor.value(to_plain(given or {}))})
@@ -67,9 +68,9 @@ class Journal(Runs, DeadLetters):
             name = contents.store(connection, self._values, data)
             row = (
                 run_id, plain(workflow), name, plain(folder), told, origin, resumed_from, started, "running", 0.0,
-                root or run_id,
+                root or run_id, process,
             )  # fmt: skip
-            connection.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+            connection.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
 
         return self._writer.put(work)
 

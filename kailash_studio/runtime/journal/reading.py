@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kailash_studio.errors import JournalError
+from kailash_studio.runtime import events as kinds
 from kailash_studio.runtime.events import Event
 from kailash_studio.runtime.journal import contents
 from kailash_studio.runtime.journal.store import Store
@@ -38,9 +39,10 @@ class RunRecord:
         origin: ``desktop``, ``cli``, ``api``, ``resume`` or ``replay``.
         resumed_from: The run that this one goes on from, or empty.
         started: Seconds since 1970.
-        state: ``running`` until its end was written; a run that was killed stays so.
+        state: How it ended; ``running`` until then, and ``interrupted`` when its process is gone without having told.
         seconds: How long it took.
         root: The run at the beginning of the chain of those that go on from one another.
+        process: The sign of the process that it is in; see ``presence``.
     """
 
     run_id: str
@@ -54,6 +56,7 @@ class RunRecord:
     state: str
     seconds: float
     root: str
+    process: str
 
 
 class Runs(Store):
@@ -61,13 +64,15 @@ class Runs(Store):
 
     def runs(self, *, limit: int = 100, workflow: str = "", state: str = "") -> list[RunRecord]:
         """The newest runs first; an empty word filters nothing."""
+        written = "running" if state == "interrupted" else state
         rows = self._read(
             "SELECT * FROM runs WHERE ? IN ('', workflow) AND ? IN ('', state) ORDER BY started DESC LIMIT ?",
             workflow,
-            state,
+            written,
             limit,
         )
-        return [_run_of(row) for row in rows]
+        found = [self._run_of(row) for row in rows]
+        return [run for run in found if run.state == state] if state in {"running", "interrupted"} else found
 
     def run(self, run_id: str) -> RunRecord:
         """A run by its id, or by a beginning of it that no other has.
@@ -79,9 +84,26 @@ class Runs(Store):
             "SELECT * FROM runs WHERE run_id >= ? AND run_id < ? ORDER BY run_id LIMIT 2", run_id, run_id + "\uffff"
         )
         if len(rows) == 1 or (rows and rows[0][0] == run_id):
-            return _run_of(rows[0])
+            return self._run_of(rows[0])
         why = "several runs begin so" if rows else "there is no such run"
         raise JournalError(f"{run_id!r} names no run: {why}. `kailash-studio runs` lists them.")
+
+    def stood_still(self, run_id: str) -> dict[str, str]:
+        """The nodes of a run that stood still when its last event was written, and where: ``before``, ``after``, ..."""
+        standing: dict[str, str] = {}
+        ended = kinds.NODE_ENDED | {kinds.NODE_CONTINUED}
+        for event in self.events(run_id):
+            if event.kind == kinds.NODE_STOPPED:
+                standing[event.node] = event.details["when"]
+            elif event.kind in ended:
+                standing.pop(event.node, None)
+        return standing
+
+    def _run_of(self, row: tuple[Any, ...]) -> RunRecord:
+        found = RunRecord(*(*row[:4], json.loads(row[4]), *row[5:]))
+        if found.state == "running" and not self._presence.is_there(found.process):
+            return replace(found, state="interrupted")
+        return found
 
     def document(self, run: RunRecord) -> str:
         """The text of the document that ran."""
@@ -123,7 +145,3 @@ class Runs(Store):
         for (run_id,) in runs:
             found |= self.finished(run_id)
         return found
-
-
-def _run_of(row: tuple[Any, ...]) -> RunRecord:
-    return RunRecord(*(*row[:4], json.loads(row[4]), *row[5:]))

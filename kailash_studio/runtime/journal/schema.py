@@ -59,10 +59,13 @@ CREATE INDEX runs_by_root ON runs (root, started);
 ALTER TABLE dead_letters ADD COLUMN claimed_by TEXT NOT NULL DEFAULT '';
 ALTER TABLE dead_letters ADD COLUMN claim_run TEXT NOT NULL DEFAULT '';
 """
+# a run says which process it is in, so that one whose process is gone is known to be interrupted
+_FOURTH = "ALTER TABLE runs ADD COLUMN process TEXT NOT NULL DEFAULT ''"
 _STEPS = (
     _FIRST,
     _SECOND,
     _THIRD,
+    _FOURTH,
 )  # what makes version n + 1 out of version n; a step that was released is never changed
 VERSION = len(_STEPS)
 
