@@ -68,6 +68,19 @@ ACTIONS = (
     ActionDeclaration("arrange", "Graph", "Arrange", "workflow", ("Ctrl+Shift+A",), "Lay the graph out afresh."),
     ActionDeclaration("sql", "Graph", "Edit SQL…", "database", ("F4",), "Edit the selected node's SQL in a window."),
     ActionDeclaration("run", "Run", "Run", "play", ("F5", "Ctrl+R"), "Run the workflow."),
+    ActionDeclaration(
+        "run_failed", "Run", "Run from the failure", "refresh-cw", ("Ctrl+F5",), "Call what has no result that counts."
+    ),
+    ActionDeclaration(
+        "run_from", "Run", "Run from here", "circle-play", ("Alt+F5",), "Call the selected node and what it feeds."
+    ),
+    ActionDeclaration(
+        "run_only", "Run", "Run only this", "square-dashed", ("Alt+Shift+F5",), "Call the selected node alone."
+    ),
+    ActionDeclaration(
+        "run_safe", "Run", "Safe preview", "eye", ("Ctrl+Shift+F5",), "Run all but what changes something outside."
+    ),
+    ActionDeclaration("pin", "Run", "Pin", "pin", ("Ctrl+P",), "Keep what the selected node gave; or let go of it."),
     ActionDeclaration("stop", "Run", "Stop", "square", ("Shift+F5",), "Stop the run."),
     ActionDeclaration(
         "step", "Run", "Step", "step-forward", ("F10",), "Go on to what comes next, and stop there.", True

@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject
 from kailash_studio.desktop.breakpoints import Breakpoints
 from kailash_studio.desktop.canvas import Canvas
 from kailash_studio.desktop.canvas.view import Badge, ConnectionView, NodeView, PortView
+from kailash_studio.desktop.pins import Pins
 from kailash_studio.desktop.session import Session
 from kailash_studio.spec.port import Ports
 from kailash_studio.workflow.commands import Change
@@ -17,25 +18,31 @@ from kailash_studio.workflow.fallback import fallback_of, stands_in_for
 from kailash_studio.workflow.workflow import Connection
 
 Say = Callable[[str], None]
+_PINNED = Badge("pinned", "pin", "purple")
 _FALLBACK = "fallback of "  # before a node's id: the key of the connection to its fallback
 
 
 class CanvasLink(QObject):
     """Draws the session's workflow on the canvas and turns the canvas' gestures into edits."""
 
-    def __init__(self, session: Session, canvas: Canvas, breakpoints: Breakpoints, say: Say, parent: QObject) -> None:
+    def __init__(
+        self, session: Session, canvas: Canvas, breakpoints: Breakpoints, pins: Pins, say: Say, parent: QObject
+    ) -> None:
         """Link them.
 
         Args:
             session: The open workflow.
             canvas: Where it is drawn.
             breakpoints: Mark nodes.
+            pins: Mark nodes.
             say: Shows a sentence for a while.
             parent: Qt parent.
         """
         super().__init__(parent)
         self._session, self._canvas, self._say = session, canvas, say
-        self._breakpoints = breakpoints
+        self._breakpoints, self._pins = breakpoints, pins
+        self._pinned: set[str] = set()
+        pins.changed.connect(self._mark_pins)
         self._marks: dict[str, str] = {}
         breakpoints.changed.connect(self._mark_breakpoints)
         self._problems: dict[str, tuple[str, str]] = {}
@@ -189,7 +196,7 @@ class CanvasLink(QObject):
             outputs=tuple(PortView(name, str(port.type), port.doc) for name, port in ports.outputs.items()),
             x=x,
             y=y,
-            badges=_badges(placed.resilience),
+            badges=(*((_PINNED,) if self._pins.has(node_id) else ()), *_badges(placed.resilience)),
             breakpoint=self._marks.get(node_id, ""),
             problem=severity,  # type: ignore[arg-type]  # the severities that are kept are the two that it takes
             problem_text=sentence,
@@ -201,6 +208,13 @@ class CanvasLink(QObject):
         before, self._marks = self._marks, {node_id: self._breakpoints.mark(node_id) for node_id in nodes}
         for node_id in nodes:
             if before.get(node_id, "") != self._marks[node_id] and node_id in self._canvas.store.cards:
+                self._canvas.put_node(self._node(node_id))
+
+    def _mark_pins(self) -> None:
+        nodes = self._session.workflow.nodes
+        before, self._pinned = self._pinned, {node_id for node_id in nodes if self._pins.has(node_id)}
+        for node_id in before ^ self._pinned:
+            if node_id in nodes and node_id in self._canvas.store.cards:
                 self._canvas.put_node(self._node(node_id))
 
     # ------------------------------------------------------------------ problems

@@ -253,6 +253,12 @@ class Editing(QObject):
                 self._canvas.select([node_id])
             names = [
                 "data",
+                "run_from",
+                "run_only",
+                "run_to",
+                "",
+                "breakpoint",
+                "pin",
                 "",
                 "connect",
                 "fallback",

@@ -49,6 +49,16 @@ class RowsLink(QObject):
         else:
             self._panel.show_nothing(f"{node_id} has given no data yet: run the workflow.")
 
+    def show_inputs(self, node_id: str) -> None:
+        """Show what a node was given: the first of its inputs that is a table, else the first that has a value."""
+        run, feeding = self._runs.current, self._session.workflow.incoming(node_id)
+        given = [(c.source, c.output) for c in feeding if c.output in self._outputs_with_value(c.source)]
+        if run is None or not given:
+            self.show_node(node_id)
+            return
+        tables = [port for port in given if port[1] in run.states[port[0]].get("rows", {})]
+        self._show(*(tables or given)[0])
+
     def _tell_why(self) -> None:
         """The first cause is known now of why a node has given nothing."""
         if self._shown is None and self._asked in self._runs.whys:

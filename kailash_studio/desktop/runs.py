@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal
@@ -18,6 +18,7 @@ from kailash_studio.errors import EngineError
 from kailash_studio.runtime.wording import duration
 from kailash_studio.services import trust
 from kailash_studio.spec.finding import has_errors
+from kailash_studio.workflow.workflow import Workflow
 
 _WORDS = {
     "started": "running",
@@ -41,6 +42,7 @@ class RunView:
         state: ``running``, or how it ended.
         seconds: How long it took, once it has ended.
         paused: Why no further node starts, or empty.
+        document: The workflow as it ran; None when that is not known here.
     """
 
     run_id: str
@@ -48,6 +50,7 @@ class RunView:
     state: str = "running"
     seconds: float = 0.0
     paused: str = ""
+    document: Workflow | None = None
 
     @property
     def ended_nodes(self) -> int:
@@ -104,8 +107,8 @@ class Runs(QObject):
         return self.running and self.current is not None and bool(self.current.paused or self.stopped())
 
     # ------------------------------------------------------------------ actions
-    def start(self) -> None:
-        """Run the workflow as it is on the canvas."""
+    def start(self, **further: Any) -> None:
+        """Run the workflow as it is on the canvas; ``further`` goes with the request: ``again``, ``safe``."""
         if self.running:
             return
         self._session.validate_now()
@@ -120,9 +123,9 @@ class Runs(QObject):
             self.said.emit("There is nothing to run yet: drag a node onto the canvas.")
             return
         if not self._session.trusted:
-            self._ask_trust(lambda: self._spawn(self._start()))
+            self._ask_trust(lambda: self._spawn(self._start(further)))
             return
-        self._spawn(self._start())
+        self._spawn(self._start(further))
 
     def stop(self) -> None:
         """Stop the run that is under way."""
@@ -198,7 +201,7 @@ class Runs(QObject):
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _start(self) -> None:
+    async def _start(self, further: dict[str, Any]) -> None:
         self._starting = True
         self._early.clear()
         self.happened, self.whys = {}, {}
@@ -206,18 +209,27 @@ class Runs(QObject):
         self._canvas.clear_run()
         self._canvas.set_states({node_id: NodeState("queued") for node_id in self._session.workflow.nodes})
         self.changed.emit()
+        workflow = self._session.workflow
+        document = replace(  # entries are never changed in place
+            workflow,
+            nodes=dict(workflow.nodes),
+            connections=dict(workflow.connections),
+            parameters=dict(workflow.parameters),
+        )
         try:
             answer = await self._engine.request(
                 "run",
                 workflow=self._session.text(),
                 folder=str(self._session.folder),
                 breakpoints=self.breakpoints(),
+                file=str(self._session.path) if self._session.path is not None else "",
+                **further,
             )
         except EngineError as error:
             self._canvas.clear_run()
             self.said.emit(str(error))
         else:
-            self.current = RunView(answer["run_id"], {})
+            self.current = RunView(answer["run_id"], {}, document=document)
         finally:
             self._starting = False
             for update in self._early:

@@ -1,12 +1,10 @@
-"""The strips around the canvas: title and run bar above, the engine's notice, the status line below."""
+"""The strips around the canvas: title and run bar above, the status line below."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import (
-    QFrame,
-    QHBoxLayout,
     QLabel,
     QPushButton,
     QSizePolicy,
@@ -95,36 +93,6 @@ class RunBar(QToolBar):
         """Say whether a run is under way, or waits for somebody to let it go on."""
         self.run_button.setEnabled(not running or waits)
         self.run_button.setText("Continue" if waits else "Running…" if running else "Run")
-
-
-class EngineNotice(QFrame):
-    """A strip that says that the engine is gone, with a button to restart it."""
-
-    def __init__(self, icons: Icons, restart: QAction, parent: QWidget) -> None:
-        super().__init__(parent)
-        self.setObjectName("notice")
-        self._text = QLabel(self)
-        self._text.setWordWrap(True)
-        self.button = QPushButton("Restart engine", self)
-        self.button.clicked.connect(restart.trigger)
-        mark = QLabel(self)
-        mark.setPixmap(icons.pixmap("circle-alert", "red", 16, self.devicePixelRatioF()))
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(12, 6, 12, 6)
-        layout.addWidget(mark)
-        layout.addWidget(self._text, 1)
-        layout.addWidget(self.button)
-        self.hide()
-
-    def say(self, sentence: str) -> None:
-        """Show a sentence."""
-        self._text.setText(sentence)
-        self.show()
-
-    @property
-    def sentence(self) -> str:
-        """What it says."""
-        return self._text.text()
 
 
 class StatusLine(QStatusBar):

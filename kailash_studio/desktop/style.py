@@ -128,7 +128,10 @@ QSplitter::handle { background: $border; }
 #chip { background: $raised; border: 1px solid $border; border-radius: 10px; padding: 2px 9px; font-size: 11px;
     color: $text2; min-height: 16px; max-height: 16px; }
 #line { background: $border; max-height: 1px; min-height: 1px; }
-#notice { background: $raised; border: 0; border-bottom: 1px solid $red; }
+#notice { background: $raised; border: 0; border-bottom: 1px solid $border2; }
+#notice[tone="red"] { border-bottom-color: $red; }
+#notice[tone="purple"] { border-bottom-color: $purple; }
+#notice[tone="amber"] { border-bottom-color: $amber; }
 #notice QLabel { background: transparent; }
 #completion { background: $raised; border: 1px solid $border2; border-radius: 8px; padding: 4px; }
 #completion::item { min-height: 0; padding: 0; }

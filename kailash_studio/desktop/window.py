@@ -23,6 +23,7 @@ from kailash_studio.desktop.engine import Engine
 from kailash_studio.desktop.icons import Icons
 from kailash_studio.desktop.inspector import Inspector
 from kailash_studio.desktop.inspector_link import InspectorLink
+from kailash_studio.desktop.notice import Notice
 from kailash_studio.desktop.operations_link import OperationsLink
 from kailash_studio.desktop.panels.breakers import Breakers
 from kailash_studio.desktop.panels.dead_letters import DeadLetters
@@ -32,13 +33,15 @@ from kailash_studio.desktop.panels.palette import Palette
 from kailash_studio.desktop.panels.pools import Pools
 from kailash_studio.desktop.panels.problems import Problems
 from kailash_studio.desktop.panels.table import RowsPanel
+from kailash_studio.desktop.pins import Pins
 from kailash_studio.desktop.preview_link import PreviewLink
+from kailash_studio.desktop.rerun_link import RerunLink
 from kailash_studio.desktop.rows_link import RowsLink
 from kailash_studio.desktop.runs import Runs
 from kailash_studio.desktop.session import Session
 from kailash_studio.desktop.settings import Settings
 from kailash_studio.desktop.sql_link import SqlLink
-from kailash_studio.desktop.status import EngineNotice, RunBar, StatusLine
+from kailash_studio.desktop.status import RunBar, StatusLine
 from kailash_studio.desktop.theme import Theme
 from kailash_studio.folders import resources
 from kailash_studio.runtime.wording import duration
@@ -78,15 +81,19 @@ class MainWindow(QMainWindow):
         self.debug_link = DebugLink(
             self.engine, self.runs, self.canvas, self.breakpoints, self.debugger, self.say, self
         )
+        self.notice = Notice(theme, self.icons, "circle-alert", "red", self, can_close=False)
+        self.failure = Notice(theme, self.icons, "circle-x", "red", self)
+        self.pinned = Notice(theme, self.icons, "pin", "purple", self)
+        self.pins = Pins(self.session, self.engine, self.runs, self.pinned, self.say, self)
+        self.rerun_link = RerunLink(self.session, self.engine, self.canvas, self.runs, self.failure, self.say, self)
         self.editing = Editing(self.session, self.canvas, self.icons, theme, self)
         self.actions_by_name = make_actions(self, self.icons, self._handlers())
         self.editing.use_actions(self.actions_by_name)
         self.bar = RunBar(theme, self.icons, self.actions_by_name, self)
-        self.notice = EngineNotice(self.icons, self.actions_by_name["restart"], self)
         self.line = StatusLine(theme, self)
         self._recent_menu = QMenu("Open recent", self)
         self._lay_out()
-        self.canvas_link = CanvasLink(self.session, self.canvas, self.breakpoints, self.say, self)
+        self.canvas_link = CanvasLink(self.session, self.canvas, self.breakpoints, self.pins, self.say, self)
         self.inspector_link = InspectorLink(self.session, self.canvas, self.runs, self.inspector, self.say, self)
         self.preview_link = PreviewLink(self.session, self.canvas, self.engine, self.runs, self.inspector.preview, self)
         self.rows_link = RowsLink(self.session, self.canvas, self.runs, self.rows, self)
@@ -111,7 +118,8 @@ class MainWindow(QMainWindow):
         layout = QVBoxLayout(middle)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
-        layout.addWidget(self.notice)
+        for strip in (self.notice, self.failure, self.pinned):
+            layout.addWidget(strip)
         layout.addWidget(self.canvas, 1)
         self.setCentralWidget(middle)
         self.addToolBar(self.bar)
@@ -189,6 +197,11 @@ class MainWindow(QMainWindow):
             "run_to": self.debug_link.run_to,
             "breakpoint": self.debug_link.toggle,
             "debugger": self.show_debugger,
+            "run_failed": self.rerun_link.from_failure,
+            "run_from": self.rerun_link.from_here,
+            "run_only": self.rerun_link.only_this,
+            "run_safe": self.rerun_link.preview,
+            "pin": lambda: self.pins.toggle(canvas.selection()),
             "stop": runs.stop,
             "data": self.show_data,
             "problems": self.show_problems,
@@ -215,6 +228,7 @@ class MainWindow(QMainWindow):
         self.engine.state_changed.connect(self._engine_changed)
         self.problems.jump.connect(self.jump)
         self.debug_link.stopped.connect(self._stopped)
+        self.rerun_link.data_wanted.connect(self._show_inputs)
         self.pools.node_wanted.connect(lambda node: self.jump(f"nodes/{node}"))
         self.debugger.node_wanted.connect(lambda node: self.jump(f"nodes/{node}"))
         self.documents.recent_changed.connect(self._show_recent)
@@ -270,6 +284,10 @@ class MainWindow(QMainWindow):
             self.rows_link.show_node(chosen[0])
         self.data_tabs.setCurrentWidget(self.rows)
         self.rows.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    def _show_inputs(self, node: str) -> None:
+        self.rows_link.show_inputs(node)
+        self.data_tabs.setCurrentWidget(self.rows)
 
     def run_or_go_on(self) -> None:
         """Run the workflow; a run that is paused or stands still goes on."""
@@ -391,6 +409,9 @@ class MainWindow(QMainWindow):
         self.actions_by_name["run"].setText("Continue" if waits else "Run")
         for name in ("stop", "step", "pause", "run_to"):
             self.actions_by_name[name].setEnabled(running)
+        for name in ("run_failed", "run_from", "run_only"):
+            self.actions_by_name[name].setEnabled(run is not None and not running)
+        self.actions_by_name["run_safe"].setEnabled(not running)
         if run is None:
             self.line.show_dot("run", "text3", "")
             return
@@ -409,7 +430,7 @@ class MainWindow(QMainWindow):
         token = {"ready": "green", "starting": "amber"}.get(state, "red")
         self.line.show_dot("engine", token, f"engine {state}")
         if state == "gone":
-            self.notice.say(why)
+            self.notice.say(why, [("Restart engine", self.restart_engine)])
             self.log.append([LogLine(time.time(), "error", "", why)])
         else:
             self.notice.hide()
@@ -454,6 +475,7 @@ class MainWindow(QMainWindow):
         self.session.close()
         self.operations_link.close()
         self.preview_link.close()
+        self.rerun_link.close()
         self.runs.close()
         self.closed.set_result(None)
         self.hide()

@@ -24,6 +24,7 @@ _BORDERS = {
     "succeeded": "green",
     "cancelled": "amber",
     "stopped": "purple",
+    "stale": "amber",
 } | dict.fromkeys(("retrying", "recovered"), "amber")
 _NOTE_STEP = 8
 _TEXT_LEFT = 50.0

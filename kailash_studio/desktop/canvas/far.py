@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from kailash_studio.desktop.canvas.paper import Paper
     from kailash_studio.desktop.canvas.store import Store
 
-_WHOLE = frozenset({"failed", "running", "retrying", "recovered", "cancelled", "stopped"})
+_WHOLE = frozenset({"failed", "running", "retrying", "recovered", "cancelled", "stopped", "stale"})
 
 
 class FarPainter:

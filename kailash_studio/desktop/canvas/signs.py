@@ -23,6 +23,7 @@ STATE_TOKENS: dict[str, str] = {
     "skipped": "text3",
     "cancelled": "amber",
     "stopped": "purple",
+    "stale": "amber",
 }
 
 
@@ -68,7 +69,7 @@ def state(painter: QPainter, paper: Paper, rect: QRectF, value: State, angle: in
         return
     painter.setPen(paper.pen(token, 255, 1.4))
     painter.drawEllipse(ring)
-    if value == "queued":
+    if value in {"queued", "stale"}:
         painter.drawPolyline(QPolygonF([c + QPointF(0, -3.4), c, c + QPointF(2.4, 1.6)]))
     else:
         painter.drawLine(c + QPointF(-4, 4), c + QPointF(4, -4))

@@ -8,7 +8,17 @@ from typing import Literal
 Problem = Literal["", "warning", "error"]
 Kind = Literal["data", "fallback"]
 State = Literal[
-    "idle", "queued", "running", "retrying", "succeeded", "recovered", "failed", "skipped", "cancelled", "stopped"
+    "idle",
+    "queued",
+    "running",
+    "retrying",
+    "succeeded",
+    "recovered",
+    "failed",
+    "skipped",
+    "cancelled",
+    "stopped",
+    "stale",
 ]
 TURNING: frozenset[State] = frozenset({"running", "retrying"})
 

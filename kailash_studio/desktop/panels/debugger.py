@@ -176,8 +176,9 @@ class Debugger(QWidget):
         self.result.setText(text)
 
     def decide(self, do: str) -> None:
-        """Let the selected node go on in one of the ways."""
-        if self.chosen() and self.buttons[do].isEnabled():
+        """Let the selected node go on in one of the ways; to go on or step, its values need not have arrived yet."""
+        at_once = not self._when and do in {"go_on", "step"}
+        if self.chosen() and (at_once or self.buttons[do].isEnabled()):
             inputs, outputs = self.values.edited()
             if do == "give" or (do in {"go_on", "step"} and outputs):
                 outputs = self.values.outputs()

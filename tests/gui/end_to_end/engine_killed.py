@@ -29,7 +29,7 @@ async def work(window: MainWindow) -> object:
     await until("the window says so", window.notice.isVisible)
     told = window.notice.sentence
     await until("nothing of the engine is left", lambda: not any(alive(member) for member in family))
-    window.notice.button.click()
+    window.notice.buttons[0].click()
     await until("the engine is ready again", lambda: engine.state == "ready")
     assert not window.notice.isVisible()
     window.session.set_parameter("endless", "code", "def endless(): return 1")

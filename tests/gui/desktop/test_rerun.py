@@ -1,0 +1,227 @@
+"""Running a part again in the window, with a real engine: the failure's data, stale marks, side effects, pins."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QMessageBox, QPushButton
+from qasync import QEventLoop
+
+from kailash_studio.desktop.window import MainWindow
+from kailash_studio.runtime.debugger import Breakpoint
+
+Sit = Callable[[Callable[[], Coroutine[Any, Any, None]]], None]
+ROWS = "return [{'symbol': 'MSFT', 'price': 28}, {'symbol': 'AMZN', 'price': 'n/a'}]"
+
+
+@pytest.fixture
+def sit(loop: QEventLoop, window: MainWindow) -> Sit:
+    """Works at a window whose engine is ready."""
+
+    async def work(sitting: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        window.engine.start()
+        await until(lambda: window.engine.state == "ready")
+        await sitting()
+        await asyncio.sleep(0.05)
+
+    return lambda sitting: loop.run_until_complete(asyncio.wait_for(work(sitting), 90))
+
+
+async def until(holds: Callable[[], object]) -> None:
+    async with asyncio.timeout(30):
+        while not holds():
+            await asyncio.sleep(0.01)
+
+
+def press(button: Any) -> None:
+    QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+def draw(window: MainWindow, code: str, marks: Path | None = None) -> None:
+    """first > value > last; first leaves a mark at each call."""
+    session = window.session
+    mark = f"open({str(marks)!r}, 'a').write('x'); " if marks else ""
+    first = {"code": f"def first(): {mark}{ROWS}", "sandbox": "full" if marks else "light"}
+    names = [session.add_node("PythonCodeNode", (x, 0), given) for x, given in (
+        (0, first), (300, {"code": code}), (600, {"code": "def last(x): return x"})
+    )]  # fmt: skip
+    for name, better in zip(names, ("first", "value", "last"), strict=True):
+        assert not session.rename(name, better)
+    assert not session.connect_ports("first", "result", "value", "rows")
+    assert not session.connect_ports("value", "result", "last", "x")
+
+
+async def ran(window: MainWindow, do: Callable[[], None]) -> str:
+    """Do something that starts a run, and wait for its end; its state."""
+    before = window.runs.current.run_id if window.runs.current else ""
+    do()
+    runs = window.runs
+    await until(lambda: runs.current is not None and runs.current.run_id != before and not runs.running)
+    await until(lambda: runs.happened is not None)
+    assert runs.current is not None
+    return runs.current.state
+
+
+BROKEN = "def value(rows): return sum(float(row['price']) for row in rows)"
+MENDED = "def value(rows): return sum(float(row['price']) for row in rows if row['price'] != 'n/a')"
+
+
+def test_from_the_failure_to_its_data_in_a_click_and_to_a_mended_run_in_two_actions(
+    sit: Sit, window: MainWindow, tmp_path: Path
+) -> None:
+    marks = tmp_path / "marks"
+
+    async def sitting() -> None:
+        draw(window, BROKEN, marks)
+        assert await ran(window, window.actions_by_name["run"].trigger) == "failed"
+        assert window.failure.isVisible()
+        assert "could not convert string to float" in window.failure.sentence
+        show, again = window.failure.buttons
+        press(show)
+        assert window.canvas.selection() == ["value"]
+        await until(lambda: window.rows.texts(2) == [["MSFT", "28"], ["AMZN", "n/a"]])
+        window.session.set_parameter("value", "code", MENDED)
+        assert await ran(window, lambda: press(again)) == "succeeded"
+        assert marks.read_text() == "x", "what had finished was taken over"
+        assert not window.failure.isVisible()
+        states = window.runs.current.states if window.runs.current else {}
+        assert states["first"].get("reused") is True
+
+    sit(sitting)
+
+
+def test_a_changed_node_and_what_it_feeds_are_marked_stale_until_they_run(
+    sit: Sit, window: MainWindow, tmp_path: Path
+) -> None:
+    async def sitting() -> None:
+        draw(window, MENDED)
+        cards = window.canvas.store.cards
+        assert await ran(window, window.actions_by_name["run"].trigger) == "succeeded"
+        window.session.set_parameter("value", "code", "def value(rows): return len(rows)")
+        await until(lambda: cards["value"].state.state == "stale")
+        assert cards["value"].state.tip == "code has changed: run from here"
+        assert cards["last"].state.tip == "value, which feeds it, has changed: run from here"
+        assert cards["first"].state.state == "succeeded"
+        window.session.undo()
+        await until(lambda: cards["value"].state.state == "succeeded")
+        assert cards["last"].state.state == "succeeded"
+        window.session.redo()
+        await until(lambda: cards["value"].state.state == "stale")
+        window.canvas.select(["last"])
+        assert await ran(window, window.actions_by_name["run_from"].trigger) == "succeeded"
+        states = window.runs.current.states if window.runs.current else {}
+        assert "reused" not in states["value"], "what is stale above runs as well"
+        assert states["first"]["reused"] is True
+        assert cards["value"].state.state == "succeeded"
+
+    sit(sitting)
+
+
+def test_calls_that_count_are_asked_about_first(sit: Sit, window: MainWindow, tmp_path: Path) -> None:
+    marks = tmp_path / "marks"
+
+    async def sitting() -> None:
+        draw(window, MENDED, marks)
+        await ran(window, window.actions_by_name["run"].trigger)
+        window.canvas.select(["first"])
+        window.actions_by_name["run_only"].trigger()
+        await until(lambda: window.findChild(QMessageBox, "side_effects"))
+        box = window.findChild(QMessageBox, "side_effects")
+        assert box is not None
+        assert "first runs Python code with full access" in box.informativeText()
+        press(next(b for b in box.findChildren(QPushButton) if b.text() == "Cancel"))
+        await asyncio.sleep(0.05)
+        assert marks.read_text() == "x"
+        window.actions_by_name["run_only"].trigger()
+        await until(lambda: (found := window.findChild(QMessageBox, "side_effects")) and found.isVisible())
+        box = window.findChild(QMessageBox, "side_effects")
+        assert box is not None
+        call = next(b for b in box.findChildren(QPushButton) if b.text() == "Call them again")
+        assert await ran(window, lambda: press(call)) == "succeeded"
+        assert marks.read_text() == "xx"
+
+    sit(sitting)
+
+
+def test_a_pinned_node_is_not_called_and_the_window_says_so(sit: Sit, window: MainWindow, tmp_path: Path) -> None:
+    marks = tmp_path / "marks"
+
+    async def sitting() -> None:
+        draw(window, MENDED, marks)
+        window.canvas.select(["first"])
+        window.actions_by_name["pin"].trigger()
+        assert "Save the workflow first" in window.line.currentMessage()
+        window.session.save(tmp_path / "w.kailash.json")
+        window.actions_by_name["pin"].trigger()
+        assert "run the workflow" in window.line.currentMessage()
+        await ran(window, window.actions_by_name["run"].trigger)
+        window.actions_by_name["pin"].trigger()
+        await until(window.pinned.isVisible)
+        assert window.pinned.sentence == "first is pinned: runs from here take what it gave instead of calling."
+        assert (tmp_path / "w.kailash.pins").exists()
+        assert '"pin' not in window.session.text()
+        assert [badge.text for badge in window.canvas.store.cards["first"].view.badges] == ["pinned"]
+        assert await ran(window, window.actions_by_name["run"].trigger) == "succeeded"
+        assert marks.read_text() == "x", "it was not called again"
+        assert window.runs.current is not None
+        assert window.runs.current.states["first"]["pinned"] is True
+        assert not window.session.rename("first", "source")
+        await until(lambda: window.pinned.sentence.startswith("source is pinned"))
+        press(window.pinned.buttons[0])
+        await until(lambda: not window.pinned.isVisible())
+        assert not (tmp_path / "w.kailash.pins").exists()
+        assert window.canvas.store.cards["source"].view.badges == ()
+
+    sit(sitting)
+
+
+def test_a_safe_preview_writes_nothing_and_says_what_it_left_out(sit: Sit, window: MainWindow, tmp_path: Path) -> None:
+    async def sitting() -> None:
+        draw(window, MENDED)
+        writer = window.session.add_node("FileWriterNode", (900, 0), {"path": str(tmp_path / "out.json")})
+        assert not window.session.connect_ports("last", "result", writer, "data")
+        assert await ran(window, window.actions_by_name["run_safe"].trigger) == "succeeded"
+        assert not (tmp_path / "out.json").exists()
+        assert window.runs.current is not None
+        told = window.runs.current.states[writer]
+        assert told["state"] == "skipped"
+        assert told["reason"].startswith("a safe preview does not call it; it writes the file")
+
+    sit(sitting)
+
+
+def test_a_run_that_was_killed_at_a_breakpoint_is_offered_and_stands_there_again(
+    sit: Sit, window: MainWindow, tmp_path: Path
+) -> None:
+    async def sitting() -> None:
+        draw(window, MENDED)
+        window.session.save(tmp_path / "w.kailash.json")
+        window.breakpoints.add(Breakpoint("value", "before"))
+        window.actions_by_name["run"].trigger()
+        await until(lambda: "value" in window.runs.stopped())
+        interrupted = window.runs.current
+        assert interrupted is not None
+        await asyncio.sleep(0.3)  # the journal is some milliseconds behind
+        os.kill(window.engine.pid, signal.SIGKILL)
+        await until(window.notice.isVisible)
+        window.breakpoints.remove(0)
+        press(window.notice.buttons[0])
+        await until(window.failure.isVisible)
+        sentence = f"Run {interrupted.run_id} of this workflow was interrupted, standing before value."
+        assert window.failure.sentence == sentence
+        press(window.failure.buttons[0])
+        await until(lambda: "value" in window.runs.stopped())
+        window.actions_by_name["run"].trigger()
+        await until(lambda: not window.runs.running)
+        assert window.runs.current is not None
+        assert window.runs.current.state == "succeeded"
+
+    sit(sitting)
