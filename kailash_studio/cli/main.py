@@ -18,6 +18,7 @@ from kailash_studio.errors import DocumentError, ParameterError, StudioError, Un
 # name: (module, one line of help); the module is imported when the command is used
 COMMANDS = {
     "run": ("kailash_studio.cli.run", "run a workflow file to its end"),
+    "serve": ("kailash_studio.cli.serve", "keep an engine that windows attach to, and that goes on without them"),
     "runs": ("kailash_studio.cli.runs", "list the runs of the journal, or show one"),
     "resume": ("kailash_studio.cli.resume", "go on with a run that failed or was killed, keeping what was done"),
     "dlq": ("kailash_studio.cli.dlq", "list, show, replay or discard dead letters"),

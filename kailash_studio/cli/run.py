@@ -18,6 +18,7 @@ from kailash_studio.cli.output import EventLines, check_can_hold, json_text, pri
 from kailash_studio.cli.progress import Progress
 from kailash_studio.errors import ParameterError, StudioError, describe
 from kailash_studio.runtime.async_local import AsyncLocalRuntime, new_run_id
+from kailash_studio.runtime.debugger import Breakpoint
 from kailash_studio.runtime.events import Event
 from kailash_studio.runtime.journal.journal import Journal
 from kailash_studio.runtime.outcome import Outcome
@@ -50,6 +51,17 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="degraded: exit 5 when a fallback had to stand in; dead-letters: exit 6 when work was given up; "
         "both with a comma between",
     )
+    parser.add_argument(
+        "--debug", action="store_true", help="let a window on this machine attach to the run, to look on or to debug it"
+    )
+    parser.add_argument(
+        "--break",
+        action="append",
+        default=[],
+        dest="breakpoints",
+        metavar="NODE",
+        help="with --debug: stand still before this node until a window lets it go on; may be repeated",
+    )
     parser.add_argument("--trust", action="store_true", help="approve a file that was made elsewhere, and run it")
 
 
@@ -61,6 +73,7 @@ def execute(chosen: argparse.Namespace) -> int:
     if chosen.output:
         check_can_hold(chosen.output, "The results")
     workflow = read_file(chosen.file).workflow
+    _check_breakpoints(chosen.breakpoints, workflow, debug=chosen.debug)
     registry = installed_node_types()
     trust.require(workflow, registry, chosen.file, approve=chosen.trust, ask=_ask if _is_terminal() else None)
     values = given_values(chosen.parameters, chosen.parameter, workflow)
@@ -79,7 +92,11 @@ def execute(chosen: argparse.Namespace) -> int:
         runtime = AsyncLocalRuntime(
             registry=registry, on_events=sink, folder=chosen.file.resolve().parent, journal=journal
         )
-        outcome, run_id = asyncio.run(run_until_told(runtime, workflow, values))
+        if chosen.debug:
+            points = [Breakpoint(node) for node in chosen.breakpoints]
+            outcome, run_id = asyncio.run(_debugged(runtime, journal, workflow, values, points))
+        else:
+            outcome, run_id = asyncio.run(run_until_told(runtime, workflow, values))
         journal.tidy()
     report = report_of(outcome, run_id)
     if chosen.json:
@@ -89,6 +106,43 @@ def execute(chosen: argparse.Namespace) -> int:
     if lines is not None and lines.problem:
         raise StudioError(lines.problem)
     return exit_status(outcome, strict)
+
+
+def _check_breakpoints(nodes: Sequence[str], workflow: Workflow, *, debug: bool) -> None:
+    if nodes and not debug:
+        raise ParameterError("--break needs --debug: without it nobody could let the run go on.")
+    for node in nodes:
+        workflow.node(node)
+
+
+async def _debugged(
+    runtime: AsyncLocalRuntime,
+    journal: Journal,
+    workflow: Workflow,
+    values: Mapping[str, Any],
+    breakpoints: Sequence[Breakpoint],
+) -> tuple[Outcome, str]:
+    """Run, with a door for windows."""
+    from kailash_studio.runtime.host import Host
+    from kailash_studio.runtime.server import Server
+
+    run_id = new_run_id()
+    server = Server(run_id, workflow.name)
+    async with runtime:
+        host = Host(server.send, journal=journal, runtime=runtime)
+        server.speak_for(host.handle, host.shown)
+        updates, debugger = host.follow(run_id, workflow.to_json(), runtime.folder or Path.cwd())
+        debugger.set_breakpoints(breakpoints)
+        async with server:
+            print(f"Run {run_id}: attach with Run > Attach to a run in the window.", file=sys.stderr)
+            try:
+                further = {"sink": updates.take, "debugger": debugger}
+                outcome, _ = await run_until_told(runtime, workflow, values, run_id=run_id, **further)
+                host.keep(run_id, outcome)
+            finally:
+                host.forget_run(run_id)
+                await host.aclose()
+    return outcome, run_id
 
 
 def _write_results(path: Path, results: Mapping[str, Any]) -> None:
@@ -110,7 +164,7 @@ async def run_until_told(
     runtime: AsyncLocalRuntime, workflow: Workflow, values: Mapping[str, Any], **further: Any
 ) -> tuple[Outcome, str]:
     """Run, with Ctrl+C and a request to end turned into a cancellation; ``further`` goes to the runtime's ``run``."""
-    run_id = new_run_id()
+    run_id = further.pop("run_id", "") or new_run_id()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         # Windows' loop has no signal handlers: KeyboardInterrupt then cancels the main task

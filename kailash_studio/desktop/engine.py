@@ -1,82 +1,97 @@
-"""The window's side of the engine process: starts it, asks it, hears from it, and notices when it is gone."""
+"""The window's side of an engine: starts it or attaches to one, asks it, hears from it, and notices when it is gone."""
 
 from __future__ import annotations
 
 import asyncio
-import sys
 from typing import Any, Literal
 
-from PySide6.QtCore import QObject, QProcess, QProcessEnvironment, Signal
+from PySide6.QtCore import QObject, Signal
 
+from kailash_studio.desktop.transport import ProcessTransport, SocketTransport, Transport
 from kailash_studio.errors import EngineError
 from kailash_studio.runtime import protocol
+from kailash_studio.runtime.server import Address
 
 EngineState = Literal["starting", "ready", "gone"]
 
 
 class Engine(QObject):
-    """The engine process of one window.
+    """The engine that one window speaks with: a process of its own, or another one that it is attached to.
+
+    Attributes:
+        state: Whether it can be asked.
+        attached: Where it is attached to; None while it has a process of its own.
+        may_control: Whether runs may be started, stopped and debugged on it.
 
     Signals:
         state_changed: "starting", "ready" or "gone", and a sentence that says why.
         updated: An update object of the protocol.
         replayed: How a replay of dead letters goes.
+        let_in: An attached process shows its runs; see ``runtime.server``.
     """
 
     state_changed = Signal(str, str)
     updated = Signal(dict)
     replayed = Signal(dict)
+    let_in = Signal(list)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.state: EngineState = "gone"
-        self._process: QProcess | None = None
+        self.attached: Address | None = None
+        self.may_control = True
+        self._transport: Transport | None = None
         self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._number = 0
         self._ending = False
 
     @property
     def pid(self) -> int:
-        """The process id, or 0."""
-        return int(self._process.processId()) if self._process is not None else 0
+        """The process id of an own process, or 0."""
+        return self._transport.pid if isinstance(self._transport, ProcessTransport) else 0
 
     def start(self) -> None:
-        """Start the process; does nothing while one runs."""
-        if self._process is not None:
-            return
+        """Start a process; does nothing while there is one, or an attachment."""
+        if self._transport is None:
+            self.attached, self.may_control = None, True
+            self._take(ProcessTransport(self), "The engine is starting.")
+            self._send("hello", {})
+
+    def attach(self, address: Address, *, control: bool) -> None:
+        """Leave the engine there is, and speak with another process; ``let_in`` tells what it shows."""
+        self.stop()
+        self.attached, self.may_control = address, control
+        self._take(SocketTransport(address.port, self), f"Attaching to {address.name}.")
+        self._send("attach", {"token": address.token, "version": protocol.VERSION, "control": control})
+
+    def detach(self) -> None:
+        """Leave another process, which goes on, and start an own one."""
+        if self.attached is not None:
+            self.stop()
+            self.start()
+
+    def _take(self, transport: Transport, why: str) -> None:
         self._ending = False
-        process = QProcess(self)
-        environment = QProcessEnvironment.systemEnvironment()
-        environment.insert("PYTHONUNBUFFERED", "1")
-        process.setProcessEnvironment(environment)
-        process.setProgram(sys.executable)
-        process.setArguments(["-m", "kailash_studio.runtime.host"])
-        process.readyReadStandardOutput.connect(self._read)
-        process.readyReadStandardError.connect(self._read_errors)
-        process.finished.connect(self._finished)
-        process.errorOccurred.connect(self._failed_to_start)
-        self._process = process
-        self._set_state("starting", "The engine is starting.")
-        process.start()
-        self._send("hello", {})
+        self._transport = transport
+        transport.arrived.connect(self._read)
+        transport.ended.connect(self._ended)
+        self._set_state("starting", why)
 
     def stop(self) -> None:
-        """End the process in order and wait for it, a few seconds at most; for the time when the window closes."""
-        process = self._process
-        if process is None:
-            return
-        self._ending = True
-        process.closeWriteChannel()
-        if not process.waitForFinished(3000):
-            self.kill()
+        """End an own process in order and wait for it, a few seconds at most; let go of another one."""
+        transport = self._transport
+        if transport is not None:
+            self._ending = True
+            transport.stop()
+            self._gone("The engine is ending.")
 
     def kill(self) -> None:
-        """End the process at once, whatever it is doing; its workers end with it."""
-        process = self._process
-        if process is not None:
+        """End an own process at once, whatever it is doing; its workers end with it."""
+        transport = self._transport
+        if transport is not None:
             self._ending = True
-            process.kill()
-            process.waitForFinished(2000)
+            transport.kill()
+            self._gone("The engine is ending.")
 
     async def request(self, do: str, **words: Any) -> dict[str, Any]:
         """Ask the engine.
@@ -84,7 +99,7 @@ class Engine(QObject):
         Raises:
             EngineError: It is gone, or answers with an error; the code of that error is kept.
         """
-        if self._process is None:
+        if self._transport is None:
             raise EngineError("The engine is not running: restart it with Run > Restart engine.")
         future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._waiting[self._send(do, words)] = future
@@ -92,31 +107,33 @@ class Engine(QObject):
 
     def tell(self, do: str, **words: Any) -> None:
         """Tell the engine something whose answer nobody waits for; one that is gone hears nothing."""
-        if self._process is not None:
+        if self._transport is not None:
             self._send(do, words)
 
     def _send(self, do: str, words: dict[str, Any]) -> int:
-        assert self._process is not None  # callers look first
+        assert self._transport is not None  # callers look first
         self._number += 1
-        self._process.write(protocol.encode({"id": self._number, "do": do, **words}))
+        self._transport.write(protocol.encode({"id": self._number, "do": do, **words}))
         return self._number
 
-    def _read(self) -> None:
-        process = self._process
-        while process is not None and process.canReadLine():
-            message = protocol.decode(bytes(process.readLine().data()))
-            if "update" in message:
-                self.updated.emit(message["update"])
-            elif "replay" in message:
-                self.replayed.emit(message["replay"])
-            else:
-                self._answered(message)
+    def _read(self, line: bytes) -> None:
+        message = protocol.decode(line)
+        if "update" in message:
+            self.updated.emit(message["update"])
+        elif "replay" in message:
+            self.replayed.emit(message["replay"])
+        else:
+            self._answered(message)
 
     def _answered(self, message: dict[str, Any]) -> None:
         future = self._waiting.pop(message.get("id", -1), None)
         if future is None:
             if self.state == "starting" and "ok" in message:
                 self._set_state("ready", "The engine is ready.")
+                if self.attached is not None:
+                    self.let_in.emit(message["ok"]["runs"])
+            elif self.state == "starting":
+                self._ended(message["error"]["sentence"])
         elif not future.done():
             if "ok" in message:
                 future.set_result(message["ok"])
@@ -125,26 +142,14 @@ class Engine(QObject):
                 error.code = message["error"]["code"]
                 future.set_exception(error)
 
-    def _read_errors(self) -> None:
-        if self._process is not None:
-            sys.stderr.write(bytes(self._process.readAllStandardError().data()).decode("utf-8", "replace"))
-
-    def _failed_to_start(self, error: QProcess.ProcessError) -> None:
-        if error == QProcess.ProcessError.FailedToStart:
-            self._gone(f"The engine cannot be started: {self._process.errorString() if self._process else error}.")
-
-    def _finished(self, status: int, how: QProcess.ExitStatus) -> None:
-        self._read()
-        if how == QProcess.ExitStatus.CrashExit:
-            why = "The engine was killed or crashed. Your workflow is untouched; restart the engine to run it again."
-        else:
-            why = f"The engine ended with status {status}. Your workflow is untouched; restart the engine to run it."
-        self._gone(why)
+    def _ended(self, why: str) -> None:
+        if self._transport is not None and not self._ending:
+            self._gone(why)
 
     def _gone(self, why: str) -> None:
-        process, self._process = self._process, None
-        if process is not None:
-            process.deleteLater()  # not at once: this may be called from one of its own signals
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            transport.deleteLater()  # not at once: this may be called from one of its own signals
         waiting, self._waiting = self._waiting, {}
         for future in waiting.values():
             if not future.done():

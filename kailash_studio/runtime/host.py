@@ -11,7 +11,8 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,11 @@ from kailash_studio.errors import EngineError, StudioError, describe
 from kailash_studio.runtime import protocol
 from kailash_studio.runtime.async_local import AsyncLocalRuntime, new_run_id
 from kailash_studio.runtime.database_requests import DatabaseRequests
-from kailash_studio.runtime.debug_requests import DebugRequests
+from kailash_studio.runtime.debug_requests import DebugRequests, read_breakpoints
 from kailash_studio.runtime.debugger import Debugger
 from kailash_studio.runtime.journal.journal import Journal
 from kailash_studio.runtime.operations import Operations
+from kailash_studio.runtime.outcome import Outcome
 from kailash_studio.runtime.plan import InvalidWorkflowError
 from kailash_studio.runtime.preview import preview_page
 from kailash_studio.runtime.rerun_requests import RerunRequests
@@ -39,13 +41,30 @@ from kailash_studio.workflow.workflow import Workflow
 KEPT_RUNS = 4
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A run that is under way, as somebody is shown it who comes to it."""
+
+    text: str
+    folder: str
+    updates: Updates
+
+
 class Host:
     """Answers requests; one runtime, kept warm, and the values of the last runs."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, *, journal: Journal | None = None, runtime: AsyncLocalRuntime | None = None) -> None:
+        """Prepare.
+
+        Args:
+            send: Sends what is no answer to whoever listens.
+            journal: Where runs are kept; by default the user's.
+            runtime: Runs them; by default one of its own.
+        """
         self._send = send
-        self._journal = Journal()
-        self._runtime = AsyncLocalRuntime(journal=self._journal)
+        self._journal = journal or Journal()
+        self._runtime = runtime or AsyncLocalRuntime(journal=self._journal)
+        self._shown: dict[str, Shown] = {}
         self._results: dict[str, Mapping[str, Outputs]] = {}
         self._redactors: dict[str, Redactor] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -80,13 +99,41 @@ class Host:
                 line = await requests.get()
                 if line is None:
                     break
-                self._handle(line)
+                self.handle(line, self._send)
             for task in self._tasks.values():
                 task.cancel()
             await asyncio.gather(*self._tasks.values(), return_exceptions=True)
-            self._tables.close()
-            await self._sql.aclose()
+            await self.aclose()
         self._journal.close()
+
+    async def aclose(self) -> None:
+        """Let go of what was opened to answer."""
+        self._tables.close()
+        await self._sql.aclose()
+
+    def follow(self, run_id: str, text: str, folder: Path) -> tuple[Updates, Debugger]:
+        """Have a run looked at and debugged that somebody else starts; ``forget_run`` when it is over."""
+        updates = Updates(run_id, self._send)
+        self._shown[run_id] = Shown(text, str(folder), updates)
+        return updates, self._debugging.begin(run_id, None)
+
+    def keep(self, run_id: str, outcome: Outcome) -> None:
+        """Keep the values of a run that has ended, for those who look at it."""
+        self._results[run_id], self._redactors[run_id] = outcome.results, outcome.redactor
+
+    def shown(self) -> list[Answer]:
+        """The runs that are under way, for somebody who comes to them now."""
+        return [
+            {
+                "run_id": run_id,
+                "workflow": shown.text,
+                "folder": shown.folder,
+                "states": shown.updates.states,
+                "log": list(shown.updates.lines),
+                "paused": shown.updates.paused,
+            }
+            for run_id, shown in self._shown.items()
+        ]
 
     async def _tidy(self) -> None:
         try:
@@ -96,31 +143,30 @@ class Host:
         finally:
             self._tasks.pop("tidy", None)
 
-    def _handle(self, line: bytes) -> None:
+    def handle(self, line: bytes, reply: Send, may: Collection[str] | None = None) -> None:
+        """Answer a request.
+
+        Args:
+            line: The request.
+            reply: Takes the answer.
+            may: The requests that this asker may make; None: all.
+        """
         number: Any = None
         try:
             request = protocol.decode(line)
             number = request.get("id")
+            if may is not None and request.get("do") not in may:
+                raise EngineError(
+                    f"{request.get('do')!r} is not for this window: it is attached to look on, or to debug."
+                )
             answer = self._answer(request)
         except Exception as error:  # noqa: BLE001 - a request that trips over a bug must not end the engine
-            self._refuse(number, error)
+            _refuse(number, error, reply)
         else:
             if isinstance(answer, asyncio.Future):
-                answer.add_done_callback(lambda done: self._answer_later(number, done))
+                answer.add_done_callback(lambda done: _answer_later(number, done, reply))
             else:
-                self._send({"id": number, "ok": answer})
-
-    def _answer_later(self, number: Any, done: asyncio.Future[Answer]) -> None:
-        error = EngineError("The engine is ending.") if done.cancelled() else done.exception()
-        if error is not None:
-            self._refuse(number, error)
-        else:
-            self._send({"id": number, "ok": done.result()})
-
-    def _refuse(self, number: Any, error: BaseException) -> None:
-        if not isinstance(error, StudioError):
-            error = EngineError(f"The engine could not answer a request: {type(error).__name__}: {error}.")
-        self._send({"id": number, "error": _error(error)})
+                reply({"id": number, "ok": answer})
 
     def _answer(self, request: Mapping[str, Any]) -> Answer | asyncio.Future[Answer]:
         what = request.get("do")
@@ -149,8 +195,8 @@ class Host:
         run_id = new_run_id()
         workflow = read(request["workflow"]).workflow
         folder = Path(request["folder"])
-        updates = Updates(run_id, self._send)
-        debugger = self._debugging.begin(run_id, request.get("breakpoints"))
+        updates, debugger = self.follow(run_id, request["workflow"], folder)
+        debugger.set_breakpoints(read_breakpoints(request.get("breakpoints") or []))
         task = asyncio.create_task(self._run(run_id, request, workflow, folder, updates, debugger))
         self._tasks[run_id] = task
         return {"run_id": run_id}
@@ -182,7 +228,7 @@ class Host:
                 before=taken.before,
                 debugger=debugger,
             )
-            self._results[run_id], self._redactors[run_id] = outcome.results, outcome.redactor
+            self.keep(run_id, outcome)
             self._send(_kept(run_id, letters=bool(outcome.letters)))
             while len(self._results) > KEPT_RUNS:
                 oldest = next(iter(self._results))
@@ -195,8 +241,13 @@ class Host:
             log = [_line(describe(error))]
             self._send({"update": {"run_id": run_id, "states": {}, "log": log, "run": details}})
         finally:
-            self._debugging.end(run_id)
+            self.forget_run(run_id)
             self._tasks.pop(run_id, None)
+
+    def forget_run(self, run_id: str) -> None:
+        """A run is over; its values are kept for a while."""
+        self._debugging.end(run_id)
+        self._shown.pop(run_id, None)
 
     def _preview(self, request: Mapping[str, Any]) -> asyncio.Future[Answer]:
         """What a node would give, from what a run gave to the nodes above it; see ``runtime.preview``."""
@@ -223,6 +274,8 @@ class Host:
 
     def _value(self, run_id: str, node: str, output: str) -> Any:
         outputs = self._outputs(run_id, node)
+        if outputs is None:
+            outputs = self._journal.finished(run_id, node=node).get(node)  # of a run in another process, or long ago
         if outputs is None or output not in outputs:
             raise EngineError(f"{node}.{output} has no value in run {run_id}: run the workflow again.")
         return outputs[output]
@@ -234,6 +287,20 @@ class Host:
 
     def _redactor(self, run_id: str) -> Redactor:
         return self._redactors.get(run_id) or self._runtime.redactor(run_id)
+
+
+def _answer_later(number: Any, done: asyncio.Future[Answer], reply: Send) -> None:
+    error = EngineError("The engine is ending.") if done.cancelled() else done.exception()
+    if error is not None:
+        _refuse(number, error, reply)
+    else:
+        reply({"id": number, "ok": done.result()})
+
+
+def _refuse(number: Any, error: BaseException, reply: Send) -> None:
+    if not isinstance(error, StudioError):
+        error = EngineError(f"The engine could not answer a request: {type(error).__name__}: {error}.")
+    reply({"id": number, "error": _error(error)})
 
 
 def _kept(run_id: str, *, letters: bool) -> dict[str, Any]:

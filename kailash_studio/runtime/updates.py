@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,6 +15,8 @@ from kailash_studio.runtime.wording import around, counts, duration, own_error, 
 
 Answer = dict[str, Any]
 Send = Callable[[Answer], None]
+
+_LINES = 500  # of the log, for those who come later
 
 
 class Updates:
@@ -28,6 +31,9 @@ class Updates:
         self._run: dict[str, Any] | None = None
         self._breakers = False
         self._paused: str | None = None  # told once when it changed: why, or that it goes on
+        self.states: dict[str, dict[str, Any]] = {}  # the newest of each node, for those who come later
+        self.lines: deque[list[Any]] = deque(maxlen=_LINES)
+        self.paused = ""
         self._last = 0.0
         self._handle: asyncio.TimerHandle | None = None
 
@@ -84,7 +90,10 @@ class Updates:
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
-        if self._states or self._log or self._run:
+        if self._states or self._log or self._run or self._paused is not None:
+            self.states |= self._states
+            self.lines.extend(self._log)
+            self.paused = self._paused if self._paused is not None else self.paused
             self._last = time.monotonic()
             message = {"run_id": self._run_id, "states": self._states, "log": self._log, "run": self._run}
             more: Answer = {"breakers": True} if self._breakers else {}
