@@ -9,8 +9,10 @@ import os
 import signal
 import sys
 
+from kailash_studio.errors import ParameterError
 from kailash_studio.runtime.host import Host
 from kailash_studio.runtime.server import Server
+from kailash_studio.workflow.workflow import NODE_ID
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +22,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(chosen: argparse.Namespace) -> int:
     """Serve until it is told to end; runs that are under way are cancelled then."""
-    asyncio.run(_serve(chosen.name or f"server-{os.getpid()}"))
+    name = chosen.name or f"server-{os.getpid()}"
+    if not NODE_ID.match(name):
+        raise ParameterError(f"{name!r} is no name: write it with letters, digits, _ and -.")
+    asyncio.run(_serve(name))
     return 0
 
 

@@ -100,6 +100,10 @@ ACTIONS = (
     ),
     ActionDeclaration("breakers", "Run", "Show breakers", "zap", (), "Show the circuit breakers."),
     ActionDeclaration(
+        "attach", "Run", "Attach to a run…", "link", (), "Look on, or debug, a run of another process here.", True
+    ),
+    ActionDeclaration("detach", "Run", "Detach", "unlink", (), "Let go of the other process; it goes on."),
+    ActionDeclaration(
         "restart", "Run", "Restart engine", "rotate-cw", (), "End the engine process and start anew.", True
     ),
     ActionDeclaration("reference", "Help", "Node reference", "book-text", ("F1",), "Help on the selected node's type."),

@@ -127,6 +127,15 @@ class Runs(QObject):
             return
         self._spawn(self._start(further))
 
+    def adopt(self, shown: dict[str, Any]) -> None:
+        """Follow a run of another process: what is known of it, as ``runtime.server`` shows it."""
+        workflow = self._session.workflow
+        self.current = RunView(shown["run_id"], {}, document=_as_it_is(workflow))
+        queued = {node_id: NodeState("queued") for node_id in workflow.nodes if node_id not in shown["states"]}
+        self._canvas.set_states(queued)
+        news = {"states": shown["states"], "log": shown["log"], "run": None, "paused": shown["paused"]}
+        self._update({"run_id": shown["run_id"], **news})
+
     def stop(self) -> None:
         """Stop the run that is under way."""
         if self.current is not None and self.current.state == "running":
@@ -209,13 +218,7 @@ class Runs(QObject):
         self._canvas.clear_run()
         self._canvas.set_states({node_id: NodeState("queued") for node_id in self._session.workflow.nodes})
         self.changed.emit()
-        workflow = self._session.workflow
-        document = replace(  # entries are never changed in place
-            workflow,
-            nodes=dict(workflow.nodes),
-            connections=dict(workflow.connections),
-            parameters=dict(workflow.parameters),
-        )
+        document = _as_it_is(self._session.workflow)
         try:
             answer = await self._engine.request(
                 "run",
@@ -301,6 +304,12 @@ class Runs(QObject):
     def _state_of(self, node_id: str) -> str:
         state = self.current.states.get(node_id) if self.current is not None else None
         return state["state"] if state is not None else ""
+
+
+def _as_it_is(workflow: Workflow) -> Workflow:
+    """A workflow that later edits do not change; entries are never changed in place."""
+    nodes, connections, parameters = dict(workflow.nodes), dict(workflow.connections), dict(workflow.parameters)
+    return replace(workflow, nodes=nodes, connections=connections, parameters=parameters)
 
 
 def node_state(state: dict[str, Any]) -> NodeState:

@@ -73,6 +73,15 @@ class Session(QObject):
         result = read_file(path)
         self._open(result.workflow, path.resolve(), result.findings)
 
+    def open_text(self, text: str) -> None:
+        """Open the document of a run of another process; it has no file here.
+
+        Raises:
+            DocumentError: It cannot be read.
+        """
+        result = read(text, name="The run's document")
+        self._open(result.workflow, None, result.findings)
+
     def recover(self, leftover: Leftover) -> None:
         """Open what an earlier window left unsaved; it stays unsaved until it is saved.
 

@@ -131,6 +131,7 @@ QSplitter::handle { background: $border; }
 #notice { background: $raised; border: 0; border-bottom: 1px solid $border2; }
 #notice[tone="red"] { border-bottom-color: $red; }
 #notice[tone="purple"] { border-bottom-color: $purple; }
+#notice[tone="accent"] { border-bottom-color: $accent; }
 #notice[tone="amber"] { border-bottom-color: $amber; }
 #notice QLabel { background: transparent; }
 #completion { background: $raised; border: 1px solid $border2; border-radius: 8px; padding: 4px; }

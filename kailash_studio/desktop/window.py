@@ -12,6 +12,7 @@ from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QApplication, QDockWidget, QMainWindow, QMenu, QSplitter, QTabWidget, QVBoxLayout, QWidget
 
 from kailash_studio.desktop.actions import make_actions
+from kailash_studio.desktop.attach_link import AttachLink
 from kailash_studio.desktop.breakpoints import Breakpoints
 from kailash_studio.desktop.canvas import Canvas
 from kailash_studio.desktop.canvas_link import CanvasLink
@@ -84,6 +85,10 @@ class MainWindow(QMainWindow):
         self.notice = Notice(theme, self.icons, "circle-alert", "red", self, can_close=False)
         self.failure = Notice(theme, self.icons, "circle-x", "red", self)
         self.pinned = Notice(theme, self.icons, "pin", "purple", self)
+        self.attachment = Notice(theme, self.icons, "link", "accent", self, can_close=False)
+        self.attach_link = AttachLink(
+            self.session, self.engine, self.runs, self.documents, self.attachment, self.icons, self.say, self
+        )
         self.pins = Pins(self.session, self.engine, self.runs, self.pinned, self.say, self)
         self.rerun_link = RerunLink(self.session, self.engine, self.canvas, self.runs, self.failure, self.say, self)
         self.editing = Editing(self.session, self.canvas, self.icons, theme, self)
@@ -118,7 +123,7 @@ class MainWindow(QMainWindow):
         layout = QVBoxLayout(middle)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
-        for strip in (self.notice, self.failure, self.pinned):
+        for strip in (self.notice, self.attachment, self.failure, self.pinned):
             layout.addWidget(strip)
         layout.addWidget(self.canvas, 1)
         self.setCentralWidget(middle)
@@ -209,6 +214,8 @@ class MainWindow(QMainWindow):
             "breakers": lambda: self._show_report(self.breakers),
             "pools": self.show_pools,
             "connections": self.show_connections,
+            "attach": self.attach_link.choose,
+            "detach": self.attach_link.detach,
             "restart": self.restart_engine,
             "reference": self.inspector.show_help,
             "about": editing.about,
@@ -428,8 +435,14 @@ class MainWindow(QMainWindow):
 
     def _engine_changed(self, state: str, why: str) -> None:
         token = {"ready": "green", "starting": "amber"}.get(state, "red")
-        self.line.show_dot("engine", token, f"engine {state}")
-        if state == "gone":
+        attached = self.engine.attached
+        self.actions_by_name["detach"].setEnabled(attached is not None)
+        self.actions_by_name["restart"].setEnabled(attached is None)
+        where = f"attached to {attached.name}" if attached is not None and state == "ready" else f"engine {state}"
+        self.line.show_dot("engine", token, where)
+        if state == "gone" and attached is not None:
+            self.log.append([LogLine(time.time(), "info", "", why)])
+        elif state == "gone":
             self.notice.say(why, [("Restart engine", self.restart_engine)])
             self.log.append([LogLine(time.time(), "error", "", why)])
         else:
