@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,8 @@ from kailash_studio.desktop.notice import Notice
 from kailash_studio.desktop.runs import Runs
 from kailash_studio.desktop.session import Session
 from kailash_studio.runtime.server import Address, addresses
+from kailash_studio.workflow.graph import missing_places
+from kailash_studio.workflow.reader import ReadResult, read
 
 _FREE_WINDOW = "The window has an engine of its own again."
 
@@ -30,12 +33,18 @@ class AttachLink(QObject):
         documents: Documents,
         notice: Notice,
         icons: Icons,
+        drawn: Any,
         say: Callable[[str], None],
         window: Any,
     ) -> None:
         super().__init__(window)
         self._session, self._engine, self._runs, self._documents = session, engine, runs, documents
         self._notice, self._icons, self._say, self._window = notice, icons, say, window
+        self._shown: dict[str, Any] | None = None  # being drawn
+        self._held: list[dict[str, Any]] = []  # what it told while it was being drawn
+        self._tasks: set[asyncio.Task[None]] = set()
+        engine.updated.connect(self._hold)
+        drawn.connect(self._drawn)
         engine.let_in.connect(self._let_in)
         engine.state_changed.connect(self._engine_changed)
 
@@ -73,12 +82,38 @@ class AttachLink(QObject):
             f"Attached to {address.name}, {word}: it goes on without this window.", [("Detach", self.detach)]
         )
         if shown:
-            self._session.open_text(shown[-1]["workflow"])
-            self._runs.adopt(shown[-1])
+            self._shown = shown[-1]
+            task = asyncio.ensure_future(self._show(shown[-1]))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _show(self, run: dict[str, Any]) -> None:
+        """Open the run's document and follow the run; what happens meanwhile is in what it tells then."""
+        found = await asyncio.to_thread(_read, run["workflow"])
+        if self._shown is run:
+            self._session.show(found)
+
+    def _hold(self, update: dict[str, Any]) -> None:
+        if self._shown is not None:
+            self._held.append(update)
+
+    def _drawn(self) -> None:
+        if self._shown is not None:
+            run, self._shown = self._shown, None
+            held, self._held = self._held, []
+            self._runs.adopt(run, held)
 
     def _engine_changed(self, state: str, why: str) -> None:
         if state == "gone" and self._engine.attached is not None:
             self._say(f"{why} {_FREE_WINDOW}")
             self._engine.start()
         elif state == "starting" and self._engine.attached is None:
+            self._shown = None
+            self._held.clear()
             self._notice.hide()
+
+
+def _read(text: str) -> ReadResult:
+    found = read(text, name="The run's document")
+    found.workflow.positions.update(missing_places(found.workflow))
+    return found

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from typing import Any
+from collections.abc import Callable, Collection, Iterator
+from typing import Any, TypeVar
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, QTimer, Signal
 
 from kailash_studio.desktop.breakpoints import Breakpoints
 from kailash_studio.desktop.canvas import Canvas
@@ -18,12 +18,22 @@ from kailash_studio.workflow.fallback import fallback_of, stands_in_for
 from kailash_studio.workflow.workflow import Connection
 
 Say = Callable[[str], None]
+T = TypeVar("T")
+_LARGE, _SLICE = 1500, 150  # nodes; a slice takes some 30 ms
 _PINNED = Badge("pinned", "pin", "purple")
 _FALLBACK = "fallback of "  # before a node's id: the key of the connection to its fallback
 
 
 class CanvasLink(QObject):
-    """Draws the session's workflow on the canvas and turns the canvas' gestures into edits."""
+    """Draws the session's workflow on the canvas and turns the canvas' gestures into edits.
+
+    A large workflow is drawn in slices, so that the window goes on meanwhile.
+
+    Signals:
+        drawn: All of a workflow that was opened is on the canvas.
+    """
+
+    drawn = Signal()
 
     def __init__(
         self, session: Session, canvas: Canvas, breakpoints: Breakpoints, pins: Pins, say: Say, parent: QObject
@@ -46,6 +56,10 @@ class CanvasLink(QObject):
         self._marks: dict[str, str] = {}
         breakpoints.changed.connect(self._mark_breakpoints)
         self._problems: dict[str, tuple[str, str]] = {}
+        self._slices: Iterator[None] = iter(())
+        self._drawing = QTimer(self)
+        self._drawing.setInterval(0)
+        self._drawing.timeout.connect(self._draw_slice)
         session.opened.connect(self._draw_all)
         session.changed.connect(self._follow)
         session.findings_changed.connect(self._mark_problems)
@@ -82,16 +96,48 @@ class CanvasLink(QObject):
 
     # ------------------------------------------------------------------ drawing
     def _draw_all(self) -> None:
-        workflow = self._session.workflow
         self._problems = self._worst_problems()
-        nodes = [self._node(node_id) for node_id in workflow.nodes]
-        connections = [_connection(c) for c in workflow.connections.values() if self._can_be_drawn(c)]
-        connections += [self._fallback(node_id, fallback) for node_id, fallback in self._fallbacks()]
-        self._canvas.set_graph(nodes, connections)
+        self._canvas.clear()
+        self._slices = self._draw_in_slices()
+        if len(self._session.workflow.nodes) > _LARGE:
+            self._drawing.start()
+        else:
+            self.finish_drawing()
+
+    def finish_drawing(self) -> None:
+        """Draw what is left of a large workflow, now."""
+        while self._draw_slice():
+            pass
+
+    def close(self) -> None:
+        """The window closes: nothing more is drawn."""
+        self._drawing.stop()
+        self._slices = iter(())
+
+    def _draw_slice(self) -> bool:
+        if next(self._slices, self) is self:
+            self._drawing.stop()
+            return False
+        return True
+
+    def _draw_in_slices(self) -> Iterator[None]:
+        workflow = self._session.workflow
+        connected: dict[str, set[str]] = {}
+        for connection in workflow.connections.values():
+            connected.setdefault(connection.target, set()).add(connection.input)
+        for chunk in _chunks(list(workflow.nodes)):
+            self._canvas.put_many([self._node(node_id, connected.get(node_id, set())) for node_id in chunk], ())
+            yield
+        for some in _chunks(list(workflow.connections.values())):
+            self._canvas.put_many((), [_connection(c) for c in some if self._can_be_drawn(c)])
+            yield
+        self._canvas.put_many((), [self._fallback(node_id, fallback) for node_id, fallback in self._fallbacks()])
         self._canvas.fit()
+        self.drawn.emit()
 
     def _follow(self, changes: tuple[Change, ...]) -> None:
         """Draw the entries that changed: first what goes, then nodes, then places, then connections."""
+        self.finish_drawing()
         workflow, canvas = self._session.workflow, self._canvas
         by_section: dict[str, dict[str, Change]] = {}
         for change in changes:
@@ -172,14 +218,15 @@ class CanvasLink(QObject):
             {c.output: Output() for c in workflow.outgoing(node_id)},
         )
 
-    def _node(self, node_id: str) -> NodeView:
+    def _node(self, node_id: str, connected: Collection[str] | None = None) -> NodeView:
         workflow = self._session.workflow
         placed = workflow.nodes[node_id]
         node_type = self._session.registry.find(placed.type)
         ports = self._ports(node_id)
         x, y = workflow.positions.get(node_id, (0.0, 0.0))
         severity, sentence = self._problems.get(node_id, ("", ""))
-        connected = {c.input for c in workflow.incoming(node_id)}
+        if connected is None:
+            connected = {c.input for c in workflow.incoming(node_id)}
         declared = node_type.declarations if node_type is not None else {}
         return NodeView(
             id=node_id,
@@ -231,8 +278,13 @@ class CanvasLink(QObject):
     def _mark_problems(self) -> None:
         before, self._problems = self._problems, self._worst_problems()
         for node_id in before.keys() | self._problems.keys():
-            if before.get(node_id) != self._problems.get(node_id) and node_id in self._session.workflow.nodes:
+            if before.get(node_id) != self._problems.get(node_id) and node_id in self._canvas.store.cards:
                 self._canvas.put_node(self._node(node_id))
+
+
+def _chunks(items: list[T]) -> Iterator[list[T]]:
+    for start in range(0, len(items), _SLICE):
+        yield items[start : start + _SLICE]
 
 
 def _connection(connection: Connection) -> ConnectionView:

@@ -59,7 +59,7 @@ class Engine(QObject):
 
     def attach(self, address: Address, *, control: bool) -> None:
         """Leave the engine there is, and speak with another process; ``let_in`` tells what it shows."""
-        self.stop()
+        self._leave()
         self.attached, self.may_control = address, control
         self._take(SocketTransport(address.port, self), f"Attaching to {address.name}.")
         self._send("attach", {"token": address.token, "version": protocol.VERSION, "control": control})
@@ -67,8 +67,16 @@ class Engine(QObject):
     def detach(self) -> None:
         """Leave another process, which goes on, and start an own one."""
         if self.attached is not None:
-            self.stop()
+            self._leave()
             self.start()
+
+    def _leave(self) -> None:
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            transport.arrived.disconnect(self._read)
+            transport.ended.disconnect(self._ended)
+            transport.let_go()
+        self._refuse_waiting("The window has left that engine.")
 
     def _take(self, transport: Transport, why: str) -> None:
         self._ending = False
@@ -150,14 +158,17 @@ class Engine(QObject):
         transport, self._transport = self._transport, None
         if transport is not None:
             transport.deleteLater()  # not at once: this may be called from one of its own signals
-        waiting, self._waiting = self._waiting, {}
-        for future in waiting.values():
-            if not future.done():
-                future.set_exception(EngineError(why))
+        self._refuse_waiting(why)
         if self._ending:
             self.state = "gone"
         else:
             self._set_state("gone", why)
+
+    def _refuse_waiting(self, why: str) -> None:
+        waiting, self._waiting = self._waiting, {}
+        for future in waiting.values():
+            if not future.done():
+                future.set_exception(EngineError(why))
 
     def _set_state(self, state: EngineState, why: str) -> None:
         self.state = state

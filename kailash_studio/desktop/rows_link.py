@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, QTimer
 
 from kailash_studio.desktop.canvas import Canvas
 from kailash_studio.desktop.panels.table import RowsPanel
 from kailash_studio.desktop.runs import Runs
 from kailash_studio.desktop.session import Session
+
+_OFFER_MS = 400  # between looks at what has data, while a run goes on
 
 
 class RowsLink(QObject):
@@ -22,6 +24,10 @@ class RowsLink(QObject):
         self._was_running = False
         self._ports: list[tuple[str, str]] = []
         self._asked = ""  # the node whose data was asked for and is not there
+        self._later = QTimer(self)
+        self._later.setSingleShot(True)
+        self._later.setInterval(_OFFER_MS)
+        self._later.timeout.connect(self._offer_ports)
         canvas.selection_changed.connect(self._selected)
         canvas.output_activated.connect(self.show_output)
         canvas.node_activated.connect(self.show_node)
@@ -82,9 +88,10 @@ class RowsLink(QObject):
         if run is None or run.states.get(node_id, {}).get("state") not in {"succeeded", "recovered"}:
             return []
         given = run.states[node_id].get("outputs")
+        if given is not None:
+            return list(given)
         ports = self._session.ports(node_id) if node_id in self._session.workflow.nodes else None
-        names = list(ports.outputs) if ports is not None else []
-        return [name for name in names if given is None or name in given]
+        return list(ports.outputs) if ports is not None else []
 
     def _show(self, node_id: str, output: str) -> None:
         run = self._runs.current
@@ -102,6 +109,20 @@ class RowsLink(QObject):
 
     def _run_changed(self) -> None:
         running = self._runs.running
+        if running == self._was_running and running:
+            if not self._later.isActive():
+                self._later.start()
+            return
+        self._later.stop()
+        self._offer_ports()
+        if self._was_running and not running and self._runs.current is not None:
+            self._show_result()
+        if self._runs.current is None:
+            self._shown = None
+            self._panel.show_nothing()
+        self._was_running = running
+
+    def _offer_ports(self) -> None:
         ports = [
             (node_id, output)
             for node_id in self._session.workflow.nodes
@@ -110,12 +131,6 @@ class RowsLink(QObject):
         if ports != self._ports:
             self._ports = ports
             self._panel.set_ports(ports)
-        if self._was_running and not running and self._runs.current is not None:
-            self._show_result()
-        if self._runs.current is None:
-            self._shown = None
-            self._panel.show_nothing()
-        self._was_running = running
 
     def _show_result(self) -> None:
         """After a run: the selected node's data, else what a table node shows."""

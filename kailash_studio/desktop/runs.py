@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal
@@ -20,6 +20,8 @@ from kailash_studio.services import trust
 from kailash_studio.spec.finding import has_errors
 from kailash_studio.workflow.workflow import Workflow
 
+_ENDED = frozenset({"succeeded", "recovered", "failed"})
+_SLICE = 400  # nodes that are painted in a row
 _WORDS = {
     "started": "running",
     "succeeded": "succeeded",
@@ -43,6 +45,8 @@ class RunView:
         seconds: How long it took, once it has ended.
         paused: Why no further node starts, or empty.
         document: The workflow as it ran; None when that is not known here.
+        stopped: The states of those that stand still.
+        ended_nodes: How many nodes have succeeded or failed.
     """
 
     run_id: str
@@ -51,11 +55,19 @@ class RunView:
     seconds: float = 0.0
     paused: str = ""
     document: Workflow | None = None
+    stopped: dict[str, dict[str, Any]] = field(default_factory=dict)
+    ended_nodes: int = 0
 
-    @property
-    def ended_nodes(self) -> int:
-        """How many nodes have succeeded or failed."""
-        return sum(state["state"] in {"succeeded", "recovered", "failed"} for state in self.states.values())
+    def put(self, states: Mapping[str, dict[str, Any]]) -> None:
+        """Take newer states of nodes."""
+        for node, state in states.items():
+            before = self.states.get(node)
+            self.ended_nodes += (state["state"] in _ENDED) - (before is not None and before["state"] in _ENDED)
+            if state["state"] == "stopped":
+                self.stopped[node] = state
+            else:
+                self.stopped.pop(node, None)
+        self.states.update(states)
 
 
 class Runs(QObject):
@@ -98,8 +110,7 @@ class Runs(QObject):
 
     def stopped(self) -> dict[str, dict[str, Any]]:
         """The states of the nodes that stand still."""
-        states = self.current.states if self.current is not None and self.running else {}
-        return {node: state for node, state in states.items() if state["state"] == "stopped"}
+        return dict(self.current.stopped) if self.current is not None and self.running else {}
 
     @property
     def waits_for_somebody(self) -> bool:
@@ -111,7 +122,8 @@ class Runs(QObject):
         """Run the workflow as it is on the canvas; ``further`` goes with the request: ``again``, ``safe``."""
         if self.running:
             return
-        self._session.validate_now()
+        if not self._session.large:  # of a large one the engine's own look counts, and the findings that there are
+            self._session.validate_now()
         if has_errors(self._session.findings):
             count = sum(finding.severity == "error" for finding in self._session.findings)
             self.said.emit(
@@ -127,14 +139,28 @@ class Runs(QObject):
             return
         self._spawn(self._start(further))
 
-    def adopt(self, shown: dict[str, Any]) -> None:
-        """Follow a run of another process: what is known of it, as ``runtime.server`` shows it."""
-        workflow = self._session.workflow
-        self.current = RunView(shown["run_id"], {}, document=_as_it_is(workflow))
-        queued = {node_id: NodeState("queued") for node_id in workflow.nodes if node_id not in shown["states"]}
-        self._canvas.set_states(queued)
-        news = {"states": shown["states"], "log": shown["log"], "run": None, "paused": shown["paused"]}
+    def adopt(self, shown: dict[str, Any], later: Sequence[dict[str, Any]] = ()) -> None:
+        """Follow a run of another process: what is known of it, as ``runtime.server`` shows it, and later updates."""
+        self.current = RunView(shown["run_id"], {}, document=self._session.as_it_is())
+        self.current.put(shown["states"])
+        news = {"states": {}, "log": shown["log"], "run": None, "paused": shown["paused"]}
         self._update({"run_id": shown["run_id"], **news})
+        self._spawn(self._paint(self.current))
+        for update in later:
+            self._update(update)
+
+    async def _paint(self, run: RunView) -> None:
+        """Show all states of a run, in slices that the window does not notice."""
+        nodes = list(self._session.workflow.nodes)
+        for start in range(0, len(nodes), _SLICE):
+            if self.current is not run:
+                return
+            chunk = nodes[start : start + _SLICE]
+            known = {node_id: run.states[node_id] for node_id in chunk if node_id in run.states}
+            waiting = {node_id: NodeState("queued") for node_id in chunk if node_id not in known}
+            self._canvas.set_states(waiting | {node_id: node_state(state) for node_id, state in known.items()})
+            self._canvas.set_labels(self._labels(known))
+            await asyncio.sleep(0)
 
     def stop(self) -> None:
         """Stop the run that is under way."""
@@ -218,7 +244,7 @@ class Runs(QObject):
         self._canvas.clear_run()
         self._canvas.set_states({node_id: NodeState("queued") for node_id in self._session.workflow.nodes})
         self.changed.emit()
-        document = _as_it_is(self._session.workflow)
+        document = self._session.as_it_is()
         try:
             answer = await self._engine.request(
                 "run",
@@ -254,7 +280,7 @@ class Runs(QObject):
         if run is None or update["run_id"] != run.run_id:
             return
         states: dict[str, dict[str, Any]] = update["states"]
-        run.states.update(states)
+        run.put(states)
         if states:
             self._canvas.set_states({node_id: node_state(state) for node_id, state in states.items()})
             self._canvas.set_labels(self._labels(states))
@@ -304,12 +330,6 @@ class Runs(QObject):
     def _state_of(self, node_id: str) -> str:
         state = self.current.states.get(node_id) if self.current is not None else None
         return state["state"] if state is not None else ""
-
-
-def _as_it_is(workflow: Workflow) -> Workflow:
-    """A workflow that later edits do not change; entries are never changed in place."""
-    nodes, connections, parameters = dict(workflow.nodes), dict(workflow.connections), dict(workflow.parameters)
-    return replace(workflow, nodes=nodes, connections=connections, parameters=parameters)
 
 
 def node_state(state: dict[str, Any]) -> NodeState:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -20,13 +21,14 @@ from kailash_studio.workflow import commands, graph
 from kailash_studio.workflow import fallback as fallbacks
 from kailash_studio.workflow.commands import Change, Edit
 from kailash_studio.workflow.history import History
-from kailash_studio.workflow.reader import read, read_file
+from kailash_studio.workflow.reader import ReadResult, read, read_file
 from kailash_studio.workflow.validation import refusal, replaced_by, validate
 from kailash_studio.workflow.workflow import SUFFIX, Connection, PlacedNode, Workflow
 from kailash_studio.workflow.writer import write
 
 _VALIDATE_AFTER_MS = 120
 _KEEP_AFTER_MS = 1500
+_LARGE = 1500  # nodes; validating so many takes some 70 ms
 UNTITLED = "Untitled"
 
 
@@ -54,7 +56,8 @@ class Session(QObject):
         self._read_findings: list[Finding] = []
         self._keeper = Keeper()
         self._validation = QTimer(self, singleShot=True, interval=_VALIDATE_AFTER_MS)
-        self._validation.timeout.connect(self.validate_now)
+        self._validating: asyncio.Task[None] | None = None
+        self._validation.timeout.connect(self._validate)
         self._keeping = QTimer(self, singleShot=True, interval=_KEEP_AFTER_MS)
         self._keeping.timeout.connect(self._keep)
         self._open(Workflow(name=UNTITLED), None, [])
@@ -73,14 +76,9 @@ class Session(QObject):
         result = read_file(path)
         self._open(result.workflow, path.resolve(), result.findings)
 
-    def open_text(self, text: str) -> None:
-        """Open the document of a run of another process; it has no file here.
-
-        Raises:
-            DocumentError: It cannot be read.
-        """
-        result = read(text, name="The run's document")
-        self._open(result.workflow, None, result.findings)
+    def show(self, document: ReadResult) -> None:
+        """Open a document that has no file here: that of a run of another process."""
+        self._open(document.workflow, None, document.findings)
 
     def recover(self, leftover: Leftover) -> None:
         """Open what an earlier window left unsaved; it stays unsaved until it is saved.
@@ -127,7 +125,7 @@ class Session(QObject):
         self.history.listen(self._edited)
         self.path = path
         self._read_findings = findings
-        self.validate_now()
+        self._validate()
         self.opened.emit()
         self.saved_changed.emit()
 
@@ -162,6 +160,8 @@ class Session(QObject):
     def close(self) -> None:
         """The window closes, and has asked about unsaved changes."""
         self._validation.stop()
+        if self._validating is not None:
+            self._validating.cancel()
         self._keeping.stop()
         self._keeper.close()
 
@@ -187,11 +187,40 @@ class Session(QObject):
             self._validation.start()
         self._keeping.start()
 
+    def as_it_is(self) -> Workflow:
+        """The workflow, as it stays when it is edited; entries are never changed in place."""
+        w = self.workflow
+        return replace(w, nodes=dict(w.nodes), connections=dict(w.connections), parameters=dict(w.parameters))
+
+    @property
+    def large(self) -> bool:
+        """Whether validating takes so long that it is done beside the window's thread."""
+        return len(self.workflow.nodes) > _LARGE
+
     def validate_now(self) -> None:
         """Bring the findings up to date."""
         self._validation.stop()
+        self._found(validate(self.workflow, self.registry))
+
+    def _validate(self) -> None:
+        """Bring the findings up to date, of a large workflow a little later."""
+        if not self.large:
+            self.validate_now()
+            return
+        self._validation.stop()
+        if self._validating is not None:
+            self._validating.cancel()
+        else:
+            self._found([])
+        self._validating = asyncio.ensure_future(self._validate_beside(self.workflow))
+
+    async def _validate_beside(self, workflow: Workflow) -> None:
+        fresh = await asyncio.to_thread(validate, self.as_it_is(), self.registry)
+        if self.workflow is workflow:
+            self._found(fresh)
+
+    def _found(self, fresh: list[Finding]) -> None:
         known = {(f.code, f.place.split("/")[0]) for f in self._read_findings}
-        fresh = validate(self.workflow, self.registry)
         self.findings = self._read_findings + [f for f in fresh if (f.code, f.place) not in known]
         self.findings += self.registry.findings
         self.findings_changed.emit()

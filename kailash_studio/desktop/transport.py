@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from PySide6.QtCore import QObject, QProcess, QProcessEnvironment, Signal
+from PySide6.QtCore import QObject, QProcess, QProcessEnvironment, QTimer, Signal
 from PySide6.QtNetwork import QAbstractSocket, QTcpSocket
 
+_LONG_MS = 5000
 _UNTOUCHED = "Your workflow is untouched"
 
 
@@ -31,6 +32,10 @@ class Transport(QObject):
 
     def kill(self) -> None:
         """End it at once."""
+        raise NotImplementedError  # pragma: no cover - each kind has its own
+
+    def let_go(self) -> None:
+        """End it without waiting; it tells nothing any more and takes itself away."""
         raise NotImplementedError  # pragma: no cover - each kind has its own
 
 
@@ -70,6 +75,16 @@ class ProcessTransport(Transport):
         """End it at once, whatever it is doing; its workers end with it."""
         self._process.kill()
         self._process.waitForFinished(2000)
+
+    def let_go(self) -> None:
+        """Close its input, by which it ends; it is killed if it takes long."""
+        self._process.finished.disconnect(self._finished)
+        self._process.readyReadStandardOutput.disconnect(self._read)
+        self._process.finished.connect(self.deleteLater)
+        self._process.closeWriteChannel()
+        impatient = QTimer(self, singleShot=True, interval=_LONG_MS)
+        impatient.timeout.connect(self._process.kill)
+        impatient.start()
 
     def _read(self) -> None:
         while self._process.canReadLine():
@@ -114,6 +129,11 @@ class SocketTransport(Transport):
     def kill(self) -> None:
         """Let go; the other process goes on."""
         self.stop()
+
+    def let_go(self) -> None:
+        """Let go; the other process goes on."""
+        self.stop()
+        self.deleteLater()
 
     def _read(self) -> None:
         while self._socket.canReadLine():

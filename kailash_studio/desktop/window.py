@@ -86,9 +86,6 @@ class MainWindow(QMainWindow):
         self.failure = Notice(theme, self.icons, "circle-x", "red", self)
         self.pinned = Notice(theme, self.icons, "pin", "purple", self)
         self.attachment = Notice(theme, self.icons, "link", "accent", self, can_close=False)
-        self.attach_link = AttachLink(
-            self.session, self.engine, self.runs, self.documents, self.attachment, self.icons, self.say, self
-        )
         self.pins = Pins(self.session, self.engine, self.runs, self.pinned, self.say, self)
         self.rerun_link = RerunLink(self.session, self.engine, self.canvas, self.runs, self.failure, self.say, self)
         self.editing = Editing(self.session, self.canvas, self.icons, theme, self)
@@ -99,6 +96,17 @@ class MainWindow(QMainWindow):
         self._recent_menu = QMenu("Open recent", self)
         self._lay_out()
         self.canvas_link = CanvasLink(self.session, self.canvas, self.breakpoints, self.pins, self.say, self)
+        self.attach_link = AttachLink(
+            self.session,
+            self.engine,
+            self.runs,
+            self.documents,
+            self.attachment,
+            self.icons,
+            self.canvas_link.drawn,
+            self.say,
+            self,
+        )
         self.inspector_link = InspectorLink(self.session, self.canvas, self.runs, self.inspector, self.say, self)
         self.preview_link = PreviewLink(self.session, self.canvas, self.engine, self.runs, self.inspector.preview, self)
         self.rows_link = RowsLink(self.session, self.canvas, self.runs, self.rows, self)
@@ -214,8 +222,8 @@ class MainWindow(QMainWindow):
             "breakers": lambda: self._show_report(self.breakers),
             "pools": self.show_pools,
             "connections": self.show_connections,
-            "attach": self.attach_link.choose,
-            "detach": self.attach_link.detach,
+            "attach": self._attach,
+            "detach": self._detach,
             "restart": self.restart_engine,
             "reference": self.inspector.show_help,
             "about": editing.about,
@@ -302,6 +310,12 @@ class MainWindow(QMainWindow):
             self.debug_link.go_on()
         else:
             self.runs.start()
+
+    def _attach(self) -> None:
+        self.attach_link.choose()
+
+    def _detach(self) -> None:
+        self.attach_link.detach()
 
     def show_pools(self) -> None:
         """Show the connection pools of the engine, with room for their lines."""
@@ -489,6 +503,7 @@ class MainWindow(QMainWindow):
         self.operations_link.close()
         self.preview_link.close()
         self.rerun_link.close()
+        self.canvas_link.close()
         self.runs.close()
         self.closed.set_result(None)
         self.hide()

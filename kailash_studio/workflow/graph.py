@@ -112,6 +112,8 @@ def would_close_cycle(workflow: Workflow, source: str, target: str) -> bool:
     """Whether a connection from ``source`` to ``target`` would let a node wait for itself."""
     if source == target:
         return True
+    if all(connection.source != target for connection in workflow.connections.values()):
+        return False  # it gives to nobody yet, as most nodes that a builder connects
     following = successors(workflow)
     todo, seen = [target], {target}
     while todo:

@@ -132,6 +132,14 @@ class Canvas(QWidget):
         self.selected.settle()
         self._show_turning()
 
+    def put_many(self, nodes: Iterable[NodeView], connections: Iterable[ConnectionView]) -> None:
+        """Add many at once to what is shown.
+
+        Raises:
+            LookupError: A connection's end is not on the canvas.
+        """
+        self._store.put_many(nodes, connections)
+
     def clear(self) -> None:
         """Show nothing."""
         self.set_graph((), ())

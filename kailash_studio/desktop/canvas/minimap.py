@@ -9,6 +9,7 @@ from PySide6.QtGui import QMouseEvent, QPainter, QPaintEvent, QPixmap
 from PySide6.QtWidgets import QWidget
 
 from kailash_studio.desktop.canvas import signs
+from kailash_studio.desktop.canvas.metrics import WIDTH
 
 if TYPE_CHECKING:
     from kailash_studio.desktop.canvas.paper import Paper
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _REST_MS = 300
 """The cards are painted anew at most this often."""
+_MANY, _LONG_REST_MS = 2000, 1500  # so many cards take some 20 ms
 _EDGE = 7.0
 _AIR = 40.0
 
@@ -39,7 +41,7 @@ class Minimap(QWidget):
     def stale(self) -> None:
         """Cards came, went, moved or changed their state."""
         if not self._rest.isActive():
-            self._rest.start()
+            self._rest.start(_REST_MS if len(self._store.cards) <= _MANY else _LONG_REST_MS)
 
     def stop(self) -> None:
         """Paint nothing any more."""
@@ -88,12 +90,20 @@ class Minimap(QWidget):
         painter.setBrush(paper.brush("panel", 235))
         painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 8, 8)
         painter.setPen(Qt.PenStyle.NoPen)
+        by_token: dict[str, list[QRectF]] = {}
+        left, top = origin.x(), origin.y()
         for card in self._store.cards.values():
             category = paper.theme.category_colour(card.view.category)
             token = signs.token_of(card.state.state, card.view.problem, category)
+            x, y, wide, tall = card.left * scale + left, card.top * scale + top, WIDTH * scale, card.card_height * scale
+            by_token.setdefault(token, []).append(QRectF(x, y, wide, tall))
+        for token, bodies in by_token.items():
             painter.setBrush(paper.brush(token, 160))
-            body = card.body()
-            painter.drawRoundedRect(QRectF(body.topLeft() * scale + origin, body.size() * scale), 1.5, 1.5)
+            if len(self._store.cards) > _MANY:
+                painter.drawRects(bodies)
+            else:
+                for body in bodies:
+                    painter.drawRoundedRect(body, 1.5, 1.5)
         painter.end()
         return picture
 

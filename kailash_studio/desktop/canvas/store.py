@@ -153,10 +153,14 @@ class Store:
     def replace(self, nodes: Iterable[NodeView], connections: Iterable[ConnectionView]) -> None:
         """Show another graph."""
         self.clear()
+        self.put_many(nodes, connections)
+
+    def put_many(self, nodes: Iterable[NodeView], connections: Iterable[ConnectionView]) -> None:
+        """Add many at once."""
         self._bulk = True
         try:
             for view in nodes:
-                self._add(view)
+                self.put_node(view)
             for connection in connections:
                 self.put_connection(connection)
         finally:

@@ -59,6 +59,7 @@ class RowsPanel(QWidget):
         self._fetch: Fetch | None = None
         self._ask_profile: AskProfile | None = None
         self._profiling: asyncio.Task[None] | None = None
+        self._ports: list[tuple[str, str]] = []
         self._all = 0  # rows of the whole table
         self._icons = icons
         self.picker = QComboBox(self)
@@ -128,18 +129,16 @@ class RowsPanel(QWidget):
     # ------------------------------------------------------------------ what is offered
     def set_ports(self, ports: Sequence[tuple[str, str]]) -> None:
         """Offer these nodes and outputs in the list."""
+        self._ports = list(ports)
         self.picker.clear()
-        for node, output in ports:
-            self.picker.addItem(f"{node}  ·  {output}", (node, output))
+        self.picker.addItems([f"{node}  ·  {output}" for node, output in ports])
         self._mark_shown()
 
     def _mark_shown(self) -> None:
-        index = next((i for i in range(self.picker.count()) if tuple(self.picker.itemData(i)) == self._shown), -1)
-        self.picker.setCurrentIndex(index)
+        self.picker.setCurrentIndex(self._ports.index(self._shown) if self._shown in self._ports else -1)
 
     def _picked(self, index: int) -> None:
-        node, output = self.picker.itemData(index)
-        self.port_chosen.emit(node, output)
+        self.port_chosen.emit(*self._ports[index])
 
     # ------------------------------------------------------------------ what is shown
     def show_port(self, node: str, output: str, fetch: Fetch, profile: AskProfile | None = None) -> None:

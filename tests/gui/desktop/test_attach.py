@@ -1,0 +1,130 @@
+"""The window attaches to a run of another process, debugs it, goes away, and has its own engine again."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from qasync import QEventLoop
+
+from kailash_studio import WorkflowBuilder
+from kailash_studio.desktop import canvas_link
+from kailash_studio.desktop.dialogs.chooser import Chooser
+from kailash_studio.desktop.window import MainWindow
+
+Sit = Callable[[Callable[[], Coroutine[Any, Any, None]]], None]
+COUNT = 400
+
+
+async def until(holds: Callable[[], object]) -> None:
+    async with asyncio.timeout(40):
+        while not holds():
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+def sit(loop: QEventLoop, window: MainWindow) -> Sit:
+    """Works at a window whose engine is ready."""
+
+    async def work(sitting: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        window.engine.start()
+        await until(lambda: window.engine.state == "ready")
+        await sitting()
+        await asyncio.sleep(0.05)
+
+    return lambda sitting: loop.run_until_complete(asyncio.wait_for(work(sitting), 90))
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A headless run that stands still before its first node."""
+    builder = WorkflowBuilder("headless")
+    builder.add_node("PythonCodeNode", "start", code="def f(): return 1")
+    for number in range(COUNT):
+        builder.add_node("PythonCodeNode", f"n{number}", code="def f(x): return x + 1")
+        builder.add_connection("start" if number % 40 == 0 else f"n{number - 1}", "result", f"n{number}", "x")
+    file = tmp_path / "headless.kailash.json"
+    builder.build().save(file)
+    words = ["run", str(file), "--debug", "--break", "start", "--trust", "--output", str(tmp_path / "out.json")]
+    made = subprocess.Popen([sys.executable, "-m", "kailash_studio", *words], env=dict(os.environ))
+    yield made
+    if made.poll() is None:
+        made.kill()
+    made.wait(10)
+
+
+async def attach(window: MainWindow, word: str) -> None:
+    """Choose the run in the list, as a person does."""
+
+    def offered() -> Chooser | None:
+        if not window.findChildren(Chooser):
+            window.actions_by_name["attach"].trigger()
+        return next(iter(window.findChildren(Chooser)), None)
+
+    await until(offered)
+    chooser = window.findChildren(Chooser)[0]
+    QTest.keyClicks(chooser._field, word)
+    QTest.keyClick(chooser._field, Qt.Key.Key_Return)
+    await until(window.runs.stopped)
+
+
+def test_a_headless_run_is_shown_debugged_and_ends_by_itself(
+    sit: Sit,
+    window: MainWindow,
+    process: subprocess.Popen[bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(canvas_link, "_LARGE", 100)  # drawn in slices, as 10,000 nodes are
+
+    async def sitting() -> None:
+        await attach(window, "debug it")
+        assert window.attachment.sentence.endswith("in control: it goes on without this window.")
+        assert len(window.canvas.store.cards) == COUNT + 1
+        assert window.session.workflow.name == "headless"
+        await until(lambda: window.canvas.store.cards["n7"].state.state == "queued")
+        window.actions_by_name["run"].trigger()
+        await until(lambda: not window.runs.running)
+        assert window.runs.current is not None
+        assert window.runs.current.state == "succeeded"
+        assert window.canvas.store.cards["n7"].state.state == "succeeded"
+        await until(lambda: window.engine.attached is None and window.engine.state == "ready")
+        assert not window.attachment.isVisible()
+        window.canvas.select(["n38"])
+        window.actions_by_name["data"].trigger()
+        await until(lambda: "integer" in window.rows.caption.text())
+        assert process.wait(30) == 0
+
+    sit(sitting)
+
+
+def test_a_window_that_goes_away_is_not_noticed_and_one_that_looks_on_changes_nothing(
+    sit: Sit, window: MainWindow, process: subprocess.Popen[bytes], tmp_path: Path
+) -> None:
+    async def sitting() -> None:
+        await attach(window, "look on")
+        assert "looking on" in window.attachment.sentence
+        window.actions_by_name["run"].trigger()
+        await until(lambda: "is not for this window" in window.line.currentMessage())
+        window.actions_by_name["detach"].trigger()
+        await until(lambda: window.engine.attached is None and window.engine.state == "ready")
+        assert window.runs.current is None
+        assert process.poll() is None, "it goes on, and stands where it stood"
+        await attach(window, "debug it")
+        window.actions_by_name["run"].trigger()
+        await until(lambda: not window.runs.stopped())
+        window.engine.stop()  # it is gone in the middle of the run
+        await asyncio.to_thread(process.wait, 30)
+        assert process.returncode == 0
+        assert (tmp_path / "out.json").exists()
+        window.engine.start()
+
+    sit(sitting)
