@@ -43,7 +43,8 @@ class Event(NamedTuple):
             was given by hand. Node stopped: ``stop`` (its number), ``when``, ``reason``; continued: ``stop``, ``do``.
             Log: ``level``, ``text``. Run finished: ``state``, ``seconds``, counts of nodes. The kinds that a guard
             tells of are in ``resilience.guard``: attempts carry ``attempt`` and, failed, ``error``, ``code``,
-            ``seconds``, ``wait`` until the next one or None, ``why``.
+            ``seconds``, ``wait`` until the next one or None, ``why``. Acquire ended (of
+            ``services.postgres.statistics``): ``pool``, ``seconds``, and ``got``, whether there was a connection.
     """
 
     sequence: int

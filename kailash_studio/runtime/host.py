@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from kailash_studio import __version__
-from kailash_studio.errors import EngineError, StudioError, describe
+from kailash_studio.errors import EngineError, JournalError, StudioError, describe
 from kailash_studio.runtime import protocol
 from kailash_studio.runtime.async_local import AsyncLocalRuntime, new_run_id
 from kailash_studio.runtime.database_requests import DatabaseRequests
 from kailash_studio.runtime.debug_requests import DebugRequests, read_breakpoints
 from kailash_studio.runtime.debugger import Debugger
+from kailash_studio.runtime.history_requests import HistoryRequests
 from kailash_studio.runtime.journal.journal import Journal
 from kailash_studio.runtime.operations import Operations
 from kailash_studio.runtime.outcome import Outcome
@@ -71,6 +72,7 @@ class Host:
         self.ended = asyncio.Event()
         self._sql = SqlRequests(self._runtime.secret)
         self._tables = TableRequests(self._value, self._without_secrets)
+        self._history = HistoryRequests(self._journal)
         self._debugging = DebugRequests(self._runtime)
         self._databases = DatabaseRequests(self._runtime)
         self._reruns = RerunRequests(self._journal, self._runtime, self._results.get, self._redactor)
@@ -89,6 +91,7 @@ class Host:
             **self._debugging.handlers(),
             **self._databases.handlers(),
             **self._reruns.handlers(),
+            **self._history.handlers(),
         }
 
     async def serve(self, requests: asyncio.Queue[bytes | None]) -> None:
@@ -109,6 +112,7 @@ class Host:
     async def aclose(self) -> None:
         """Let go of what was opened to answer."""
         self._tables.close()
+        await asyncio.to_thread(self._history.close)
         await self._sql.aclose()
 
     def follow(self, run_id: str, text: str, folder: Path) -> tuple[Updates, Debugger]:
@@ -273,12 +277,14 @@ class Host:
         return self._results[run_id].get(node) if run_id in self._results else self._runtime.outputs(run_id, node)
 
     def _value(self, run_id: str, node: str, output: str) -> Any:
+        """The value of an output: of a run that this process has made, else of one that the journal has."""
         outputs = self._outputs(run_id, node)
-        if outputs is None:
-            outputs = self._journal.finished(run_id, node=node).get(node)  # of a run in another process, or long ago
-        if outputs is None or output not in outputs:
-            raise EngineError(f"{node}.{output} has no value in run {run_id}: run the workflow again.")
-        return outputs[output]
+        if outputs is not None and output in outputs:
+            return outputs[output]
+        try:
+            return self._history.value(run_id, node, output)
+        except JournalError as error:
+            raise EngineError(f"{str(error).rstrip('.')}: run the workflow again.") from None
 
     def _without_secrets(self, run_id: str, answer: Answer) -> Answer:
         """What the window shows has left the run."""

@@ -98,13 +98,15 @@ class TableRequests:
         """Prepare.
 
         Args:
-            find: Gives the value of an output by run, node and output, or raises ``EngineError``.
+            find: Gives the value of an output by run, node and output, or raises a ``StudioError``; called in a
+                thread, since a value of a past run is read from the disk.
             clean: Takes a run's secrets out of an answer.
         """
         self._find, self._clean = find, clean
         self._pages = ThreadPoolExecutor(1, "table-pages")
         self._profiles = ThreadPoolExecutor(1, "table-profiles")
         self._known: OrderedDict[Port, _Known] = OrderedDict()
+        self._lock = threading.Lock()
         self._tickets: dict[str, asyncio.Future[Answer]] = {}
 
     def handlers(self) -> dict[str, Callable[[Mapping[str, Any]], Answer | asyncio.Future[Answer]]]:
@@ -118,8 +120,9 @@ class TableRequests:
 
     def forget(self, run_id: str) -> None:
         """Let go of what was worked out of a run's values."""
-        for port in [port for port in self._known if port[0] == run_id]:
-            del self._known[port]
+        with self._lock:
+            for port in [port for port in self._known if port[0] == run_id]:
+                del self._known[port]
 
     def close(self) -> None:
         """Begin nothing more; what is under way ends by itself."""
@@ -132,10 +135,10 @@ class TableRequests:
         work: Callable[[_Known, Look, Mapping[str, Any]], Answer],
         request: Mapping[str, Any],
     ) -> asyncio.Future[Answer]:
-        known = self._known_of((request["run_id"], request["node"], request["output"]))
+        port = request["run_id"], request["node"], request["output"]
         look = Look.from_plain(request.get("sort"), request.get("filter"))
         loop = asyncio.get_running_loop()
-        working = loop.run_in_executor(executor, work, known, look, request)
+        working = loop.run_in_executor(executor, lambda: work(self._known_of(port), look, request))
         answer: asyncio.Future[Answer] = loop.create_future()
         ticket = request.get("ticket")
         if ticket is not None:
@@ -158,13 +161,14 @@ class TableRequests:
 
     def _known_of(self, port: Port) -> _Known:
         value = self._find(*port)
-        known = self._known.get(port)
-        if known is None or known.value is not value:
-            known = self._known[port] = _Known(value)
-        self._known.move_to_end(port)
-        while len(self._known) > KEPT_TABLES:
-            self._known.popitem(last=False)
-        return known
+        with self._lock:
+            known = self._known.get(port)
+            if known is None or known.value is not value:
+                known = self._known[port] = _Known(value)
+            self._known.move_to_end(port)
+            while len(self._known) > KEPT_TABLES:
+                self._known.popitem(last=False)
+            return known
 
     def _drop(self, request: Mapping[str, Any]) -> Answer:
         found = [self._tickets[ticket] for ticket in request["tickets"] if ticket in self._tickets]

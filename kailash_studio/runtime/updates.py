@@ -8,9 +8,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from kailash_studio.resilience.guard import ATTEMPT_FAILED, BREAKER_CHANGED
+from kailash_studio.resilience.guard import BREAKER_CHANGED
 from kailash_studio.runtime import events, protocol
 from kailash_studio.runtime.events import Event
+from kailash_studio.runtime.node_states import NodeStates
 from kailash_studio.runtime.wording import around, counts, duration, own_error, rows
 
 Answer = dict[str, Any]
@@ -26,7 +27,7 @@ class Updates:
         self._run_id = run_id
         self._send = send
         self._states: dict[str, dict[str, Any]] = {}
-        self._tries: dict[str, int] = {}
+        self._fold = NodeStates()
         self._log: list[list[Any]] = []
         self._run: dict[str, Any] | None = None
         self._breakers = False
@@ -64,26 +65,8 @@ class Updates:
             self._breakers = True
         elif event.kind in {events.RUN_PAUSED, events.RUN_CONTINUED}:
             self._paused = event.details.get("reason", "")
-        else:
-            self._follow_node(event)
-
-    def _follow_node(self, event: Event) -> None:
-        """The newest state of a node; events around its call refine it."""
-        told = event.details
-        if event.kind in events.NODE_ENDED or event.kind == events.NODE_STARTED:
-            tries = self._tries.get(event.node, 0)
-            attempts = {"attempts": tries + 1} if tries and event.kind == events.NODE_SUCCEEDED else {}
-            self._states[event.node] = {"state": event.kind.removeprefix("node_"), **told, **attempts}
-        elif event.kind == ATTEMPT_FAILED:
-            self._tries[event.node] = told["attempt"]
-            if told["wait"] is not None:
-                self._states[event.node] = {"state": "retrying", **told}
-        elif event.kind == events.NODE_STOPPED:
-            self._states[event.node] = {"state": "stopped", **told}
-        elif event.kind == events.NODE_CONTINUED:
-            self._states[event.node] = {"state": "started"}
-        elif event.kind == events.FALLBACK_STARTED:
-            self._states[event.node] = {"state": "retrying", "fallback": told["fallback"], "error": told["error"]}
+        elif (state := self._fold.state_after(event)) is not None:
+            self._states[event.node] = state
 
     def flush(self) -> None:
         """Send what was collected."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from kailash_studio.resilience import guard
 from kailash_studio.runtime import events
 from kailash_studio.runtime.events import Event
+from kailash_studio.services.postgres.statistics import ACQUIRE_ENDED
 
 
 def duration(seconds: float) -> str:
@@ -41,6 +42,46 @@ STANDS = {
 _DOES = {"give": "its outputs are given by hand", "skip": "it is skipped", "again": "it is called again"}
 
 
+_LONG_WAIT = 0.1  # seconds for a connection that are worth a line of the log
+
+
+def sentence(event: Event) -> str:
+    """Any event as one sentence, its node not named."""
+    told = event.details
+    match event.kind:
+        case events.RUN_STARTED:
+            return f"The run started: {told['nodes']:,} nodes."
+        case events.RUN_FINISHED:
+            return f"The run {told['state']} after {duration(told['seconds'])}: {counts(event)}."
+        case events.NODE_STARTED:
+            return "Started."
+        case events.NODE_SUCCEEDED:
+            given = f": {rows(event)}" if told["rows"] else ""
+            how = (
+                "Taken over from an earlier run" if told.get("reused") else f"Succeeded in {duration(told['seconds'])}"
+            )
+            return f"{how}{given}."
+        case events.NODE_FAILED:
+            return f"Failed: {own_error(event)}"
+        case events.NODE_SKIPPED | events.NODE_CANCELLED:
+            return f"{event.kind.removeprefix('node_').capitalize()}: {told['reason'].rstrip('.')}."
+        case events.LOG_WRITTEN:
+            return str(told["text"])
+        case kind if kind == ACQUIRE_ENDED:
+            return acquired(event)
+        case _:
+            said = around(event)
+            return said[1] if said is not None else f"{event.kind.replace('_', ' ').capitalize()}."
+
+
+def acquired(event: Event) -> str:
+    """How long a node waited for a connection."""
+    told = event.details
+    if not told["got"]:
+        return f"No connection of {told['pool']} in {duration(told['seconds'])}."
+    return f"A connection of {told['pool']} after {duration(told['seconds'])}."
+
+
 def own_error(event: Event) -> str:
     """The error that an event tells of, without its node's name where the line says that already."""
     error = str(event.details["error"])
@@ -69,6 +110,9 @@ def around(event: Event) -> tuple[str, str] | None:
             return level, f"Circuit breaker {told['key']}: {told['before']} to {told['after']}, {told['reason']}."
         case events.FALLBACK_STARTED:
             return "warning", f"Failed, so its fallback {told['fallback']} runs: {own_error(event)}"
+        case kind if kind == ACQUIRE_ENDED:
+            long = told["seconds"] >= _LONG_WAIT or not told["got"]
+            return ("info" if told["got"] else "warning", acquired(event)) if long else None
         case events.NODE_RECOVERED:
             given = f": {rows(event)}" if told["rows"] else ""
             return "warning", f"Recovered by {told['by']} in {duration(told['seconds'])}{given}."

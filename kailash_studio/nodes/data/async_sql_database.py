@@ -9,9 +9,8 @@ from typing import Any, Literal
 from kailash_studio.errors import DatabaseError
 from kailash_studio.services.connections import Connections, SavedConnection
 from kailash_studio.services.postgres.pool import Pool
-from kailash_studio.services.postgres.shared import SharedPools
+from kailash_studio.services.postgres.shared import SharedPools, owner_of
 from kailash_studio.services.postgres.statements import bound
-from kailash_studio.services.postgres.statistics import Owner
 from kailash_studio.services.sql import query_postgresql, query_sqlite
 from kailash_studio.services.sql_text import only_reads
 from kailash_studio.spec.context import Outputs, RunContext
@@ -148,7 +147,7 @@ class AsyncSQLDatabaseNode(Node):
                 return await self._on_held(context, statement, params)
             else:
                 pool = await self._pool(context, saved)
-                owner = Owner(context.scope.workflow, context.scope.run_id, context.node_id)
+                owner = owner_of(context)
                 seconds = min(self.statement_timeout, pool.options.statement_timeout)
                 found = await query_postgresql(pool, owner, statement, params, limit=limit, seconds=seconds)
         except DatabaseError as error:
@@ -175,7 +174,7 @@ class AsyncSQLDatabaseNode(Node):
                 "fetch_mode": self.fetch_mode,
                 "batch_size": self.batch_size,
             },
-            Owner(context.scope.workflow, context.scope.run_id, context.node_id),
+            owner_of(context),
         )
         result = {**answer, "connection_id": self.connection_id}
         return {"result": result, "data": answer["data"], "row_count": answer["row_count"]}

@@ -11,8 +11,7 @@ from kailash_studio.services.postgres.lease import Lease
 from kailash_studio.services.postgres.operations import PoolOperations
 from kailash_studio.services.postgres.options import PoolOptions
 from kailash_studio.services.postgres.pool import Pool
-from kailash_studio.services.postgres.shared import SharedPools
-from kailash_studio.services.postgres.statistics import Owner
+from kailash_studio.services.postgres.shared import SharedPools, owner_of
 from kailash_studio.services.sql_text import only_reads
 from kailash_studio.spec.context import Outputs, RunContext
 from kailash_studio.spec.node import Effect, Node
@@ -143,7 +142,7 @@ class WorkflowConnectionPool(Node):
 
     async def run(self, context: RunContext) -> Outputs:
         """Do the operation on the pool of this name, which the runs of one runtime share."""
-        owner = Owner(context.scope.workflow, context.scope.run_id, context.node_id)
+        owner = owner_of(context)
         try:
             pools = await context.scope.resources.get(SharedPools, SharedPools.open)
             name = self.pool_name or self.name or context.node_id

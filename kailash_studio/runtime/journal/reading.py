@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +11,7 @@ from kailash_studio.errors import JournalError
 from kailash_studio.runtime import events as kinds
 from kailash_studio.runtime.events import Event
 from kailash_studio.runtime.journal import contents
-from kailash_studio.runtime.journal.store import Store
+from kailash_studio.runtime.journal.store import Store, plain
 from kailash_studio.spec.context import Outputs
 
 _KEPT = (
@@ -23,6 +23,12 @@ _GIVEN = (
     "AND ? IN ('', node)"
 )
 
+_FAILURES = (
+    "FROM events INDEXED BY failures WHERE events.run_id = runs.run_id AND kind IN ('node_failed', 'attempt_failed')"
+)
+_BEYOND = "\U0010ffff"  # after every text that begins alike
+
+STATES = ("running", "succeeded", "failed", "cancelled")
 HIDDEN = "$masked"  # given values whose secrets were hidden are below this key
 
 
@@ -59,8 +65,91 @@ class RunRecord:
     process: str
 
 
+@dataclass(frozen=True, slots=True)
+class RunFilter:
+    """Which runs are looked for; an empty text and a zero filter nothing.
+
+    Attributes:
+        workflow: Part of the workflow's name.
+        state: The run's state.
+        node: The beginning of the id of a node that gave something or failed.
+        error: Part of an error that a node, or one of its attempts, failed with; with ``node``: that node.
+        since: The run began at this time or later, seconds since 1970.
+        until: The run began before this time.
+    """
+
+    workflow: str = ""
+    state: str = ""
+    node: str = ""
+    error: str = ""
+    since: float = 0.0
+    until: float = 0.0
+
+    def as_sql(self, present: Sequence[str] = ()) -> tuple[str, list[Any]]:
+        """A condition on ``runs``, and its values; ``present``: the signs of processes that are there."""
+        terms: list[str] = []
+        values: list[Any] = []
+
+        def add(term: str, *given: Any) -> None:
+            terms.append(term)
+            values.extend(given)
+
+        if self.workflow:
+            add("instr(lower(workflow), lower(?)) > 0", plain(self.workflow))
+        if self.state in {"running", "interrupted"}:
+            without = "" if self.state == "running" else "NOT "
+            add(f"state = 'running' AND process {without}IN ({', '.join('?' * len(present))})", *present)
+        elif self.state:
+            add("state = ?", self.state)
+        if self.since:
+            add("started >= ?", self.since)
+        if self.until:
+            add("started < ?", self.until)
+        node = (plain(self.node), plain(self.node) + _BEYOND)
+        if self.error:
+            said = "instr(lower(json_extract(details, '$.error')), lower(?)) > 0"
+            where = " AND node >= ? AND node < ?" if self.node else ""
+            add(f"EXISTS (SELECT 1 {_FAILURES} AND {said}{where})", self.error, *(node if self.node else ()))
+        elif self.node:
+            gave = "SELECT 1 FROM outputs WHERE outputs.run_id = runs.run_id AND node >= ? AND node < ?"
+            add(f"(EXISTS ({gave}) OR EXISTS (SELECT 1 {_FAILURES} AND node >= ? AND node < ?))", *node, *node)
+        return " AND ".join(terms) or "1", values
+
+
+@dataclass(frozen=True, slots=True)
+class FoundRun:
+    """A run in a list.
+
+    Attributes:
+        run: The run.
+        failed: How many of its nodes failed for good.
+        error: The first of their errors, or empty.
+    """
+
+    run: RunRecord
+    failed: int
+    error: str
+
+
 class Runs(Store):
     """The part of the journal that tells of runs."""
+
+    def find_runs(self, wanted: RunFilter, *, limit: int = 100) -> tuple[list[FoundRun], int]:
+        """The newest runs that fit, and how many fit in all."""
+        where, values = wanted.as_sql(self._present() if wanted.state in {"running", "interrupted"} else ())
+        total = self._read(f"SELECT count(*) FROM runs WHERE {where}", *values)[0][0]  # noqa: S608 - ours
+        rows = self._read(
+            f"SELECT runs.*, (SELECT count(*) {_FAILURES} AND kind = 'node_failed'), "  # noqa: S608 - ours
+            f"(SELECT details {_FAILURES} AND kind = 'node_failed' ORDER BY sequence LIMIT 1) "
+            f"FROM runs WHERE {where} ORDER BY started DESC LIMIT ?",
+            *values,
+            limit,
+        )
+        return [FoundRun(self._run_of(row[:-2]), row[-2], _error_in(row[-1])) for row in rows], int(total)
+
+    def _present(self) -> list[str]:
+        signs = self._read("SELECT DISTINCT process FROM runs WHERE state = 'running'")
+        return [sign for (sign,) in signs if self._presence.is_there(sign)]
 
     def runs(self, *, limit: int = 100, workflow: str = "", state: str = "") -> list[RunRecord]:
         """The newest runs first; an empty word filters nothing."""
@@ -117,6 +206,27 @@ class Runs(Store):
             for run, sequence, kind, node, time, wall, cause, details in rows
         ]
 
+    def output_hashes(self, run_id: str) -> dict[str, dict[str, str]]:
+        """The name of each output's content by node and output; equal values have equal ones, empty: not kept."""
+        found: dict[str, dict[str, str]] = {}
+        for node, output, value in self._read("SELECT node, output, value FROM outputs WHERE run_id = ?", run_id):
+            found.setdefault(node, {})[output] = value
+        return found
+
+    def output(self, run_id: str, node: str, output: str) -> Any:
+        """The value of an output; one that had secrets in it comes without them.
+
+        Raises:
+            JournalError: The run gave no such value, or it was not kept.
+        """
+        statement = "SELECT value FROM outputs WHERE run_id = ? AND node = ? AND output = ?"
+        rows = self._read(statement, run_id, plain(node), plain(output))
+        if not rows:
+            raise JournalError(f"{node}.{output} has no value in run {run_id}.")
+        if rows[0][0] == contents.NOT_KEPT:
+            raise JournalError(f"{node}.{output} of run {run_id} was too large, or no data: it was not kept.")
+        return self._content(rows[0][0])
+
     def finished(self, run_id: str, *, node: str = "") -> dict[str, Outputs]:
         """The outputs of each node that has succeeded, where all of them were kept and are still there.
 
@@ -145,3 +255,7 @@ class Runs(Store):
         for (run_id,) in runs:
             found |= self.finished(run_id)
         return found
+
+
+def _error_in(details: str | None) -> str:
+    return str(json.loads(details)["error"]) if details else ""

@@ -92,11 +92,17 @@ class Pool:
         connection = self._take(owner, now)
         if connection is None:
             began = now
-            connection = await self._wait(owner, self.options.acquire_timeout if seconds is None else seconds)
-            now = self.now()
+            try:
+                connection = await self._wait(owner, self.options.acquire_timeout if seconds is None else seconds)
+            finally:
+                now = self.now()
+                if owner.acquired is not None:
+                    owner.acquired(self.name, now - began, connection is not None)
             statistics.acquire.add(now - began)
         else:
             statistics.acquire.add_none()
+            if owner.acquired is not None:
+                owner.acquired(self.name, 0.0, True)
         lease = connection.lease = Lease(self, connection, owner, now)
         in_use = self._in_use()
         if in_use > statistics.peak:  # noqa: PLR1730 - max() costs more than all of the rest here
@@ -397,5 +403,5 @@ class Pool:
             "health": {"average": sum(scores) / len(scores) if scores else 100.0, "lowest": min(scores, default=100.0)},
             "waiting": len(self._queue.waiters),
             "last_failure": str(stock.last_failure or ""),
-            "holders": [{**holder._asdict(), "owner": holder.owner._asdict()} for holder in self.holders()],
+            "holders": [{**holder._asdict(), "owner": holder.owner.names()} for holder in self.holders()],
         }

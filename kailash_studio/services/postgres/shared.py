@@ -13,9 +13,21 @@ from kailash_studio.errors import DatabaseError
 from kailash_studio.services.postgres.operations import PoolOperations
 from kailash_studio.services.postgres.options import PoolOptions
 from kailash_studio.services.postgres.pool import Pool
+from kailash_studio.services.postgres.statistics import ACQUIRE_ENDED, Owner
+from kailash_studio.spec.context import RunContext
 
 # A statement may take up to its own limit, so those that wait for its connection are given as long.
 _SHARED = PoolOptions(max_connections=20, acquire_timeout=3600.0, idle_timeout=60.0)
+
+
+def owner_of(context: RunContext) -> Owner:
+    """A node as the user of connections; its run is told how long it waited for each."""
+    scope, node_id = context.scope, context.node_id
+
+    def acquired(pool: str, seconds: float, got: bool) -> None:
+        scope.note(ACQUIRE_ENDED, node_id, {"pool": pool, "seconds": seconds, "got": got})
+
+    return Owner(scope.workflow, scope.run_id, node_id, acquired)
 
 
 class SharedPools:

@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+
+ACQUIRE_ENDED = "acquire_ended"
+"""The event that tells how long a node waited for a connection, and whether it got one."""
 
 _BUCKETS = 160  # four for each doubling of a microsecond: up to half an hour and beyond, each within 19 % of the truth
 
 
+Acquired = Callable[[str, float, bool], None]
+
+
 class Owner(NamedTuple):
-    """Who uses a connection."""
+    """Who uses a connection.
+
+    Attributes:
+        workflow: Name of the workflow.
+        run: The run.
+        node: The node.
+        acquired: Told of each acquire: the pool's name, the seconds that it took, whether it gave a connection.
+    """
 
     workflow: str = ""
     run: str = ""
     node: str = ""
+    acquired: Acquired | None = None
+
+    def names(self) -> dict[str, str]:
+        """Workflow, run and node, as plain data."""
+        return {"workflow": self.workflow, "run": self.run, "node": self.node}
 
     def __str__(self) -> str:
-        return "/".join(part for part in self if part) or "someone"
+        return "/".join(part for part in self[:3] if part) or "someone"
 
 
 class Holder(NamedTuple):

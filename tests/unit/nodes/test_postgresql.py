@@ -11,7 +11,10 @@ import pytest
 from kailash_studio import WorkflowBuilder
 from kailash_studio.errors import DatabaseError, DatabaseTimeoutError
 from kailash_studio.runtime.async_local import AsyncLocalRuntime
+from kailash_studio.runtime.events import Event
+from kailash_studio.runtime.wording import sentence
 from kailash_studio.services.postgres.shared import SharedPools
+from kailash_studio.services.postgres.statistics import ACQUIRE_ENDED
 from kailash_studio.spec.registry import installed_node_types
 
 SERIES = "SELECT n FROM generate_series(1, $1::int) n"
@@ -71,7 +74,7 @@ def test_nodes_of_one_server_share_connections_and_a_cancelled_run_stops_its_sta
                 while not [holder for holder in pool.holders() if "pg_sleep" in holder.statement]:
                     await asyncio.sleep(0.01)
             (holder,) = pool.holders()
-            assert holder.owner == ("slow", "run-1", "slow")
+            assert holder.owner[:3] == ("slow", "run-1", "slow")
             runtime.cancel("run-1")
             outcome, _ = await running
             assert outcome.state == "cancelled"
@@ -84,3 +87,27 @@ def test_nodes_of_one_server_share_connections_and_a_cancelled_run_stops_its_sta
             assert pool.snapshot()["connections"]["lost"] == 0
 
     asyncio.run(main())
+
+
+def test_the_run_is_told_how_long_each_node_waited_for_a_connection(with_database: Path) -> None:
+    told: list[Event] = []
+
+    async def work() -> None:
+        async with AsyncLocalRuntime(on_events=told.extend) as runtime:
+            one, other = WorkflowBuilder("pool alone"), WorkflowBuilder("two queries")
+            one.add_node("WorkflowConnectionPool", "pool", max_connections=1, min_connections=1, acquire_timeout=0.5)
+            await runtime.run(one)
+            for name, seconds in (("a", 0.9), ("b", 0.9), ("c", 0.9)):
+                other.add_node(
+                    "AsyncSQLDatabaseNode", name, query=f"SELECT pg_sleep({seconds})", connection="pool", pool="pool"
+                )
+            await runtime.run(other)
+
+    asyncio.run(work())
+    waits = [event for event in told if event.kind == ACQUIRE_ENDED]
+    assert sorted(event.details["got"] for event in waits) == [False, False, True], "one has it for 0.9 s"
+    assert {event.details["pool"] for event in waits} == {"pool"}
+    for event in waits:
+        if not event.details["got"]:
+            assert event.details["seconds"] == pytest.approx(0.5, abs=0.2)
+            assert sentence(event).startswith("No connection of pool in ")
