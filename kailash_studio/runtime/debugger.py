@@ -156,8 +156,7 @@ class Debugger:
             raise EngineError(f"There is no node {node} in this run.")
         self._once[node] = "run to here"
         self._watch()
-        for number in list(self.stops):
-            self.go_on(number)
+        self.go_on_all()
 
     def stand_again(self, places: Mapping[str, str]) -> None:
         """Stop where an interrupted run stood still: node and when."""
@@ -166,8 +165,9 @@ class Debugger:
 
     def go_on_all(self) -> None:
         """Let everything go on that stands still."""
-        for number in list(self.stops):
-            self.go_on(number)
+        for number, stop in list(self.stops.items()):
+            if not stop.decided.done():
+                self.go_on(number)
 
     async def evaluate(self, number: int, expression: str) -> Any:
         """The value of an expression over ``inputs``, ``outputs`` and ``error`` of a stopped node, in the sandbox.
@@ -354,7 +354,7 @@ class Debugger:
 
     def _stop(self, number: int) -> Stop:
         stop = self.stops.get(number)
-        if stop is None:
+        if stop is None or stop.decided.done():  # it was cancelled, and has not had its turn yet
             raise EngineError("That node does not stand still any more.")
         return stop
 
