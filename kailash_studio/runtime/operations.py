@@ -1,4 +1,27 @@
-"""What the window asks about dead letters and breakers."""
+"""What the window asks about dead letters and breakers.
+
+Letters are chosen by ``letters`` (ids), or by ``groups`` (fingerprints) with ``state`` and ``text``. While a replay goes
+on, ``replay`` objects tell ``total``, ``resolved``, ``failed``, ``refused``, ``reason``, ``ended``.
+
+============  ===========================================  ==========================================================
+do            with                                         ok
+============  ===========================================  ==========================================================
+dead_letters  ``state``, ``text``, ``limit``; ``groups``:  ``total``; ``rows``, or ``groups``
+              those that failed alike together;
+              ``fingerprint``: those of one group
+dead_letter   ``letter``                                   the letter, with its ``inputs``
+letter_rate   ``spans``, ``seconds`` of each               ``since``, ``counts``
+replay        a choice; ``inputs`` that were edited;       ``count``; with ``dry``: ``forecast``, and nothing is done
+              ``workflow``: the mended one; ``dry``
+stop_replay   --                                           --
+discard       a choice                                     ``changed``: how many
+restore       a choice                                     ``changed``: how many
+happened      ``run_id``                                   ``nodes``: configured, happened, differences; ``why``: why
+                                                           nodes did not run
+breakers      --                                           ``breakers``: key, state, counts, newest changes
+set_breaker   ``key``, ``forced``: open, or reset          --
+============  ===========================================  ==========================================================
+"""
 
 from __future__ import annotations
 

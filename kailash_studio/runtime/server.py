@@ -1,9 +1,16 @@
 """A socket on this machine by which windows attach to runs of another process: they look on, or take control.
 
 The address and a token are in a file that only the user can read. A client speaks ``runtime.protocol``; its first
-message is ``attach`` with the token (``version``, ``control``), answered by what it is shown: ``runs`` that are under
-way, each with ``run_id``, ``workflow``, ``folder``, ``states``, ``log``, ``paused``. Whoever has no token gets nothing,
-not a byte, whatever is asked. A client that reads too slowly, or goes away, is let go of; the run does not notice.
+message is ``attach``. Whoever has no token gets nothing, not a byte, whatever is asked. A client that reads too slowly,
+or goes away, is let go of; the run does not notice.
+
+======  ===========================================  ================================================================
+do      with                                         ok
+======  ===========================================  ================================================================
+attach  ``token``, ``version``, ``control``: to      ``version``, ``program``, ``control``, ``runs`` under way:
+        debug, not only to look on                   ``run_id``, ``workflow``, ``folder``, ``states``, ``log``,
+                                                     ``paused``
+======  ===========================================  ================================================================
 """
 
 from __future__ import annotations
