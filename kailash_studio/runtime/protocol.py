@@ -1,4 +1,4 @@
-"""What the window and its engine process say to each other: one JSON object a line, version 1 (``docs/protocol.md``).
+"""What the window and its engine process say to each other: one JSON object a line, version 1; see docs/protocol.md.
 
 Requests have an ``id`` and a ``do``; each is answered by an object with the same ``id`` and either ``ok`` or ``error``
 (``code``, ``sentence``). Between answers the engine sends ``update`` objects, at most 30 a second, in which the newest
@@ -10,7 +10,7 @@ do          with                                                       ok
 hello       --                                                         ``version``, ``program``, ``pid``
 run         ``workflow`` (text of the file), ``folder``, ``values``    ``run_id``, at once; updates follow
 cancel      ``run_id``                                                 ``cancelled``: whether it was under way
-preview     ``workflow``, ``node``, ``run_id``: what it was given      ``outputs`` of the first rows, ``whole``, ``problem``
+preview     ``workflow``, ``node``, ``run_id``: what it was given      first ``outputs``, ``whole``, ``problem``
 forget      ``run_id``                                                 --
 shutdown    --                                                         --, then the process ends
 ==========  =========================================================  ==============================================
