@@ -1,7 +1,7 @@
 """What the window asks about dead letters and breakers.
 
-Letters are chosen by ``letters`` (ids), or by ``groups`` (fingerprints) with ``state`` and ``text``. While a replay goes
-on, ``replay`` objects tell ``total``, ``resolved``, ``failed``, ``refused``, ``reason``, ``ended``.
+Letters are chosen by ``letters`` (ids), or by ``groups`` (fingerprints) with ``state`` and ``text``. While a replay
+goes on, ``replay`` objects tell ``total``, ``resolved``, ``failed``, ``refused``, ``reason``, ``ended``.
 
 ============  ===========================================  ==========================================================
 do            with                                         ok
