@@ -17,6 +17,7 @@ from kailash_studio.cli.exit_status import ExitStatus
 from kailash_studio.cli.output import EventLines, check_can_hold, json_text, print_json
 from kailash_studio.cli.progress import Progress
 from kailash_studio.errors import ParameterError, StudioError, describe
+from kailash_studio.resilience.faults import Scenario
 from kailash_studio.runtime.async_local import AsyncLocalRuntime, new_run_id
 from kailash_studio.runtime.debugger import Breakpoint
 from kailash_studio.runtime.events import Event
@@ -50,6 +51,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="WHAT",
         help="degraded: exit 5 when a fallback had to stand in; dead-letters: exit 6 when work was given up; "
         "both with a comma between",
+    )
+    parser.add_argument(
+        "--faults",
+        type=Path,
+        metavar="FILE",
+        help="make it a test run: put in the faults of this file (docs/faults.md)",
     )
     parser.add_argument(
         "--debug", action="store_true", help="let a window on this machine attach to the run, to look on or to debug it"
@@ -92,11 +99,15 @@ def execute(chosen: argparse.Namespace) -> int:
         runtime = AsyncLocalRuntime(
             registry=registry, on_events=sink, folder=chosen.file.resolve().parent, journal=journal
         )
+        further: dict[str, Any] = {}
+        if chosen.faults:
+            further["scenario"] = Scenario.read(chosen.faults)
+            print(f"This is a test run: the faults of {chosen.faults} are put in.", file=sys.stderr)
         if chosen.debug:
             points = [Breakpoint(node) for node in chosen.breakpoints]
-            outcome, run_id = asyncio.run(_debugged(runtime, journal, workflow, values, points))
+            outcome, run_id = asyncio.run(_debugged(runtime, journal, workflow, values, points, further))
         else:
-            outcome, run_id = asyncio.run(run_until_told(runtime, workflow, values))
+            outcome, run_id = asyncio.run(run_until_told(runtime, workflow, values, **further))
         journal.tidy()
     report = report_of(outcome, run_id)
     if chosen.json:
@@ -121,6 +132,7 @@ async def _debugged(
     workflow: Workflow,
     values: Mapping[str, Any],
     breakpoints: Sequence[Breakpoint],
+    words: Mapping[str, Any],
 ) -> tuple[Outcome, str]:
     """Run, with a door for windows."""
     from kailash_studio.runtime.host import Host
@@ -136,7 +148,7 @@ async def _debugged(
         async with server:
             print(f"Run {run_id}: attach with Run > Attach to a run in the window.", file=sys.stderr)
             try:
-                further = {"sink": updates.take, "debugger": debugger}
+                further = {"sink": updates.take, "debugger": debugger, **words}
                 outcome, _ = await run_until_told(runtime, workflow, values, run_id=run_id, **further)
                 host.keep(run_id, outcome)
             finally:

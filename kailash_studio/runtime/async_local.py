@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from kailash_studio.errors import (
@@ -21,7 +22,7 @@ from kailash_studio.errors import (
     describe,
 )
 from kailash_studio.resilience.clock import Clock, SystemClock
-from kailash_studio.resilience.faults import Fault
+from kailash_studio.resilience.faults import Fault, Scenario
 from kailash_studio.runtime.debugger import Debugger
 from kailash_studio.runtime.engine import Run
 from kailash_studio.runtime.events import Event, Sink
@@ -152,6 +153,7 @@ class AsyncLocalRuntime:
         folder: Path | None = None,
         sink: Sink | None = None,
         faults: Mapping[str, Fault] | None = None,
+        scenario: Scenario | None = None,
         known: Mapping[str, Outputs] | None = None,
         edited: Mapping[str, Mapping[str, Any]] | None = None,
         only: Collection[str] | None = None,
@@ -170,22 +172,30 @@ class AsyncLocalRuntime:
             folder: What relative paths are relative to, instead of the runtime's.
             sink: Gets this run's events too.
             faults: Faults to put in on purpose, by node.
+            scenario: Makes the run a test: faults, with breakers, limits and connections of its own, so that nothing of
+                it is left for real runs; it is marked, and what it gives up is no dead letter.
             known: Outputs that an earlier run gave; these nodes are not called again.
             edited: Inputs that nodes get instead of what connections bring, by node and input.
             only: The nodes that may be called, and with them their fallbacks; None: all.
             pins: Outputs that count instead of what nodes would give; see ``runtime.pins``.
             safe: Call nothing that changes something outside; such nodes say what they would have done.
             origin: Who asked for the run: ``desktop``, ``cli``, ``api``, ``resume``, ``replay``, ``again`` or
-                ``preview``.
+                ``preview``; with a scenario always ``test``.
             before: The earlier run.
             debugger: Stops nodes where it has breakpoints.
         """
         built = workflow.build()
         run_id = run_id or new_run_id()
         redactor = Redactor(self.secret)
-        values, plan = await self._planned(built, parameters or {}, redactor, faults, safe=safe)
+        around = self.surroundings
+        if scenario is not None:
+            faults, origin = scenario.faults, "test"
+            around = Surroundings(self.clock, Random(scenario.seed))  # noqa: S311 - draws of a test
+        values, plan = await self._planned(built, parameters or {}, redactor, faults, around, safe=safe)
+        if scenario is not None:
+            _force_breakers(scenario, plan, around)
         loop = asyncio.get_running_loop()
-        kept = self._resources if self._home is loop else None
+        kept = self._resources if self._home is loop and scenario is None else None
         resources = kept or Resources()
         scope = RunScope(run_id, resources=resources, folder=folder or self.folder, secret=redactor.secret)
         scope.workflow = built.name
@@ -203,6 +213,7 @@ class AsyncLocalRuntime:
             max_workers=self.max_workers,
             known={**(known or {}), **pins} if pins else known,
             pinned=pins or (),
+            test=scenario is not None,
             edited=edited,
             only=only,
             debugger=debugger,
@@ -210,13 +221,13 @@ class AsyncLocalRuntime:
         )
         if debugger is not None:
             debugger.attach(
-                run, lambda node, given: self._recompiled(built, values, faults, node, given, redactor.secret)
+                run, lambda node, given: self._recompiled(built, values, faults, around, node, given, redactor.secret)
             )
         if recorder is not None:
             recorder.run = run
         scope.log = run.log
         self._runs[run_id] = run, loop
-        monitor = built.monitor = WorkflowMonitor.of(built.monitor, self.surroundings, plan, self.journal)
+        monitor = built.monitor = WorkflowMonitor.of(built.monitor, around, plan, self.journal)
         alarm = None
         if self.timeout is not None:
             why = f"the run took longer than {self.timeout:g} s"
@@ -242,6 +253,7 @@ class AsyncLocalRuntime:
         parameters: Mapping[str, Any],
         redactor: Redactor,
         faults: Mapping[str, Fault] | None,
+        around: Surroundings,
         *,
         safe: bool,
     ) -> tuple[Values, Plan]:
@@ -257,7 +269,7 @@ class AsyncLocalRuntime:
                 self.registry,
                 values,
                 secret=lambda name: fetched[name] if name in fetched else redactor.secret(name),
-                surroundings=self.surroundings,
+                surroundings=around,
                 faults=faults,
                 safe=safe,
             )
@@ -276,6 +288,7 @@ class AsyncLocalRuntime:
         built: Workflow,
         values: Values,
         faults: Mapping[str, Fault] | None,
+        around: Surroundings,
         node: str,
         parameters: Mapping[str, Any],
         secret: Callable[[str], str],
@@ -284,9 +297,7 @@ class AsyncLocalRuntime:
         placed = built.node(node)
         other = replace(placed, parameters={**placed.parameters, **parameters})
         changed = replace(built, nodes={**built.nodes, node: other}, monitor=None)
-        plan = compile_plan(
-            changed, self.registry, values, secret=secret, surroundings=self.surroundings, faults=faults
-        )
+        plan = compile_plan(changed, self.registry, values, secret=secret, surroundings=around, faults=faults)
         return plan.steps[plan.positions[node]]
 
     def opened(self, key: Hashable) -> Closable | None:
@@ -341,6 +352,16 @@ def _fetched(names: Sequence[str], redactor: Redactor) -> dict[str, str]:
         with contextlib.suppress(CredentialError):  # said when the plan is made, at its place among other findings
             found[name] = redactor.secret(name)
     return found
+
+
+def _force_breakers(scenario: Scenario, plan: Plan, around: Surroundings) -> None:
+    for node, fault in scenario.faults.items():
+        if node not in plan.positions:
+            raise ParameterError(f"There is no node {node} to put a fault in.")
+        if fault.breaker:
+            if node not in plan.breaker_keys:
+                raise ParameterError(f"{node} has no circuit breaker to force: give it one, or take the fault away.")
+            around.breakers[plan.breaker_keys[node]].force_open("forced open by the test")
 
 
 def new_run_id() -> str:

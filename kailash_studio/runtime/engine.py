@@ -45,6 +45,7 @@ class Run:
         edited: Mapping[str, Mapping[str, Any]] | None = None,
         only: Collection[str] | None = None,
         pinned: Collection[str] = (),
+        test: bool = False,
         debugger: Debugger | None = None,
         redactor: Redactor | None = None,
     ) -> None:
@@ -60,6 +61,7 @@ class Run:
             edited: Inputs that nodes get instead of what connections bring, by node and input.
             only: The nodes that may be called, and with them their fallbacks; None: all.
             pinned: The nodes among the known ones whose outputs somebody has pinned.
+            test: Faults are put in; the run says so.
             debugger: Stops nodes; ``attach`` it before the run begins.
             redactor: Hides the secrets of this run in all that it tells: errors, events, log lines, letters.
         """
@@ -75,6 +77,7 @@ class Run:
         self._known = known or {}
         self._only = only
         self._pinned = frozenset(pinned)
+        self.test = test
         self._debugger = debugger
         self.redactor = redactor or Redactor()
         self._edited = {plan.positions[node]: dict(inputs) for node, inputs in (edited or {}).items()}
@@ -105,7 +108,8 @@ class Run:
         self._done: asyncio.Future[None] = loop.create_future()
         self._start = self._now()
         self._events.begin(self._start, self._clock.wall())
-        self._events.emit(events.RUN_STARTED, "", -1, {"nodes": len(self.plan.steps), "workflow": self.plan.name})
+        begins: dict[str, Any] = {"nodes": len(self.plan.steps), "workflow": self.plan.name}
+        self._events.emit(events.RUN_STARTED, "", -1, begins | ({"test": True} if self.test else {}))
         self.scope.note = self.note
         steps = self.plan.steps
         if self._known or self._only is not None:

@@ -18,6 +18,7 @@ from typing import Any
 
 from kailash_studio import __version__
 from kailash_studio.errors import EngineError, JournalError, StudioError, describe
+from kailash_studio.resilience.faults import Scenario
 from kailash_studio.runtime import protocol
 from kailash_studio.runtime.async_local import AsyncLocalRuntime, new_run_id
 from kailash_studio.runtime.database_requests import DatabaseRequests
@@ -218,6 +219,7 @@ class Host:
             taken = await asyncio.to_thread(self._reruns.taken, request, workflow)
             debugger.stand_again(taken.stood)
             safe = bool(request.get("safe"))
+            scenario = Scenario.from_plain(request["scenario"]) if request.get("scenario") else None
             outcome, _ = await self._runtime.run(
                 workflow,
                 request.get("values") or {},
@@ -228,6 +230,7 @@ class Host:
                 only=taken.only,
                 pins=taken.pins,
                 safe=safe,
+                scenario=scenario,
                 origin="preview" if safe else "again" if taken.before else "desktop",
                 before=taken.before,
                 debugger=debugger,

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kailash_studio.errors import DocumentError
-from kailash_studio.resilience.clock import Clock
 from kailash_studio.resilience.faults import Fault
 from kailash_studio.runtime.parameters import Values, resolve
 from kailash_studio.runtime.surroundings import Surroundings
+from kailash_studio.services.postgres.exhaustion import exhausted
 from kailash_studio.spec.context import Outputs, RunContext
 from kailash_studio.spec.finding import Finding
 from kailash_studio.spec.node import Node
@@ -195,7 +195,7 @@ def compile_plan(
         policies = Resilience(**resolve(placed.resilience, workflow, values.workflow, secret))
         call, waits = _call(node, node_type, late, policies, executor)
         if faults and node_id in faults:
-            call, waits = _faulty(call, waits, faults[node_id], around.clock), True
+            call, waits = _faulty(call, waits, faults[node_id], around), True
         if policies.given:
             kept[node_id] = policies
             breaker = policies.circuit_breaker
@@ -337,18 +337,25 @@ def _held_back(effects: list[str]) -> Callable[[RunContext], Awaitable[Outputs]]
     return not_called
 
 
-def _faulty(call: Call, waits: bool, fault: Fault, clock: Clock) -> Callable[[RunContext], Awaitable[Outputs]]:
-    left = fault.times
+def _faulty(call: Call, waits: bool, fault: Fault, around: Surroundings) -> Callable[[RunContext], Awaitable[Outputs]]:
+    left = fault.times if fault.times else -1  # -1: it never ends
 
     async def with_fault(context: RunContext) -> Outputs:
         nonlocal left
-        if left > 0:
-            left -= 1
-            if fault.delay:
-                await clock.sleep(fault.delay)
-            error = fault.make()
-            if error is not None:
-                raise error
+        met, left = left != 0, left - 1 if left > 0 else left
+        if not met:
+            return await real(context)
+        if fault.delay:
+            await around.clock.sleep(fault.delay)
+        error = fault.make()
+        if error is not None and (fault.percent >= 100 or around.random.random() * 100 < fault.percent):
+            raise error
+        if fault.exhaust_pool:
+            async with exhausted(context):
+                return await real(context)
+        return await real(context)
+
+    async def real(context: RunContext) -> Outputs:
         outputs: Outputs = await call(context) if waits else call(context)
         return outputs
 

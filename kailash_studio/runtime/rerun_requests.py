@@ -1,7 +1,8 @@
 """What the window asks to run a part again, to pin outputs, and to be rid of pins.
 
 A ``run`` request may bring ``again`` (``run_id``, ``mode``, ``nodes``: see ``runtime.rerun``), ``safe`` (call nothing
-that changes something outside) and ``file``, whose pins then count.
+that changes something outside), ``file``, whose pins then count, and ``scenario`` (``resilience.faults``), which makes
+it a test.
 
 ===========  ===================================================  ====================================================
 do           with                                                 ok

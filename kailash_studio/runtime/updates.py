@@ -44,7 +44,8 @@ class Updates:
             if event.kind == events.LOG_WRITTEN:
                 self._log.append([event.wall, event.details["level"], event.node, event.details["text"]])
             elif event.kind == events.RUN_STARTED:
-                self._log.append([event.wall, "info", "", f"Run {event.run_id} started."])
+                word = " as a test: faults are put in on purpose" if event.details.get("test") else ""
+                self._log.append([event.wall, "info", "", f"Run {event.run_id} started{word}."])
             elif event.kind == events.RUN_FINISHED:
                 self._run = dict(event.details)
                 self._log.append([event.wall, "info", "", _finished(event)])

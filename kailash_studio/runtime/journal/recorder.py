@@ -89,7 +89,8 @@ class Recorder:
         run = self.run
         assert run is not None  # set before it begins
         failed = [event.node for event in batch if event.kind == events.NODE_FAILED]
-        letters = [letter for letter in map(run.letter_of, failed) if letter is not None]
+        # what a test gives up is nobody's work
+        letters = [] if run.test else [letter for letter in map(run.letter_of, failed) if letter is not None]
         self._queued(self._journal.take(self._run_id, batch, run.outputs, letters, self._redactor))
         if self._journal.problem and self._watch is None:
             self._watch = asyncio.get_running_loop().call_later(0, self._follow_problem)
