@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import Any
+from dataclasses import replace
 
 from PySide6.QtCore import QObject
 
+from kailash_studio.desktop import graph_views
 from kailash_studio.desktop.breakpoints import Breakpoints
 from kailash_studio.desktop.canvas import Canvas
-from kailash_studio.desktop.canvas.view import Badge, ConnectionView, NodeView, PortView
+from kailash_studio.desktop.canvas.view import NodeView
+from kailash_studio.desktop.graph_views import FALLBACK
 from kailash_studio.desktop.session import Session
-from kailash_studio.spec.port import Ports
 from kailash_studio.workflow.commands import Change
-from kailash_studio.workflow.fallback import fallback_of, stands_in_for
-from kailash_studio.workflow.workflow import Connection
 
 Say = Callable[[str], None]
-_FALLBACK = "fallback of "  # before a node's id: the key of the connection to its fallback
 
 
 class CanvasLink(QObject):
@@ -77,10 +75,8 @@ class CanvasLink(QObject):
     def _draw_all(self) -> None:
         workflow = self._session.workflow
         self._problems = self._worst_problems()
-        nodes = [self._node(node_id) for node_id in workflow.nodes]
-        connections = [_connection(c) for c in workflow.connections.values() if self._can_be_drawn(c)]
-        connections += [self._fallback(node_id, fallback) for node_id, fallback in self._fallbacks()]
-        self._canvas.set_graph(nodes, connections)
+        nodes = [self._marked(view) for view in graph_views.node_views(workflow, self._session.registry)]
+        self._canvas.set_graph(nodes, graph_views.connections(workflow, self._session.registry))
         self._canvas.fit()
 
     def _follow(self, changes: tuple[Change, ...]) -> None:
@@ -106,37 +102,25 @@ class CanvasLink(QObject):
         touched = set(drawn)
         for key, connection in workflow.connections.items():
             if key in connections or connection.source in touched or connection.target in touched:
-                if self._can_be_drawn(connection):
-                    canvas.put_connection(_connection(connection))
+                if graph_views.can_be_drawn(workflow, self._session.registry, connection):
+                    canvas.put_connection(graph_views.connection_view(connection))
                 else:
                     canvas.remove_connection(key)
         self._follow_fallbacks(nodes, touched)
 
     def _follow_fallbacks(self, changed: Collection[str], drawn: Collection[str]) -> None:
-        wanted = dict(self._fallbacks())
+        wanted = dict(graph_views.fallbacks(self._session.workflow))
         for node_id in changed:
             if node_id not in wanted:
-                self._canvas.remove_connection(f"{_FALLBACK}{node_id}")
+                self._canvas.remove_connection(f"{FALLBACK}{node_id}")
         for node_id, fallback in wanted.items():
             if changed or fallback in drawn:  # a change above it may give it another place in the order
-                self._canvas.put_connection(self._fallback(node_id, fallback))
-
-    def _fallbacks(self) -> list[tuple[str, str]]:
-        """Each node with its fallback, where both are there."""
-        workflow = self._session.workflow
-        pairs = [(node_id, fallback_of(workflow, node_id)) for node_id in workflow.nodes]
-        return [(node_id, named) for node_id, named in pairs if named in workflow.nodes and named is not None]
-
-    def _fallback(self, node_id: str, fallback: str) -> ConnectionView:
-        order, first = 1, stands_in_for(self._session.workflow, node_id)
-        while first and order < len(self._session.workflow.nodes):
-            order, first = order + 1, stands_in_for(self._session.workflow, first[0])
-        key = f"{_FALLBACK}{node_id}"
-        return ConnectionView(key, node_id, "", fallback, "", kind="fallback", order=order)
+                view = graph_views.fallback_view(self._session.workflow, node_id, fallback)
+                self._canvas.put_connection(view)
 
     def _delete(self, key: str) -> None:
-        if key.startswith(_FALLBACK):
-            self._session.set_fallback(key.removeprefix(_FALLBACK), None)
+        if key.startswith(FALLBACK):
+            self._session.set_fallback(key.removeprefix(FALLBACK), None)
         else:
             self._session.disconnect_keys([key])
 
@@ -144,56 +128,16 @@ class CanvasLink(QObject):
         node_id = end.split(".", maxsplit=1)[0]
         return [node_id] if node_id in self._session.workflow.nodes else []
 
-    def _can_be_drawn(self, connection: Connection) -> bool:
-        """Whether both its ports are there; a connection that has lost one is in the list of problems."""
-        workflow = self._session.workflow
-        if connection.source not in workflow.nodes or connection.target not in workflow.nodes:
-            return False
-        source, target = self._ports(connection.source), self._ports(connection.target)
-        return connection.output in source.outputs and connection.input in target.inputs
-
-    def _ports(self, node_id: str) -> Ports:
-        """The ports of a node; for an unknown type, those that its connections name."""
-        ports = self._session.ports(node_id)
-        if ports is not None:
-            return ports
-        from kailash_studio.spec.port import Input, Output
-
-        workflow = self._session.workflow
-        return Ports(
-            {c.input: Input(required=False, many=True) for c in workflow.incoming(node_id)},
-            {c.output: Output() for c in workflow.outgoing(node_id)},
-        )
-
     def _node(self, node_id: str) -> NodeView:
-        workflow = self._session.workflow
-        placed = workflow.nodes[node_id]
-        node_type = self._session.registry.find(placed.type)
-        ports = self._ports(node_id)
-        x, y = workflow.positions.get(node_id, (0.0, 0.0))
-        severity, sentence = self._problems.get(node_id, ("", ""))
-        connected = {c.input for c in workflow.incoming(node_id)}
-        declared = node_type.declarations if node_type is not None else {}
-        return NodeView(
-            id=node_id,
-            title=node_id,
-            type_name=node_type.title if node_type is not None else placed.type,
-            icon=node_type.icon if node_type is not None else "circle-help",
-            category=node_type.category if node_type is not None else "",
-            inputs=tuple(
-                PortView(name, str(port.type), port.doc, port.required, port.many)
-                for name, port in ports.inputs.items()
-                # a parameter that may be connected shows its port when it is, so that plain nodes stay plain
-                if name not in declared or name in connected or node_type is None
-            ),
-            outputs=tuple(PortView(name, str(port.type), port.doc) for name, port in ports.outputs.items()),
-            x=x,
-            y=y,
-            badges=_badges(placed.resilience),
-            breakpoint=self._marks.get(node_id, ""),
+        return self._marked(graph_views.node_view(self._session.workflow, self._session.registry, node_id))
+
+    def _marked(self, view: NodeView) -> NodeView:
+        severity, sentence = self._problems.get(view.id, ("", ""))
+        return replace(
+            view,
+            breakpoint=self._marks.get(view.id, ""),
             problem=severity,  # type: ignore[arg-type]  # the severities that are kept are the two that it takes
             problem_text=sentence,
-            known=node_type is not None,
         )
 
     def _mark_breakpoints(self) -> None:
@@ -219,28 +163,3 @@ class CanvasLink(QObject):
         for node_id in before.keys() | self._problems.keys():
             if before.get(node_id) != self._problems.get(node_id) and node_id in self._session.workflow.nodes:
                 self._canvas.put_node(self._node(node_id))
-
-
-def _connection(connection: Connection) -> ConnectionView:
-    return ConnectionView(
-        key=connection.key,
-        from_node=connection.source,
-        output=connection.output,
-        to_node=connection.target,
-        input=connection.input,
-        path=".".join(connection.path),
-    )
-
-
-def _badges(resilience: Any) -> tuple[Badge, ...]:
-    """The policies of a node as remarks in its foot: exp x3, breaker, 30 s."""
-    badges = []
-    retry, breaker, timeout = (resilience.get(name) for name in ("retry", "circuit_breaker", "timeout"))
-    if isinstance(retry, dict):
-        word = {"immediate": "now", "linear": "lin", "fibonacci": "fib"}.get(retry.get("strategy", ""), "exp")
-        badges.append(Badge(f"{word} x{retry.get('max_retries', 3)}", "rotate-cw", "amber"))
-    if isinstance(breaker, dict):
-        badges.append(Badge("breaker", "zap", "red"))
-    if isinstance(timeout, int | float):
-        badges.append(Badge(f"{timeout:g} s", "timer", "amber"))
-    return tuple(badges)
