@@ -18,6 +18,7 @@ from kailash_studio.runtime.wording import duration
 _NAME = 24
 _LEAST = 20
 _SIGNS = {"wait": ".", "held": ",", "stopped": "|", "acquire": "~", "fallback": "+"}
+_RANKS = {"wait": 0, "fallback": 0, "attempt": 1}  # what is drawn over what: a short failure over a long wait
 _LEGEND = (
     "= attempt   x failed attempt   . wait   , rate limit   ~ for a connection   | stopped   + fallback   - not run"
 )
@@ -51,7 +52,7 @@ def _drawn(bar: Bar, total: float, width: int) -> str:
 
     if not bar.spans:
         put(bar.start, bar.end, "-" if bar.state in {"skipped", "cancelled"} else "=")
-    for span in bar.spans:
+    for span in sorted(bar.spans, key=lambda span: _RANKS.get(span.kind, 2)):
         put(span.start, span.end, _sign(span))
     return "".join(line)
 

@@ -56,6 +56,15 @@ ACTIONS = (
     ActionDeclaration("zoom_out", "View", "Zoom out", "zoom-out", ("Ctrl+-",), "Show more, smaller."),
     ActionDeclaration("zoom_reset", "View", "Actual size", "scan", ("Ctrl+0",), "Zoom to 100 %."),
     ActionDeclaration("fit", "View", "Show all", "maximize", ("Ctrl+1",), "Bring all nodes into view."),
+    ActionDeclaration(
+        "earlier", "View", "Event before", "chevron-left", ("Alt+Left",), "Show the past run one event earlier.", True
+    ),
+    ActionDeclaration(
+        "later", "View", "Event after", "chevron-right", ("Alt+Right",), "Show the past run one event later."
+    ),
+    ActionDeclaration(
+        "present", "View", "Back to the workflow", "corner-down-left", ("Esc",), "Leave the past run that is shown."
+    ),
     ActionDeclaration("theme", "View", "Light or dark", "sun-moon", (), "Change between the two themes.", True),
     ActionDeclaration(
         "commands", "View", "Commands…", "search", ("Ctrl+K", "Ctrl+Shift+P"), "Find any action or node."
@@ -94,6 +103,16 @@ ACTIONS = (
     ActionDeclaration("data", "Run", "Show data", "table-2", ("F7",), "Show the rows of the selected node.", True),
     ActionDeclaration("problems", "Run", "Show problems", "triangle-alert", ("F8",), "Show what is to be mended."),
     ActionDeclaration("dead_letters", "Run", "Show dead letters", "inbox", ("F9",), "Show what nodes have given up."),
+    ActionDeclaration("runs", "Run", "Show runs", "history", ("Ctrl+H",), "Show past runs, to open and compare them."),
+    ActionDeclaration("timeline", "Run", "Show timeline", "activity", ("Ctrl+T",), "Show the run over time."),
+    ActionDeclaration(
+        "compare",
+        "Run",
+        "Compare runs",
+        "split",
+        ("Ctrl+Shift+D",),
+        "Compare two selected runs, or one and the one before.",
+    ),
     ActionDeclaration("pools", "Run", "Show pools", "database", (), "Show the connection pools, live."),
     ActionDeclaration(
         "connections", "File", "Connections…", "plug-zap", (), "Save and test database connections.", True

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from typing import Any, TypeVar
+from dataclasses import replace
+from typing import TypeVar
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from kailash_studio.desktop import graph_views
 from kailash_studio.desktop.breakpoints import Breakpoints
 from kailash_studio.desktop.canvas import Canvas
-from kailash_studio.desktop.canvas.view import Badge, ConnectionView, NodeView, PortView
+from kailash_studio.desktop.canvas.view import Badge, NodeView
+from kailash_studio.desktop.graph_views import FALLBACK
 from kailash_studio.desktop.pins import Pins
 from kailash_studio.desktop.session import Session
-from kailash_studio.spec.port import Ports
 from kailash_studio.workflow.commands import Change
-from kailash_studio.workflow.fallback import fallback_of, stands_in_for
-from kailash_studio.workflow.workflow import Connection
 
 Say = Callable[[str], None]
 T = TypeVar("T")
 _LARGE, _SLICE = 1500, 150  # nodes; a slice takes some 30 ms
 _PINNED = Badge("pinned", "pin", "purple")
-_FALLBACK = "fallback of "  # before a node's id: the key of the connection to its fallback
 
 
 class CanvasLink(QObject):
@@ -121,17 +120,18 @@ class CanvasLink(QObject):
         return True
 
     def _draw_in_slices(self) -> Iterator[None]:
-        workflow = self._session.workflow
-        connected: dict[str, set[str]] = {}
-        for connection in workflow.connections.values():
-            connected.setdefault(connection.target, set()).add(connection.input)
+        workflow, registry = self._session.workflow, self._session.registry
+        connected = graph_views.connected_inputs(workflow)
         for chunk in _chunks(list(workflow.nodes)):
-            self._canvas.put_many([self._node(node_id, connected.get(node_id, set())) for node_id in chunk], ())
+            views = [graph_views.node_view(workflow, registry, node_id, connected[node_id]) for node_id in chunk]
+            self._canvas.put_many([self._marked(view) for view in views], ())
             yield
         for some in _chunks(list(workflow.connections.values())):
-            self._canvas.put_many((), [_connection(c) for c in some if self._can_be_drawn(c)])
+            drawn = [c for c in some if graph_views.can_be_drawn(workflow, registry, c)]
+            self._canvas.put_many((), [graph_views.connection_view(c) for c in drawn])
             yield
-        self._canvas.put_many((), [self._fallback(node_id, fallback) for node_id, fallback in self._fallbacks()])
+        pairs = graph_views.fallbacks(workflow)
+        self._canvas.put_many((), [graph_views.fallback_view(workflow, *pair) for pair in pairs])
         self._canvas.fit()
         self.drawn.emit()
 
@@ -159,37 +159,25 @@ class CanvasLink(QObject):
         touched = set(drawn)
         for key, connection in workflow.connections.items():
             if key in connections or connection.source in touched or connection.target in touched:
-                if self._can_be_drawn(connection):
-                    canvas.put_connection(_connection(connection))
+                if graph_views.can_be_drawn(workflow, self._session.registry, connection):
+                    canvas.put_connection(graph_views.connection_view(connection))
                 else:
                     canvas.remove_connection(key)
         self._follow_fallbacks(nodes, touched)
 
     def _follow_fallbacks(self, changed: Collection[str], drawn: Collection[str]) -> None:
-        wanted = dict(self._fallbacks())
+        wanted = dict(graph_views.fallbacks(self._session.workflow))
         for node_id in changed:
             if node_id not in wanted:
-                self._canvas.remove_connection(f"{_FALLBACK}{node_id}")
+                self._canvas.remove_connection(f"{FALLBACK}{node_id}")
         for node_id, fallback in wanted.items():
             if changed or fallback in drawn:  # a change above it may give it another place in the order
-                self._canvas.put_connection(self._fallback(node_id, fallback))
-
-    def _fallbacks(self) -> list[tuple[str, str]]:
-        """Each node with its fallback, where both are there."""
-        workflow = self._session.workflow
-        pairs = [(node_id, fallback_of(workflow, node_id)) for node_id in workflow.nodes]
-        return [(node_id, named) for node_id, named in pairs if named in workflow.nodes and named is not None]
-
-    def _fallback(self, node_id: str, fallback: str) -> ConnectionView:
-        order, first = 1, stands_in_for(self._session.workflow, node_id)
-        while first and order < len(self._session.workflow.nodes):
-            order, first = order + 1, stands_in_for(self._session.workflow, first[0])
-        key = f"{_FALLBACK}{node_id}"
-        return ConnectionView(key, node_id, "", fallback, "", kind="fallback", order=order)
+                view = graph_views.fallback_view(self._session.workflow, node_id, fallback)
+                self._canvas.put_connection(view)
 
     def _delete(self, key: str) -> None:
-        if key.startswith(_FALLBACK):
-            self._session.set_fallback(key.removeprefix(_FALLBACK), None)
+        if key.startswith(FALLBACK):
+            self._session.set_fallback(key.removeprefix(FALLBACK), None)
         else:
             self._session.disconnect_keys([key])
 
@@ -197,57 +185,17 @@ class CanvasLink(QObject):
         node_id = end.split(".", maxsplit=1)[0]
         return [node_id] if node_id in self._session.workflow.nodes else []
 
-    def _can_be_drawn(self, connection: Connection) -> bool:
-        """Whether both its ports are there; a connection that has lost one is in the list of problems."""
-        workflow = self._session.workflow
-        if connection.source not in workflow.nodes or connection.target not in workflow.nodes:
-            return False
-        source, target = self._ports(connection.source), self._ports(connection.target)
-        return connection.output in source.outputs and connection.input in target.inputs
+    def _node(self, node_id: str) -> NodeView:
+        return self._marked(graph_views.node_view(self._session.workflow, self._session.registry, node_id))
 
-    def _ports(self, node_id: str) -> Ports:
-        """The ports of a node; for an unknown type, those that its connections name."""
-        ports = self._session.ports(node_id)
-        if ports is not None:
-            return ports
-        from kailash_studio.spec.port import Input, Output
-
-        workflow = self._session.workflow
-        return Ports(
-            {c.input: Input(required=False, many=True) for c in workflow.incoming(node_id)},
-            {c.output: Output() for c in workflow.outgoing(node_id)},
-        )
-
-    def _node(self, node_id: str, connected: Collection[str] | None = None) -> NodeView:
-        workflow = self._session.workflow
-        placed = workflow.nodes[node_id]
-        node_type = self._session.registry.find(placed.type)
-        ports = self._ports(node_id)
-        x, y = workflow.positions.get(node_id, (0.0, 0.0))
-        severity, sentence = self._problems.get(node_id, ("", ""))
-        if connected is None:
-            connected = {c.input for c in workflow.incoming(node_id)}
-        declared = node_type.declarations if node_type is not None else {}
-        return NodeView(
-            id=node_id,
-            title=node_id,
-            type_name=node_type.title if node_type is not None else placed.type,
-            icon=node_type.icon if node_type is not None else "circle-help",
-            category=node_type.category if node_type is not None else "",
-            inputs=tuple(
-                PortView(name, str(port.type), port.doc, port.required, port.many)
-                for name, port in ports.inputs.items()
-                # a parameter that may be connected shows its port when it is, so that plain nodes stay plain
-                if name not in declared or name in connected or node_type is None
-            ),
-            outputs=tuple(PortView(name, str(port.type), port.doc) for name, port in ports.outputs.items()),
-            x=x,
-            y=y,
-            badges=(*((_PINNED,) if self._pins.has(node_id) else ()), *_badges(placed.resilience)),
-            breakpoint=self._marks.get(node_id, ""),
+    def _marked(self, view: NodeView) -> NodeView:
+        severity, sentence = self._problems.get(view.id, ("", ""))
+        return replace(
+            view,
+            badges=(*((_PINNED,) if self._pins.has(view.id) else ()), *view.badges),
+            breakpoint=self._marks.get(view.id, ""),
             problem=severity,  # type: ignore[arg-type]  # the severities that are kept are the two that it takes
             problem_text=sentence,
-            known=node_type is not None,
         )
 
     def _mark_breakpoints(self) -> None:
@@ -285,28 +233,3 @@ class CanvasLink(QObject):
 def _chunks(items: list[T]) -> Iterator[list[T]]:
     for start in range(0, len(items), _SLICE):
         yield items[start : start + _SLICE]
-
-
-def _connection(connection: Connection) -> ConnectionView:
-    return ConnectionView(
-        key=connection.key,
-        from_node=connection.source,
-        output=connection.output,
-        to_node=connection.target,
-        input=connection.input,
-        path=".".join(connection.path),
-    )
-
-
-def _badges(resilience: Any) -> tuple[Badge, ...]:
-    """The policies of a node as remarks in its foot: exp x3, breaker, 30 s."""
-    badges = []
-    retry, breaker, timeout = (resilience.get(name) for name in ("retry", "circuit_breaker", "timeout"))
-    if isinstance(retry, dict):
-        word = {"immediate": "now", "linear": "lin", "fibonacci": "fib"}.get(retry.get("strategy", ""), "exp")
-        badges.append(Badge(f"{word} x{retry.get('max_retries', 3)}", "rotate-cw", "amber"))
-    if isinstance(breaker, dict):
-        badges.append(Badge("breaker", "zap", "red"))
-    if isinstance(timeout, int | float):
-        badges.append(Badge(f"{timeout:g} s", "timer", "amber"))
-    return tuple(badges)

@@ -38,6 +38,7 @@ class Editing(QObject):
         self._actions: dict[str, QAction] = {}
         self._connection = ""  # the selected connection
         self._pastes = 0
+        self.locked = False  # the open workflow is not seen: only commands are offered
         canvas.quick_add_requested.connect(self.choose_node_type_at)
         canvas.connection_dropped_on_canvas.connect(self.choose_node_for_port)
         canvas.fallback_dropped_on_canvas.connect(self.choose_fallback_at)
@@ -296,10 +297,11 @@ class Editing(QObject):
             if self._actions[item.name].isEnabled() and item.name != "commands"
         ]
         pin = self._icons.icon("circle-dot", "accent")
-        choices += [
-            Choice(node_id, "Go to this node", ("node", node_id), pin) for node_id in self._session.workflow.nodes
-        ]
-        choices += [Choice(f"Add {c.text}", c.detail, ("type", c.value), c.icon) for c in self._type_choices()]
+        if not self.locked:
+            choices += [
+                Choice(node_id, "Go to this node", ("node", node_id), pin) for node_id in self._session.workflow.nodes
+            ]
+            choices += [Choice(f"Add {c.text}", c.detail, ("type", c.value), c.icon) for c in self._type_choices()]
 
         def follow(chosen: tuple[str, str]) -> None:
             kind, name = chosen

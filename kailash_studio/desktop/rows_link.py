@@ -28,6 +28,7 @@ class RowsLink(QObject):
         self._later.setSingleShot(True)
         self._later.setInterval(_OFFER_MS)
         self._later.timeout.connect(self._offer_ports)
+        self._away = False  # the panel shows data of a past run
         canvas.selection_changed.connect(self._selected)
         canvas.output_activated.connect(self.show_output)
         canvas.node_activated.connect(self.show_node)
@@ -35,13 +36,28 @@ class RowsLink(QObject):
         runs.changed.connect(self._run_changed)
         runs.compared.connect(self._tell_why)
 
+    def give_way(self) -> None:
+        """Leave the panel to the look at a past run."""
+        self._away = True
+
+    def take_over(self) -> None:
+        """Show what belongs to the open workflow again."""
+        self._away = False
+        self._shown = None
+        self._panel.set_ports(self._ports)
+        chosen = self._canvas.selection()
+        if len(chosen) == 1:
+            self.show_node(chosen[0])
+        else:
+            self._panel.show_nothing()
+
     def _selected(self, node_ids: list[str]) -> None:
         if len(node_ids) == 1:
             self.show_node(node_ids[0])
 
     def show_node(self, node_id: str) -> None:
         """Show the first output of a node, or why it has none."""
-        if self._show_if_there(node_id):
+        if self._away or self._show_if_there(node_id):
             return
         self._shown = None
         self._asked = node_id
@@ -67,7 +83,7 @@ class RowsLink(QObject):
 
     def _tell_why(self) -> None:
         """The first cause is known now of why a node has given nothing."""
-        if self._shown is None and self._asked in self._runs.whys:
+        if not self._away and self._shown is None and self._asked in self._runs.whys:
             self._panel.show_nothing(self._runs.whys[self._asked])
 
     def show_output(self, node_id: str, output: str) -> None:
@@ -95,7 +111,7 @@ class RowsLink(QObject):
 
     def _show(self, node_id: str, output: str) -> None:
         run = self._runs.current
-        if run is None or self._shown == (run.run_id, node_id, output):
+        if self._away or run is None or self._shown == (run.run_id, node_id, output):
             return
         self._shown = (run.run_id, node_id, output)
 
@@ -119,7 +135,8 @@ class RowsLink(QObject):
             self._show_result()
         if self._runs.current is None:
             self._shown = None
-            self._panel.show_nothing()
+            if not self._away:
+                self._panel.show_nothing()
         self._was_running = running
 
     def _offer_ports(self) -> None:
@@ -130,7 +147,8 @@ class RowsLink(QObject):
         ]
         if ports != self._ports:
             self._ports = ports
-            self._panel.set_ports(ports)
+            if not self._away:
+                self._panel.set_ports(ports)
 
     def _show_result(self) -> None:
         """After a run: the selected node's data, else what a table node shows."""

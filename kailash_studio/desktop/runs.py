@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,11 +14,12 @@ from kailash_studio.desktop.canvas import Canvas
 from kailash_studio.desktop.canvas.view import NodeState
 from kailash_studio.desktop.engine import Engine
 from kailash_studio.desktop.session import Session
+from kailash_studio.desktop.values import Values
 from kailash_studio.errors import EngineError
 from kailash_studio.runtime.wording import duration
 from kailash_studio.services import trust
 from kailash_studio.spec.finding import has_errors
-from kailash_studio.workflow.workflow import Workflow
+from kailash_studio.workflow.workflow import Connection, Workflow
 
 _ENDED = frozenset({"succeeded", "recovered", "failed"})
 _SLICE = 400  # nodes that are painted in a row
@@ -91,13 +92,13 @@ class Runs(QObject):
     def __init__(self, session: Session, engine: Engine, canvas: Canvas, window: QWidget) -> None:
         super().__init__(window)
         self._session, self._engine, self._canvas, self._window = session, engine, canvas, window
+        self.values = Values(engine)
         self.current: RunView | None = None
         self._early: list[dict[str, Any]] = []  # updates that came before the answer that names their run
         self.happened: dict[str, tuple[str, str, list[str]]] = {}
         self.whys: dict[str, str] = {}
         self.breakpoints: Callable[[], list[dict[str, Any]]] = list
         self._starting = False
-        self._ticket = 0
         self._tasks: set[asyncio.Task[None]] = set()
         engine.updated.connect(self._update)
         engine.state_changed.connect(self._engine_changed)
@@ -159,7 +160,7 @@ class Runs(QObject):
             known = {node_id: run.states[node_id] for node_id in chunk if node_id in run.states}
             waiting = {node_id: NodeState("queued") for node_id in chunk if node_id not in known}
             self._canvas.set_states(waiting | {node_id: node_state(state) for node_id, state in known.items()})
-            self._canvas.set_labels(self._labels(known))
+            self._canvas.set_labels(row_labels(self._session.workflow.connections.values(), known))
             await asyncio.sleep(0)
 
     def stop(self) -> None:
@@ -178,35 +179,25 @@ class Runs(QObject):
         self.current = None
 
     async def page(self, node: str, output: str, offset: int, limit: int, **look: Any) -> dict[str, Any]:
-        """A page of the value of an output in the current run, under a look; see ``runtime.table_requests``.
-
-        A caller that is cancelled lets the engine drop the request as well.
+        """A page of the value of an output in the current run, under a look; see ``Values``.
 
         Raises:
             EngineError: There is no such value.
         """
-        if self.current is None:
-            raise EngineError("There is no run yet: press Run.")
-        run_id = self.current.run_id
-        self._ticket += 1
-        ticket = str(self._ticket)
-        port = {"run_id": run_id, "node": node, "output": output}
-        try:
-            return await self._engine.request("page", **port, offset=offset, limit=limit, ticket=ticket, **look)
-        except asyncio.CancelledError:
-            self._engine.tell("table_drop", tickets=[ticket])
-            raise
+        return await self.values.page(self._run_id(), node, output, offset, limit, **look)
 
     async def profile(self, node: str, output: str, **look: Any) -> dict[str, Any]:
-        """What the columns of an output are like, of the rows that a filter leaves; see ``runtime.table_requests``.
+        """What the columns of an output are like, of the rows that a filter leaves; see ``Values``.
 
         Raises:
             EngineError: There is no such value, or it is no table.
         """
+        return await self.values.profile(self._run_id(), node, output, **look)
+
+    def _run_id(self) -> str:
         if self.current is None:
             raise EngineError("There is no run yet: press Run.")
-        run_id = self.current.run_id
-        return await self._engine.request("table_profile", run_id=run_id, node=node, output=output, **look)
+        return self.current.run_id
 
     def _ask_trust(self, then: Callable[[], None]) -> None:
         effects = trust.effects(self._session.workflow, self._session.registry)
@@ -283,7 +274,7 @@ class Runs(QObject):
         run.put(states)
         if states:
             self._canvas.set_states({node_id: node_state(state) for node_id, state in states.items()})
-            self._canvas.set_labels(self._labels(states))
+            self._canvas.set_labels(row_labels(self._session.workflow.connections.values(), states))
         run.paused = update.get("paused", run.paused)
         if update["log"]:
             self.logged.emit(update["log"])
@@ -308,16 +299,6 @@ class Runs(QObject):
             self.happened = {node: (found[0], found[1], found[2]) for node, found in told["nodes"].items()}
             self.compared.emit()
 
-    def _labels(self, states: dict[str, dict[str, Any]]) -> dict[str, str]:
-        labels = {}
-        for connection in self._session.workflow.connections.values():
-            state = states.get(connection.source)
-            if state is not None and not connection.path:
-                rows = state.get("rows", {}).get(connection.output)
-                if rows is not None:
-                    labels[connection.key] = f"{rows:,}"
-        return labels
-
     def _engine_changed(self, state: str, why: str) -> None:
         if state == "gone":
             if self.running and self.current is not None:
@@ -330,6 +311,16 @@ class Runs(QObject):
     def _state_of(self, node_id: str) -> str:
         state = self.current.states.get(node_id) if self.current is not None else None
         return state["state"] if state is not None else ""
+
+
+def row_labels(connections: Iterable[Connection], states: Mapping[str, Mapping[str, Any] | None]) -> dict[str, str]:
+    """The counts of rows on those connections whose nodes have these states; empty where a node gives none."""
+    labels = {}
+    for connection in connections:
+        if connection.source in states and not connection.path:
+            rows = (states[connection.source] or {}).get("rows", {}).get(connection.output)
+            labels[connection.key] = f"{rows:,}" if rows is not None else ""
+    return labels
 
 
 def node_state(state: dict[str, Any]) -> NodeState:

@@ -134,6 +134,16 @@ QSplitter::handle { background: $border; }
 #notice[tone="accent"] { border-bottom-color: $accent; }
 #notice[tone="amber"] { border-bottom-color: $amber; }
 #notice QLabel { background: transparent; }
+#past { background: $raised; border: 0; border-bottom: 1px solid $purple; }
+#past QLabel { background: transparent; }
+#past_title { font-weight: 600; }
+#scrubber { background: $window; border: 0; border-top: 1px solid $border; }
+#scrubber QLabel { background: transparent; }
+QSlider { min-height: 22px; background: transparent; }
+QSlider::groove:horizontal { height: 4px; border-radius: 2px; background: $border2; }
+QSlider::sub-page:horizontal { height: 4px; border-radius: 2px; background: $accent; }
+QSlider::handle:horizontal { width: 12px; height: 12px; margin: -4px 0; border-radius: 6px; background: $accent_hi; }
+QSlider::handle:horizontal:hover, QSlider::handle:horizontal:focus { background: $text; }
 #completion { background: $raised; border: 1px solid $border2; border-radius: 8px; padding: 4px; }
 #completion::item { min-height: 0; padding: 0; }
 #verdict { color: $text2; font-size: 12px; background: transparent; }

@@ -21,6 +21,7 @@ from kailash_studio.desktop.dialogs.connections import ConnectionsDialog
 from kailash_studio.desktop.documents import Documents
 from kailash_studio.desktop.editing import Editing
 from kailash_studio.desktop.engine import Engine
+from kailash_studio.desktop.history import History
 from kailash_studio.desktop.icons import Icons
 from kailash_studio.desktop.inspector import Inspector
 from kailash_studio.desktop.inspector_link import InspectorLink
@@ -82,12 +83,10 @@ class MainWindow(QMainWindow):
         self.debug_link = DebugLink(
             self.engine, self.runs, self.canvas, self.breakpoints, self.debugger, self.say, self
         )
-        self.notice = Notice(theme, self.icons, "circle-alert", "red", self, can_close=False)
-        self.failure = Notice(theme, self.icons, "circle-x", "red", self)
-        self.pinned = Notice(theme, self.icons, "pin", "purple", self)
-        self.attachment = Notice(theme, self.icons, "link", "accent", self, can_close=False)
+        self._make_strips()
         self.pins = Pins(self.session, self.engine, self.runs, self.pinned, self.say, self)
         self.rerun_link = RerunLink(self.session, self.engine, self.canvas, self.runs, self.failure, self.say, self)
+        self.history = History(self)
         self.editing = Editing(self.session, self.canvas, self.icons, theme, self)
         self.actions_by_name = make_actions(self, self.icons, self._handlers())
         self.editing.use_actions(self.actions_by_name)
@@ -118,12 +117,20 @@ class MainWindow(QMainWindow):
         self.sql_link = SqlLink(self.session, self.engine, self.inspector, theme, self.icons, self.say, self)
         self.editing.fill_palette(self.palette_panel)
         self._connect()
+        self.history.connect_with(self.actions_by_name, self.inspector)
         self._show_recent()
         self._show_title()
         self._show_findings()
         self._show_run()
 
     # ------------------------------------------------------------------ putting together
+    def _make_strips(self) -> None:
+        theme, icons = self.theme, self.icons
+        self.notice = Notice(theme, icons, "circle-alert", "red", self, can_close=False)
+        self.attachment = Notice(theme, icons, "link", "accent", self, can_close=False)
+        self.failure = Notice(theme, icons, "circle-x", "red", self)
+        self.pinned = Notice(theme, icons, "pin", "purple", self)
+
     def _lay_out(self) -> None:
         self.setMinimumSize(900, 560)
         self.resize(1440, 900)
@@ -133,7 +140,7 @@ class MainWindow(QMainWindow):
         layout.setSpacing(0)
         for strip in (self.notice, self.attachment, self.failure, self.pinned):
             layout.addWidget(strip)
-        layout.addWidget(self.canvas, 1)
+        layout.addWidget(self.history.place, 1)
         self.setCentralWidget(middle)
         self.addToolBar(self.bar)
         self.setStatusBar(self.line)
@@ -144,16 +151,23 @@ class MainWindow(QMainWindow):
             (self.data_tabs, self.rows, "table-2", "Data"),
             (self.data_tabs, self.debugger, "bug", "Debugger"),
             (self.data_tabs, self.pools, "database", "Pools"),
+            (self.data_tabs, self.history.timeline, "activity", "Timeline"),
+            (self.data_tabs, self.history.comparison, "split", "Comparison"),
             (self.report_tabs, self.log, "scroll-text", "Log"),
             (self.report_tabs, self.problems, "triangle-alert", "Problems"),
             (self.report_tabs, self.dead_letters, "inbox", "Dead letters"),
             (self.report_tabs, self.breakers, "zap", "Breakers"),
+            (self.report_tabs, self.history.list, "history", "Runs"),
         ):
             tabs.setDocumentMode(True)
+            tabs.setUsesScrollButtons(False)
+            tabs.setElideMode(Qt.TextElideMode.ElideRight)
             tabs.addTab(widget, self.icons.icon(icon), title)
-        self.bottom.setSizes([460, 640])
+        for panel in (self.history.timeline, self.history.comparison):  # seen once there is something in them
+            self.data_tabs.setTabVisible(self.data_tabs.indexOf(panel), False)
+        self.bottom.setSizes([540, 560])
         self._dock("palette", "Nodes", self.palette_panel, Qt.DockWidgetArea.LeftDockWidgetArea, 220)
-        self._dock("inspector", "Inspector", self.inspector, Qt.DockWidgetArea.RightDockWidgetArea, 300)
+        self._dock("inspector", "Inspector", self.history.side, Qt.DockWidgetArea.RightDockWidgetArea, 300)
         bottom = self._dock("bottom", "Run", self.bottom, Qt.DockWidgetArea.BottomDockWidgetArea, 0)
         self.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea)
         self.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)
@@ -193,10 +207,10 @@ class MainWindow(QMainWindow):
             "delete": editing.delete,
             "select_all": lambda: canvas.select(list(self.session.workflow.nodes)),
             "rename": self.inspector.focus_name,
-            "zoom_in": canvas.zoom_in,
-            "zoom_out": canvas.zoom_out,
-            "zoom_reset": canvas.zoom_reset,
-            "fit": canvas.fit,
+            "zoom_in": lambda: self.history.canvas().zoom_in(),
+            "zoom_out": lambda: self.history.canvas().zoom_out(),
+            "zoom_reset": lambda: self.history.canvas().zoom_reset(),
+            "fit": lambda: self.history.canvas().fit(),
             "theme": self.change_theme,
             "commands": editing.choose_command,
             "add": editing.choose_node_type,
@@ -221,6 +235,8 @@ class MainWindow(QMainWindow):
             "dead_letters": lambda: self._show_report(self.dead_letters),
             "breakers": lambda: self._show_report(self.breakers),
             "pools": self.show_pools,
+            "runs": lambda: self._show_report(self.history.list),
+            **self.history.handlers(),
             "connections": self.show_connections,
             "attach": self._attach,
             "detach": self._detach,
@@ -245,6 +261,8 @@ class MainWindow(QMainWindow):
         self.debug_link.stopped.connect(self._stopped)
         self.rerun_link.data_wanted.connect(self._show_inputs)
         self.pools.node_wanted.connect(lambda node: self.jump(f"nodes/{node}"))
+        self.history.timeline_shown.connect(lambda asked: self._show_wide(self.history.timeline, focus=asked))
+        self.history.compared.connect(lambda: self._show_wide(self.history.comparison))
         self.debugger.node_wanted.connect(lambda node: self.jump(f"nodes/{node}"))
         self.documents.recent_changed.connect(self._show_recent)
         self.bar.search_asked.connect(self.editing.choose_command)
@@ -294,8 +312,8 @@ class MainWindow(QMainWindow):
 
     def show_data(self) -> None:
         """Show the data of the selected node."""
-        chosen = self.canvas.selection()
-        if chosen:
+        chosen = self.history.canvas().selection()
+        if chosen and not self.history.past.looking:
             self.rows_link.show_node(chosen[0])
         self.data_tabs.setCurrentWidget(self.rows)
         self.rows.setFocus(Qt.FocusReason.ShortcutFocusReason)
@@ -306,6 +324,7 @@ class MainWindow(QMainWindow):
 
     def run_or_go_on(self) -> None:
         """Run the workflow; a run that is paused or stands still goes on."""
+        self.history.past.leave()
         if self.runs.waits_for_somebody:
             self.debug_link.go_on()
         else:
@@ -331,9 +350,11 @@ class MainWindow(QMainWindow):
         """Show what stands still, with room for its values."""
         self._show_wide(self.debugger)
 
-    def _show_wide(self, panel: QWidget) -> None:
+    def _show_wide(self, panel: QWidget, *, focus: bool = True) -> None:
+        self.data_tabs.setTabVisible(self.data_tabs.indexOf(panel), True)
         self.data_tabs.setCurrentWidget(panel)
-        panel.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        if focus:
+            panel.setFocus(Qt.FocusReason.ShortcutFocusReason)
         left, right = self.bottom.sizes()
         dock = self.findChild(QDockWidget, "dock_bottom")
         if dock is not None and dock.height() < _DEBUGGER_HEIGHT < self.height() // 2:
@@ -372,6 +393,7 @@ class MainWindow(QMainWindow):
 
     def jump(self, place: str) -> None:
         """Show the place of a finding: select its node and go to its field."""
+        self.history.past.leave()
         parts = place.split("/")
         workflow = self.session.workflow
         if parts[0] == "nodes" and len(parts) > 1 and parts[1] in workflow.nodes:
@@ -504,6 +526,7 @@ class MainWindow(QMainWindow):
         self.preview_link.close()
         self.rerun_link.close()
         self.canvas_link.close()
+        self.history.close()
         self.runs.close()
         self.closed.set_result(None)
         self.hide()
@@ -511,6 +534,7 @@ class MainWindow(QMainWindow):
     def dispose(self) -> None:
         """Take everything down in the order that Qt needs; the window is gone afterwards."""
         self.engine.stop()
+        self.history.dispose()
         self.canvas.dispose()
         self.close()
         self.deleteLater()

@@ -9,6 +9,7 @@ from typing import Any
 from kailash_studio.runtime.document_diff import Change, document_changes
 from kailash_studio.runtime.journal.journal import Journal, RunRecord
 from kailash_studio.runtime.run_history import NodeEnd, ends
+from kailash_studio.workflow.fallback import fallback_of
 from kailash_studio.workflow.graph import successors, topological_order
 from kailash_studio.workflow.reader import read
 from kailash_studio.workflow.workflow import Workflow
@@ -97,7 +98,12 @@ def _order(flows: Sequence[Workflow | None], ended: Sequence[Mapping[str, NodeEn
     order: dict[str, None] = {}
     for flow in flows:
         if flow is not None:
-            found, stuck = topological_order(successors(flow))
+            following = successors(flow)
+            for node in flow.nodes:  # what a fallback does is an effect of the node that it stands in for
+                named = fallback_of(flow, node)
+                if named in flow.nodes and named is not None:
+                    following[node].append(named)
+            found, stuck = topological_order(following)
             order.update(dict.fromkeys([*found, *stuck]))
     for side in ended:
         order.update(dict.fromkeys(side))
@@ -136,9 +142,9 @@ def _outcome(before: NodeEnd, after: NodeEnd) -> list[str]:
         said.append(f"by hand: {'; '.join(before.edited) or 'nothing'}, now {'; '.join(after.edited) or 'nothing'}")
     if before.state != after.state:
         said.append(f"{before.state or 'never begun'}, now {after.state or 'never begun'}")
-    if (before.error or before.reason) != (after.error or after.reason):
-        texts = [end.error or end.reason or "no error" for end in (before, after)]
-        said.append(f"{texts[0]} | now: {texts[1]}")
+    texts = [end.error or end.reason for end in (before, after)]
+    if texts[0] != texts[1]:
+        said += [f"{when}: {text}" for when, text in zip(("before", "now"), texts, strict=True) if text]
     for output in {**before.rows, **after.rows}:
         counts = [end.rows.get(output) for end in (before, after)]
         if counts[0] != counts[1] and None not in counts:

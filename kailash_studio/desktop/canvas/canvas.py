@@ -43,6 +43,7 @@ class Canvas(QWidget):
 
     Attributes:
         refusal: Asked with (from node, output, to node, input) while a connection is drawn: why not, or none.
+        still: Signs of running nodes stand still: what is shown is not happening now.
         fallback_refusal: Asked with (node, its fallback) while a fallback is drawn: why not, or none.
 
     Signals:
@@ -85,6 +86,7 @@ class Canvas(QWidget):
         super().__init__(parent)
         self.refusal: Refusal = lambda *_ends: None
         self.fallback_refusal: FallbackRefusal = lambda *_ends: None
+        self.still = False
         self._paper = Paper(theme, icons)
         self._viewer = StudioViewer(self._paper, self)
         self._store = Store(self._viewer, self._paper)
@@ -206,7 +208,7 @@ class Canvas(QWidget):
 
     def _show_turning(self) -> None:
         """The one timer of all signs runs while a node runs and the canvas is seen."""
-        turning = self.isVisible() and self._store.any_running()
+        turning = not self.still and self.isVisible() and self._store.any_running()
         if turning != self._turn.isActive():
             if turning:
                 self._turn.start()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -86,6 +86,14 @@ class SearchField(QLineEdit):
     def repaint_icon(self) -> None:
         """Take the icon of the present theme."""
         self._mark.setIcon(self._icons.icon("search", "text3"))
+
+    def event(self, event: QEvent) -> bool:
+        """Claim Escape while there is a text to clear, before a shortcut of the window gets it."""
+        overrides = event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent)
+        if overrides and event.key() == Qt.Key.Key_Escape and self.text():  # type: ignore[attr-defined]
+            event.accept()
+            return True
+        return super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Hand Down and Enter on; Escape clears."""

@@ -79,7 +79,8 @@ def test_a_changed_parameter_and_a_failure_are_named(journal: Journal) -> None:
     assert said[0].startswith("parameter code: def worth(x): return sum(")
     assert "now def worth(x): return 1 / 0" in said[0]
     assert said[1] == "succeeded, now failed"
-    assert said[2].startswith("no error | now: ")
+    assert said[2].startswith("now: ")
+    assert "ZeroDivisionError" in said[2]
     assert found.general == ("the run succeeded, now failed",)
     assert [(change.node, change.what, change.name) for change in found.changes] == [("worth", "parameter", "code")]
 
@@ -103,6 +104,18 @@ def test_added_and_removed_nodes_connections_and_types(journal: Journal) -> None
         "connection rows.result>worth.rows added: rows.result>worth.rows",
         "connection rows.result>worth.x removed",
     )
+
+
+def test_a_fallback_that_ran_is_no_cause(journal: Journal) -> None:
+    def workflow(price: str) -> WorkflowBuilder:
+        made = builder(worth=price)
+        made.add_node("PythonCodeNode", "a_spare", code="def a_spare(x): return 7")
+        made.add_fallback("worth", "a_spare")
+        return made
+
+    found = compared(journal, run(journal, workflow("30")), run(journal, workflow("1 / 0")))
+    assert (found.first, [pair.node for pair in found.nodes if pair.reasons]) == ("worth", ["worth", "a_spare"])
+    assert reasons(found)["a_spare"] == ("skipped, now succeeded", "before: worth did not need its fallback")
 
 
 def test_documents_that_differ_in_places_alone_do_not_differ() -> None:

@@ -1,0 +1,150 @@
+"""Connects the list of past runs, the timeline and the comparison with the engine and the look at the past."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal
+
+from kailash_studio.desktop.engine import Engine
+from kailash_studio.desktop.panels.comparison import Comparison
+from kailash_studio.desktop.panels.run_history import RunHistory, when
+from kailash_studio.desktop.panels.timeline import Timeline
+from kailash_studio.desktop.past import Past
+from kailash_studio.desktop.runs import Runs
+from kailash_studio.errors import EngineError
+
+
+class HistoryLink(QObject):
+    """Asks when somebody looks, and when a run has been written to the journal.
+
+    Signals:
+        timeline_shown: There is a timeline to be seen; whether somebody asked for it, or it came with an opened run.
+        compared: There is a comparison to be seen.
+        node_asked: A node that is not in the past run that is shown.
+    """
+
+    timeline_shown = Signal(bool)
+    compared = Signal()
+    node_asked = Signal(str)
+
+    def __init__(
+        self,
+        engine: Engine,
+        runs: Runs,
+        past: Past,
+        panels: tuple[RunHistory, Timeline, Comparison],
+        say: Callable[[str], None],
+        parent: QObject,
+    ) -> None:
+        super().__init__(parent)
+        self._engine, self._runs, self._past, self._say = engine, runs, past, say
+        self._list, self._timeline, self._comparison = panels
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
+        engine.state_changed.connect(lambda state, _: self._refresh() if state == "ready" else None)
+        engine.updated.connect(self._updated)
+        self._list.wanted.connect(lambda words, limit: self._spawn(self._find(words, limit)))
+        self._list.open_wanted.connect(past.open)
+        self._list.compare_wanted.connect(lambda *pair: self._spawn(self._compare(*pair)))
+        self._timeline.node_wanted.connect(self._timeline_node)
+        self._comparison.node_wanted.connect(self._compared_node)
+        self._comparison.values_wanted.connect(lambda *port: self._spawn(self._values(*port)))
+        past.opened.connect(lambda: self.show_timeline(asked=False))
+        past.moved.connect(self._moved)
+        past.left.connect(lambda: self._timeline.chart.mark(None))
+        past.said.connect(say)
+
+    def _refresh(self) -> None:
+        if self._list.isVisible():
+            self._list.ask()
+
+    def _updated(self, update: dict[str, Any]) -> None:
+        if update.get("kept"):
+            self._refresh()
+
+    # ------------------------------------------------------------------ what is asked
+    async def _find(self, words: dict[str, Any], limit: int) -> None:
+        found = await self._engine.request("runs_found", **words, limit=limit)
+        if not self._closed and (words, limit) == self._list.question:
+            self._list.show_runs(found["runs"], found["total"])
+
+    def show_timeline(self, *, asked: bool = True) -> None:
+        """Show the past run that is looked at over time, else the last run of this window."""
+        current = self._runs.current
+        if self._past.looking:
+            run = self._past.run
+            title = f"{run['workflow'] or 'Run'} {when(run['started'])}"
+            self._spawn(self._show_timeline(run["run_id"], title, asked))
+        elif current is not None:
+            self._spawn(self._show_timeline(current.run_id, "Last run", asked))
+        else:
+            self.timeline_shown.emit(asked)
+
+    async def _show_timeline(self, run_id: str, title: str, asked: bool) -> None:
+        told = await self._engine.request("run_timeline", run_id=run_id)
+        if not self._closed:
+            self._timeline.show_timeline(run_id, title, told)
+            self._moved(self._past.time)
+            self.timeline_shown.emit(asked)
+
+    async def _compare(self, before: str, after: str) -> None:
+        told = await self._engine.request("run_diff", before=before, after=after)
+        if not self._closed:
+            self._comparison.show_diff(told)
+            self.compared.emit()
+
+    async def _values(self, node: str, output: str) -> None:
+        before, after = self._comparison.runs
+        try:
+            told = await self._engine.request("value_diff", before=before, after=after, node=node, output=output)
+        except EngineError as error:
+            if not self._closed and self._engine.state == "ready":
+                self._comparison.show_values_missing(node, output, str(error))
+            return
+        if not self._closed and (before, after) == self._comparison.runs:
+            self._comparison.show_values(node, output, told)
+
+    # ------------------------------------------------------------------ what is clicked
+    def _moved(self, time: float) -> None:
+        if self._timeline.run_id == self._past.run_id:
+            self._timeline.chart.mark(time)
+
+    def _timeline_node(self, node: str) -> None:
+        """Go to a node of the run that the timeline is of."""
+        if self._past.looking and self._past.run_id == self._timeline.run_id:
+            self._past.show_node(node)
+        elif self._runs.current is not None and self._runs.current.run_id == self._timeline.run_id:
+            self.node_asked.emit(node)
+        else:
+            self._past.open(self._timeline.run_id, node=node)
+
+    def _compared_node(self, node: str) -> None:
+        """Go to a node in the one of both runs that is shown, or else in the later one."""
+        if self._past.run_id in self._comparison.runs and self._past.show_node(node):
+            return
+        pair = next((pair for pair in self._comparison.model.rows if pair[0] == node), None)
+        gone = pair is not None and not pair[2]["state"]
+        self._past.open(self._comparison.runs[0 if gone else 1], node=node)
+
+    # ------------------------------------------------------------------ with the engine
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        if self._engine.state != "ready" or self._closed:
+            work.close()  # it is asked again when the engine is there
+            return
+        task = asyncio.ensure_future(self._told(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _told(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except EngineError as error:
+            if self._engine.state == "ready" and not self._closed:
+                self._say(str(error))
+
+    def close(self) -> None:
+        """The window closes: answers that come now are for nobody."""
+        self._closed = True
