@@ -151,13 +151,13 @@ class MainWindow(QMainWindow):
             (self.data_tabs, self.rows, "table-2", "Data"),
             (self.data_tabs, self.debugger, "bug", "Debugger"),
             (self.data_tabs, self.pools, "database", "Pools"),
+            (self.data_tabs, self.history.list, "history", "Runs"),
             (self.data_tabs, self.history.timeline, "activity", "Timeline"),
             (self.data_tabs, self.history.comparison, "split", "Comparison"),
             (self.report_tabs, self.log, "scroll-text", "Log"),
             (self.report_tabs, self.problems, "triangle-alert", "Problems"),
             (self.report_tabs, self.dead_letters, "inbox", "Dead letters"),
             (self.report_tabs, self.breakers, "zap", "Breakers"),
-            (self.report_tabs, self.history.list, "history", "Runs"),
         ):
             tabs.setDocumentMode(True)
             tabs.setUsesScrollButtons(False)
@@ -235,7 +235,7 @@ class MainWindow(QMainWindow):
             "dead_letters": lambda: self._show_report(self.dead_letters),
             "breakers": lambda: self._show_report(self.breakers),
             "pools": self.show_pools,
-            "runs": lambda: self._show_report(self.history.list),
+            "runs": lambda: self._show_wide(self.history.list),
             **self.history.handlers(),
             "connections": self.show_connections,
             "attach": self._attach,
