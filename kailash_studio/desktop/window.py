@@ -151,13 +151,13 @@ class MainWindow(QMainWindow):
             (self.data_tabs, self.rows, "table-2", "Data"),
             (self.data_tabs, self.debugger, "bug", "Debugger"),
             (self.data_tabs, self.pools, "database", "Pools"),
-            (self.data_tabs, self.history.list, "history", "Runs"),
             (self.data_tabs, self.history.timeline, "activity", "Timeline"),
             (self.data_tabs, self.history.comparison, "split", "Comparison"),
             (self.report_tabs, self.log, "scroll-text", "Log"),
             (self.report_tabs, self.problems, "triangle-alert", "Problems"),
             (self.report_tabs, self.dead_letters, "inbox", "Dead letters"),
             (self.report_tabs, self.breakers, "zap", "Breakers"),
+            (self.report_tabs, self.history.list, "history", "Runs"),
         ):
             tabs.setDocumentMode(True)
             tabs.setUsesScrollButtons(False)
@@ -165,7 +165,7 @@ class MainWindow(QMainWindow):
             tabs.addTab(widget, self.icons.icon(icon), title)
         for panel in (self.history.timeline, self.history.comparison):  # seen once there is something in them
             self.data_tabs.setTabVisible(self.data_tabs.indexOf(panel), False)
-        self.bottom.setSizes([540, 560])
+        self.bottom.setSizes([400, 640])
         self._dock("palette", "Nodes", self.palette_panel, Qt.DockWidgetArea.LeftDockWidgetArea, 220)
         self._dock("inspector", "Inspector", self.history.side, Qt.DockWidgetArea.RightDockWidgetArea, 300)
         bottom = self._dock("bottom", "Run", self.bottom, Qt.DockWidgetArea.BottomDockWidgetArea, 0)
@@ -235,7 +235,7 @@ class MainWindow(QMainWindow):
             "dead_letters": lambda: self._show_report(self.dead_letters),
             "breakers": lambda: self._show_report(self.breakers),
             "pools": self.show_pools,
-            "runs": lambda: self._show_wide(self.history.list),
+            "runs": lambda: self._show_report(self.history.list),
             **self.history.handlers(),
             "connections": self.show_connections,
             "attach": self._attach,
