@@ -89,6 +89,12 @@ ACTIONS = (
     ActionDeclaration(
         "run_safe", "Run", "Safe preview", "eye", ("Ctrl+Shift+F5",), "Run all but what changes something outside."
     ),
+    ActionDeclaration(
+        "fault", "Run", "Fault…", "triangle-alert", (), "Choose what goes wrong here in a test run.", True
+    ),
+    ActionDeclaration(
+        "run_test", "Run", "Test run", "shuffle", ("Ctrl+Alt+R",), "Run with the faults that were put in; it is marked."
+    ),
     ActionDeclaration("pin", "Run", "Pin", "pin", ("Ctrl+P",), "Keep what the selected node gave; or let go of it."),
     ActionDeclaration("stop", "Run", "Stop", "square", ("Shift+F5",), "Stop the run."),
     ActionDeclaration(

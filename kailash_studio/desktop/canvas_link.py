@@ -12,6 +12,7 @@ from kailash_studio.desktop import graph_views
 from kailash_studio.desktop.breakpoints import Breakpoints
 from kailash_studio.desktop.canvas import Canvas
 from kailash_studio.desktop.canvas.view import Badge, NodeView
+from kailash_studio.desktop.faults import Faults
 from kailash_studio.desktop.graph_views import FALLBACK
 from kailash_studio.desktop.pins import Pins
 from kailash_studio.desktop.session import Session
@@ -21,6 +22,7 @@ Say = Callable[[str], None]
 T = TypeVar("T")
 _LARGE, _SLICE = 1500, 150  # nodes; a slice takes some 30 ms
 _PINNED = Badge("pinned", "pin", "purple")
+_FAULT = Badge("fault", "triangle-alert", "amber")
 
 
 class CanvasLink(QObject):
@@ -35,7 +37,14 @@ class CanvasLink(QObject):
     drawn = Signal()
 
     def __init__(
-        self, session: Session, canvas: Canvas, breakpoints: Breakpoints, pins: Pins, say: Say, parent: QObject
+        self,
+        session: Session,
+        canvas: Canvas,
+        breakpoints: Breakpoints,
+        pins: Pins,
+        faults: Faults,
+        say: Say,
+        parent: QObject,
     ) -> None:
         """Link them.
 
@@ -44,14 +53,16 @@ class CanvasLink(QObject):
             canvas: Where it is drawn.
             breakpoints: Mark nodes.
             pins: Mark nodes.
+            faults: Mark nodes.
             say: Shows a sentence for a while.
             parent: Qt parent.
         """
         super().__init__(parent)
         self._session, self._canvas, self._say = session, canvas, say
-        self._breakpoints, self._pins = breakpoints, pins
-        self._pinned: set[str] = set()
-        pins.changed.connect(self._mark_pins)
+        self._breakpoints, self._pins, self._faults = breakpoints, pins, faults
+        self._badges: dict[str, tuple[Badge, ...]] = {}
+        pins.changed.connect(self._mark_badges)
+        faults.changed.connect(self._mark_badges)
         self._marks: dict[str, str] = {}
         breakpoints.changed.connect(self._mark_breakpoints)
         self._problems: dict[str, tuple[str, str]] = {}
@@ -192,7 +203,7 @@ class CanvasLink(QObject):
         severity, sentence = self._problems.get(view.id, ("", ""))
         return replace(
             view,
-            badges=(*((_PINNED,) if self._pins.has(view.id) else ()), *view.badges),
+            badges=(*self._own_badges(view.id), *view.badges),
             breakpoint=self._marks.get(view.id, ""),
             problem=severity,  # type: ignore[arg-type]  # the severities that are kept are the two that it takes
             problem_text=sentence,
@@ -205,11 +216,17 @@ class CanvasLink(QObject):
             if before.get(node_id, "") != self._marks[node_id] and node_id in self._canvas.store.cards:
                 self._canvas.put_node(self._node(node_id))
 
-    def _mark_pins(self) -> None:
+    def _own_badges(self, node_id: str) -> tuple[Badge, ...]:
+        """What is put on a node beside its document."""
+        pinned = (_PINNED,) if self._pins.has(node_id) else ()
+        return (*pinned, _FAULT) if self._faults.of(node_id) is not None else pinned
+
+    def _mark_badges(self) -> None:
         nodes = self._session.workflow.nodes
-        before, self._pinned = self._pinned, {node_id for node_id in nodes if self._pins.has(node_id)}
-        for node_id in before ^ self._pinned:
-            if node_id in nodes and node_id in self._canvas.store.cards:
+        before, self._badges = self._badges, {n: own for n in nodes if (own := self._own_badges(n))}
+        for node_id in before.keys() | self._badges.keys():
+            changed = before.get(node_id) != self._badges.get(node_id)
+            if changed and node_id in nodes and node_id in self._canvas.store.cards:
                 self._canvas.put_node(self._node(node_id))
 
     # ------------------------------------------------------------------ problems

@@ -260,6 +260,7 @@ class Editing(QObject):
                 "",
                 "breakpoint",
                 "pin",
+                "fault",
                 "",
                 "connect",
                 "fallback",

@@ -22,6 +22,7 @@ from kailash_studio.spec.finding import has_errors
 from kailash_studio.workflow.workflow import Connection, Workflow
 
 _ENDED = frozenset({"succeeded", "recovered", "failed"})
+_TEST, _SAFE = "TEST RUN · faults were put in", "SAFE PREVIEW · nothing was written"
 _SLICE = 400  # nodes that are painted in a row
 _WORDS = {
     "started": "running",
@@ -120,7 +121,7 @@ class Runs(QObject):
 
     # ------------------------------------------------------------------ actions
     def start(self, **further: Any) -> None:
-        """Run the workflow as it is on the canvas; ``further`` goes with the request: ``again``, ``safe``."""
+        """Run the workflow as it is on the canvas; ``further`` goes along: ``again``, ``safe``, ``scenario``."""
         if self.running:
             return
         if not self._session.large:  # of a large one the engine's own look counts, and the findings that there are
@@ -172,6 +173,7 @@ class Runs(QObject):
         """Forget the last run: another workflow is open."""
         self.current = None
         self._canvas.clear_run()
+        self._canvas.set_watermark("")
         self.changed.emit()
 
     def close(self) -> None:
@@ -233,6 +235,7 @@ class Runs(QObject):
         self.happened, self.whys = {}, {}
         self.compared.emit()
         self._canvas.clear_run()
+        self._canvas.set_watermark(_TEST if "scenario" in further else _SAFE if further.get("safe") else "")
         self._canvas.set_states({node_id: NodeState("queued") for node_id in self._session.workflow.nodes})
         self.changed.emit()
         document = self._session.as_it_is()

@@ -128,6 +128,8 @@ QSplitter::handle { background: $border; }
 #chip { background: $raised; border: 1px solid $border; border-radius: 10px; padding: 2px 9px; font-size: 11px;
     color: $text2; min-height: 16px; max-height: 16px; }
 #line { background: $border; max-height: 1px; min-height: 1px; }
+#watermark { color: $amber; background: $raised; border: 1px solid $amber; border-radius: 6px; padding: 5px 14px;
+    font-weight: 600; letter-spacing: 2px; }
 #notice { background: $raised; border: 0; border-bottom: 1px solid $border2; }
 #notice[tone="red"] { border-bottom-color: $red; }
 #notice[tone="purple"] { border-bottom-color: $purple; }

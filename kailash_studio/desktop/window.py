@@ -18,9 +18,11 @@ from kailash_studio.desktop.canvas import Canvas
 from kailash_studio.desktop.canvas_link import CanvasLink
 from kailash_studio.desktop.debug_link import DebugLink
 from kailash_studio.desktop.dialogs.connections import ConnectionsDialog
+from kailash_studio.desktop.dialogs.fault import FaultDialog
 from kailash_studio.desktop.documents import Documents
 from kailash_studio.desktop.editing import Editing
 from kailash_studio.desktop.engine import Engine
+from kailash_studio.desktop.faults import Faults
 from kailash_studio.desktop.history import History
 from kailash_studio.desktop.icons import Icons
 from kailash_studio.desktop.inspector import Inspector
@@ -85,6 +87,7 @@ class MainWindow(QMainWindow):
         )
         self._make_strips()
         self.pins = Pins(self.session, self.engine, self.runs, self.pinned, self.say, self)
+        self.faults = Faults(self.session, self.say, self)
         self.rerun_link = RerunLink(self.session, self.engine, self.canvas, self.runs, self.failure, self.say, self)
         self.history = History(self)
         self.editing = Editing(self.session, self.canvas, self.icons, theme, self)
@@ -94,7 +97,9 @@ class MainWindow(QMainWindow):
         self.line = StatusLine(theme, self)
         self._recent_menu = QMenu("Open recent", self)
         self._lay_out()
-        self.canvas_link = CanvasLink(self.session, self.canvas, self.breakpoints, self.pins, self.say, self)
+        self.canvas_link = CanvasLink(
+            self.session, self.canvas, self.breakpoints, self.pins, self.faults, self.say, self
+        )
         self.attach_link = AttachLink(
             self.session,
             self.engine,
@@ -228,6 +233,8 @@ class MainWindow(QMainWindow):
             "run_from": self.rerun_link.from_here,
             "run_only": self.rerun_link.only_this,
             "run_safe": self.rerun_link.preview,
+            "fault": self.choose_fault,
+            "run_test": self.run_test,
             "pin": lambda: self.pins.toggle(canvas.selection()),
             "stop": runs.stop,
             "data": self.show_data,
@@ -335,6 +342,24 @@ class MainWindow(QMainWindow):
 
     def _detach(self) -> None:
         self.attach_link.detach()
+
+    def choose_fault(self) -> None:
+        """Choose what goes wrong at the selected node in a test run."""
+        chosen = self.canvas.selection()
+        if len(chosen) != 1:
+            self.say("Select the node that something is to go wrong at.")
+            return
+        (node,) = chosen
+        has_breaker = "circuit_breaker" in self.session.workflow.nodes[node].resilience
+        known = self.faults.of(node)
+        FaultDialog(node, known, lambda fault: self.faults.put(node, fault), self, has_breaker=has_breaker).open()
+
+    def run_test(self) -> None:
+        """Run with the faults that were put in."""
+        if not self.faults.scenario.faults:
+            self.say("There is no fault yet: select a node, and Run > Fault.")
+        else:
+            self.runs.start(scenario=self.faults.scenario.to_plain())
 
     def show_pools(self) -> None:
         """Show the connection pools of the engine, with room for their lines."""
@@ -454,7 +479,8 @@ class MainWindow(QMainWindow):
             self.actions_by_name[name].setEnabled(running)
         for name in ("run_failed", "run_from", "run_only"):
             self.actions_by_name[name].setEnabled(run is not None and not running)
-        self.actions_by_name["run_safe"].setEnabled(not running)
+        for name in ("run_safe", "run_test"):
+            self.actions_by_name[name].setEnabled(not running)
         if run is None:
             self.line.show_dot("run", "text3", "")
             return

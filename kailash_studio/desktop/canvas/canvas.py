@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QPoint, QRectF, QSize, QTimer, Signal
+from PySide6.QtCore import QPoint, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QHideEvent, QImage, QPainter, QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from kailash_studio.desktop.canvas.drawing import FallbackRefusal, Refusal
 from kailash_studio.desktop.canvas.gestures import Table
@@ -97,6 +97,10 @@ class Canvas(QWidget):
         self._zoom_bar = ZoomBar(
             self._paper, self, less=self.zoom_out, reset=self.zoom_reset, more=self.zoom_in, fit=self.fit
         )
+        self._watermark = QLabel(self)
+        self._watermark.setObjectName("watermark")
+        self._watermark.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self._watermark.hide()
         self._turn = QTimer(self, interval=_TURN_MS)
         self._turn.timeout.connect(self._turn_signs)
         self._angle = 0
@@ -198,6 +202,12 @@ class Canvas(QWidget):
     def set_labels(self, labels: Mapping[str, str]) -> None:
         """Show texts on connections by key; those not named stay as they are."""
         self._store.show_labels(labels)
+
+    def set_watermark(self, text: str) -> None:
+        """Say across the canvas what kind of run is shown; empty for a real one."""
+        self._watermark.setText(text)
+        self._watermark.setVisible(bool(text))
+        self._place_overlays()
 
     def clear_run(self) -> None:
         """Show no run."""
@@ -310,6 +320,9 @@ class Canvas(QWidget):
     def _place_overlays(self) -> None:
         self._map.setVisible(bool(self._store.cards) and self.width() >= _LEAST_WIDTH_FOR_MAP)
         self._map.move(self.width() - self._map.width() - _EDGE, self.height() - self._map.height() - _EDGE)
+        mark = self._watermark.sizeHint()
+        self._watermark.resize(mark)
+        self._watermark.move((self.width() - mark.width()) // 2, _EDGE)
         bar = self._zoom_bar.sizeHint()
         self._zoom_bar.resize(bar)
         self._zoom_bar.move(_EDGE, self.height() - bar.height() - _EDGE)

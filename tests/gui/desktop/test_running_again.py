@@ -15,7 +15,9 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QMessageBox, QPushButton
 from qasync import QEventLoop
 
+from kailash_studio.desktop.dialogs.fault import FaultDialog
 from kailash_studio.desktop.window import MainWindow
+from kailash_studio.resilience.faults import Fault, Scenario
 from kailash_studio.runtime.debugger import Breakpoint
 
 Sit = Callable[[Callable[[], Coroutine[Any, Any, None]]], None]
@@ -223,5 +225,50 @@ def test_a_run_that_was_killed_at_a_breakpoint_is_offered_and_stands_there_again
         await until(lambda: not window.runs.running)
         assert window.runs.current is not None
         assert window.runs.current.state == "succeeded"
+
+    sit(sitting)
+
+
+def test_faults_are_put_in_on_the_canvas_and_meet_test_runs_alone(sit: Sit, window: MainWindow, tmp_path: Path) -> None:
+    async def sitting() -> None:
+        draw(window, MENDED)
+        window.session.save(tmp_path / "w.kailash.json")
+        window.actions_by_name["run_test"].trigger()
+        assert "There is no fault yet" in window.line.currentMessage()
+        window.canvas.select(["value"])
+        window.actions_by_name["fault"].trigger()
+        dialog = window.findChild(FaultDialog)
+        assert dialog is not None
+        dialog.error.setCurrentText("SystemExit")
+        assert not dialog.ok.isEnabled()
+        assert "is no error class" in dialog.said.text()
+        dialog.error.setCurrentText("TimeoutError")
+        assert (
+            dialog.said.text() == "In a test run, the next call will fail with TimeoutError. Real runs are not touched."
+        )
+        assert not dialog.breaker.isEnabled(), "the node has none"
+        press(dialog.ok)
+        card = window.canvas.store.cards["value"]
+        assert [badge.text for badge in card.view.badges] == ["fault"]
+        assert Scenario.read(tmp_path / "w.kailash.faults").faults == {"value": Fault("TimeoutError")}
+        assert "fault" not in window.session.text()
+        assert await ran(window, window.actions_by_name["run_test"].trigger) == "failed"
+        assert window.canvas._watermark.isVisible()
+        assert "TimeoutError" in window.failure.sentence
+        assert await ran(window, window.actions_by_name["run"].trigger) == "succeeded"
+        assert not window.canvas._watermark.isVisible()
+        assert not window.session.rename("value", "sum")
+        assert window.faults.of("sum") == Fault("TimeoutError")
+        window.canvas.select(["sum"])
+        window.actions_by_name["fault"].trigger()
+        again = next(found for found in window.findChildren(FaultDialog) if found.isVisible())
+        press(again.remove)
+        assert not (tmp_path / "w.kailash.faults").exists()
+        assert window.canvas.store.cards["sum"].view.badges == ()
+        (tmp_path / "w.kailash.faults").write_text("no JSON", encoding="utf-8")
+        window.session.open(tmp_path / "w.kailash.json")
+        assert "is no file of faults" in window.line.currentMessage()
+        window.faults.put("value", Fault())
+        assert (tmp_path / "w.kailash.faults").read_text(encoding="utf-8") == "no JSON", "it is not written over"
 
     sit(sitting)
