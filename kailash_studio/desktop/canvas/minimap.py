@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, QTimer
@@ -9,6 +10,7 @@ from PySide6.QtGui import QMouseEvent, QPainter, QPaintEvent, QPixmap
 from PySide6.QtWidgets import QWidget
 
 from kailash_studio.desktop.canvas import signs
+from kailash_studio.desktop.canvas.metrics import WIDTH
 
 if TYPE_CHECKING:
     from kailash_studio.desktop.canvas.paper import Paper
@@ -19,6 +21,7 @@ _REST_MS = 300
 """The cards are painted anew at most this often."""
 _EDGE = 7.0
 _AIR = 40.0
+_TINY = 4.0  # pixels below which a card has no round corners
 
 
 class Minimap(QWidget):
@@ -88,6 +91,10 @@ class Minimap(QWidget):
         painter.setBrush(paper.brush("panel", 235))
         painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 8, 8)
         painter.setPen(Qt.PenStyle.NoPen)
+        if scale * WIDTH < _TINY:
+            self._paint_tiny_cards(painter, scale, origin)
+            painter.end()
+            return picture
         for card in self._store.cards.values():
             category = paper.theme.category_colour(card.view.category)
             token = signs.token_of(card.state.state, card.view.problem, category)
@@ -96,6 +103,21 @@ class Minimap(QWidget):
             painter.drawRoundedRect(QRectF(body.topLeft() * scale + origin, body.size() * scale), 1.5, 1.5)
         painter.end()
         return picture
+
+    def _paint_tiny_cards(self, painter: QPainter, scale: float, origin: QPointF) -> None:
+        """Thousands of cards: plain rectangles, all of one colour in one call."""
+        paper = self._paper
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+        batches: defaultdict[str, list[QRectF]] = defaultdict(list)
+        left, top, wide = origin.x(), origin.y(), max(1.0, WIDTH * scale)
+        for card in self._store.cards.values():
+            category = paper.theme.category_colour(card.view.category)
+            token = signs.token_of(card.state.state, card.view.problem, category)
+            tall = max(1.0, card.card_height * scale)
+            batches[token].append(QRectF(card.left * scale + left, card.top * scale + top, wide, tall))
+        for token, rects in batches.items():
+            painter.setBrush(paper.brush(token, 160))
+            painter.drawRects(rects)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Move the view there."""
