@@ -44,6 +44,7 @@ class HistoryLink(QObject):
         self._list, self._timeline, self._comparison = panels
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
+        self._wanted_timeline = ""
         engine.state_changed.connect(lambda state, _: self._refresh() if state == "ready" else None)
         engine.updated.connect(self._updated)
         self._list.wanted.connect(lambda words, limit: self._spawn(self._find(words, limit)))
@@ -84,11 +85,18 @@ class HistoryLink(QObject):
             self.timeline_shown.emit(asked)
 
     async def _show_timeline(self, run_id: str, title: str, asked: bool) -> None:
-        told = await self._engine.request("run_timeline", run_id=run_id)
-        if not self._closed:
-            self._timeline.show_timeline(run_id, title, told)
-            self._moved(self._past.time)
-            self.timeline_shown.emit(asked)
+        self._wanted_timeline = run_id
+        told: dict[str, Any] = {"seconds": 0.0, "total": 1, "bars": []}
+        while len(told["bars"]) < told["total"]:
+            more = await self._engine.request("run_timeline", run_id=run_id, first=len(told["bars"]))
+            if self._closed or self._wanted_timeline != run_id:
+                return  # another one was asked for meanwhile
+            # tuples of plain values are nothing that the garbage collector has to look through, again and again
+            pieces = [(*head, tuple(map(tuple, spans))) for *head, spans in more["bars"]]
+            told = {**more, "bars": told["bars"] + pieces}
+        self._timeline.show_timeline(run_id, title, told)
+        self._moved(self._past.time)
+        self.timeline_shown.emit(asked)
 
     async def _compare(self, before: str, after: str) -> None:
         told = await self._engine.request("run_diff", before=before, after=after)

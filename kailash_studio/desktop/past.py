@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QStackedWidget
 
 from kailash_studio.desktop import graph_views
-from kailash_studio.desktop.canvas.view import NodeState
+from kailash_studio.desktop.canvas.view import ConnectionView, NodeState, NodeView
 from kailash_studio.desktop.engine import Engine
 from kailash_studio.desktop.panels.past_node import PastNode
 from kailash_studio.desktop.panels.run_history import when
@@ -27,6 +27,7 @@ from kailash_studio.workflow.workflow import Connection, Workflow
 
 _QUEUED = NodeState("queued")
 _GAVE = frozenset({"succeeded", "recovered"})
+_AT_ONCE = 1_000  # nodes that are painted before the window gets its turn
 
 
 class Past(QObject):
@@ -116,8 +117,9 @@ class Past(QObject):
         if not told["text"]:
             self.said.emit(f"Run {run_id} holds functions of a program: it cannot be drawn. Its timeline can be seen.")
             return
-        workflow = read(told["text"], name=f"The document of run {run_id}").workflow
-        workflow.positions.update(missing_places(workflow))
+        workflow, nodes, connections = await asyncio.to_thread(self._drawn, run_id, told["text"])
+        if self._asked != run_id or self._closed:
+            return
         self.run, self.workflow, self._why = told["run"], workflow, told["why"]
         self.states, self.at, self.total = {}, -1, told["total"]
         self._shown = ("", "")
@@ -125,11 +127,7 @@ class Past(QObject):
         for connection in workflow.connections.values():
             self._outgoing.setdefault(connection.source, []).append(connection)
         view = self._shown_view()
-        view.show_run(
-            _title(self.run),
-            graph_views.node_views(workflow, self._registry),
-            graph_views.connections(workflow, self._registry),
-        )
+        view.show_run(_title(self.run), nodes, connections)
         view.show_states(dict.fromkeys(workflow.nodes, _QUEUED), {})
         self._node_panel.show_nothing()
         self._rows.set_ports([])
@@ -140,6 +138,16 @@ class Past(QObject):
         if node in workflow.nodes:
             self.show_node(node)
         view.slider.setFocus()
+
+    def _drawn(self, run_id: str, text: str) -> tuple[Workflow, list[NodeView], list[ConnectionView]]:
+        """What ran, and how it is drawn; in a thread, since ten thousand nodes take a second."""
+        workflow = read(text, name=f"The document of run {run_id}").workflow
+        workflow.positions.update(missing_places(workflow))
+        return (
+            workflow,
+            graph_views.node_views(workflow, self._registry),
+            graph_views.connections(workflow, self._registry),
+        )
 
     def _shown_view(self) -> PastView:
         if self.view is None:
@@ -158,8 +166,6 @@ class Past(QObject):
             return
         self.run, self.workflow, self.states = {}, Workflow(), {}
         self._place.setCurrentIndex(0)
-        if self.view is not None:
-            self.view.clear()
         self.left.emit()
 
     # ------------------------------------------------------------------ moving in time
@@ -180,29 +186,43 @@ class Past(QObject):
                 run_id = self.run_id
                 told = await self._engine.request("run_states", run_id=run_id, at=self._wanted, shown=self.at)
                 if self.run_id == run_id and not self._closed:
-                    self._show_states(told)
+                    await self._show_states(told)
                     self._wanted = min(self._wanted, self.total - 1)
         finally:
             self._moving = False
 
-    def _show_states(self, told: dict[str, Any]) -> None:
+    async def _show_states(self, told: dict[str, Any]) -> None:
+        """Paint what is different, in pieces between which the window lives on."""
         view = self._shown_view()
         self.at, self.total = told["at"], told["total"]
+        event = told["event"] or {"time": 0.0, "sentence": "Nothing has happened yet.", "node": ""}
+        before = f"{event['node']}: " if event["node"] else ""
+        self.time = event["time"]
+        view.show_place(self.at, self.total, self.time, before + event["sentence"])
         changed: dict[str, dict[str, Any] | None] = told["states"]
         for node, state in changed.items():
             if state is None:
                 self.states.pop(node, None)
             else:
                 self.states[node] = state
-        outgoing = [connection for node in changed for connection in self._outgoing.get(node, ())]
-        shown = {node: _QUEUED if state is None else node_state(state) for node, state in changed.items()}
-        view.show_states(shown, row_labels(outgoing, changed))
-        event = told["event"] or {"time": 0.0, "sentence": "Nothing has happened yet.", "node": ""}
-        self.time = event["time"]
-        before = f"{event['node']}: " if event["node"] else ""
-        view.show_place(self.at, self.total, event["time"], before + event["sentence"])
-        self.moved.emit(self.time)
-        self._selected()
+        if await self._paint(view, changed):
+            self.moved.emit(self.time)
+            self._selected()
+
+    async def _paint(self, view: PastView, changed: dict[str, dict[str, Any] | None]) -> bool:
+        """Paint changed states, a piece at a time; False when somebody went back or opened another run meanwhile."""
+        run_id, names = self.run_id, list(changed)
+        with view.at_once():
+            for first in range(0, len(names), _AT_ONCE):
+                if first:
+                    await asyncio.sleep(0)
+                    if self.run_id != run_id:
+                        return False
+                piece = {node: changed[node] for node in names[first : first + _AT_ONCE]}
+                outgoing = [connection for node in piece for connection in self._outgoing.get(node, ())]
+                shown = {node: _QUEUED if state is None else node_state(state) for node, state in piece.items()}
+                view.show_states(shown, row_labels(outgoing, piece))
+        return True
 
     # ------------------------------------------------------------------ one node
     def show_node(self, node: str) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QAction
@@ -53,6 +54,7 @@ class PastView(QWidget):
         self.slider.valueChanged.connect(self.place_wanted)
         self.place = label("", "muted", self)
         self.sentence = ElidedLabel("muted", self)
+        self._graph: tuple[list[NodeView], list[ConnectionView]] = ([], [])
         self._nodes: dict[str, NodeView] = {}
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -102,15 +104,16 @@ class PastView(QWidget):
     # ------------------------------------------------------------------ what is shown
     def show_run(self, title: str, nodes: Iterable[NodeView], connections: Iterable[ConnectionView]) -> None:
         """Show the graph of a run, and no states yet."""
-        self._nodes = {node.id: node for node in nodes}
+        graph = list(nodes), list(connections)
         self.title.setText(title)
-        self.canvas.set_graph(self._nodes.values(), connections)
+        if graph == self._graph:  # most runs of a workflow have one graph, and drawing it is what takes time
+            self.canvas.select([])
+            self.canvas.clear_run()
+            return
+        self._graph = graph
+        self._nodes = {node.id: node for node in graph[0]}
+        self.canvas.set_graph(*graph)
         self.canvas.fit()
-
-    def clear(self) -> None:
-        """Show nothing."""
-        self._nodes = {}
-        self.canvas.clear()
 
     def show_place(self, at: int, total: int, time: float, sentence: str) -> None:
         """Say which event is shown, without asking for it again."""
@@ -127,6 +130,16 @@ class PastView(QWidget):
         """Show how nodes stood."""
         self.canvas.set_states(states)
         self.canvas.set_labels(labels)
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Show what comes meanwhile when all of it has come."""
+        viewport = self.canvas.viewer.viewport()
+        viewport.setUpdatesEnabled(False)
+        try:
+            yield
+        finally:
+            viewport.setUpdatesEnabled(True)
 
     def _put_back(self, places: Mapping[str, object]) -> None:
         for node_id in places:

@@ -98,7 +98,7 @@ QTableCornerButton::section { background: $panel; border: 0; border-bottom: 1px 
 QTabWidget::pane { border: 0; background: $panel; }
 QTabWidget::tab-bar { left: 8px; }
 QTabBar { background: transparent; qproperty-drawBase: 0; }
-QTabBar::tab { background: transparent; color: $text3; padding: 8px 12px 7px 10px; border: 0;
+QTabBar::tab { background: transparent; color: $text3; padding: 8px 9px 7px 8px; border: 0;
     border-bottom: 2px solid transparent; margin: 0 1px; }
 QTabBar::tab:hover { color: $text; }
 QTabBar::tab:selected { color: $text; border-bottom: 2px solid $accent; font-weight: 600; }

@@ -152,6 +152,9 @@ class MainWindow(QMainWindow):
         self.bottom = QSplitter(Qt.Orientation.Horizontal, self)
         self.bottom.setChildrenCollapsible(False)
         self.data_tabs, self.report_tabs = QTabWidget(self.bottom), QTabWidget(self.bottom)
+        for tabs in (self.data_tabs, self.report_tabs):  # where there is little room, names are cut, and none is hidden
+            tabs.setUsesScrollButtons(False)
+            tabs.setElideMode(Qt.TextElideMode.ElideRight)
         for tabs, widget, icon, title in (
             (self.data_tabs, self.rows, "table-2", "Data"),
             (self.data_tabs, self.debugger, "bug", "Debugger"),

@@ -13,8 +13,8 @@ run_document  ``run_id``                                    ``run``, ``text`` (e
 run_states    ``run_id``, ``at``, ``shown``: places in the  ``at``, ``total``, ``states`` that differ between the two
               events; -1: before the first                  (None: none yet), ``event``: ``node``, ``kind``, ``time``,
                                                             ``sentence``
-run_timeline  ``run_id``                                    ``seconds``, ``bars``: ``[node, start, end, state, text,
-                                                            [[kind, start, end, state, text], ...]]``
+run_timeline  ``run_id``; ``first``, ``count``: which bars  ``seconds``, ``total`` bars, ``bars``: ``[node, start, end,
+                                                            state, text, [[kind, start, end, state, text], ...]]``
 run_diff      ``before``, ``after``: runs                   ``same``, ``first``, ``general``, ``runs``: both,
                                                             ``nodes``: ``[node, before, after, reasons, outputs]``,
                                                             ``changes``: ``[node, what, name, before, after]``
@@ -36,7 +36,7 @@ from kailash_studio.runtime.journal.journal import Journal
 from kailash_studio.runtime.journal.reading import RunFilter, RunRecord
 from kailash_studio.runtime.run_diff import diff
 from kailash_studio.runtime.run_history import NodeEnd, RunStates
-from kailash_studio.runtime.timeline import timeline
+from kailash_studio.runtime.timeline import Bar, timeline
 from kailash_studio.runtime.updates import Answer
 from kailash_studio.runtime.value_diff import value_changes
 from kailash_studio.runtime.why import Causes
@@ -46,6 +46,7 @@ from kailash_studio.workflow.reader import read
 KEPT_RUNS = 2
 KEPT_VALUES = 4
 _MOST_RUNS = 10_000
+_MOST_BARS = 1_000  # in one answer: the window reads larger ones too long
 
 Work = Callable[[Mapping[str, Any]], Answer]
 
@@ -59,6 +60,7 @@ class HistoryRequests:
         self._lock = threading.Lock()
         self._runs: OrderedDict[str, RunStates] = OrderedDict()
         self._values: OrderedDict[tuple[str, str, str], Any] = OrderedDict()
+        self._last_bars: tuple[RunStates | None, list[Bar]] = (None, [])
 
     def handlers(self) -> dict[str, Callable[[Mapping[str, Any]], asyncio.Future[Answer]]]:
         """The requests, by name."""
@@ -140,10 +142,22 @@ class HistoryRequests:
         return told
 
     def _timeline(self, request: Mapping[str, Any]) -> Answer:
-        history = self._history(self._journal.run(request["run_id"]))
-        bars = timeline(history.events)
+        run = self._journal.run(request["run_id"])
+        history = self._history(run)
+        bars = self._bars(history)
+        first, count = int(request.get("first", 0)), min(int(request.get("count", _MOST_BARS)), _MOST_BARS)
         seconds = history.events[-1].time if history.events else 0.0
-        return {"seconds": seconds, "bars": [astuple(bar) for bar in bars]}
+        return {"seconds": seconds, "total": len(bars), "bars": [_bar(bar) for bar in bars[first : first + count]]}
+
+    def _bars(self, history: RunStates) -> list[Bar]:
+        """The bars of a run; those that were asked for last are kept, for they are asked for in pieces."""
+        with self._lock:
+            known, bars = self._last_bars
+        if known is not history:
+            bars = timeline(history.events)
+            with self._lock:
+                self._last_bars = history, bars
+        return bars
 
     def _diff(self, request: Mapping[str, Any]) -> Answer:
         found = diff(self._journal, *(self._journal.run(request[side]) for side in ("before", "after")))
@@ -165,6 +179,11 @@ def _told(run: RunRecord) -> Answer:
     told = asdict(run)
     del told["given"]  # it may be large, and the window shows none of it
     return told
+
+
+def _bar(bar: Bar) -> list[Any]:
+    spans = [[s.kind, round(s.start, 6), round(s.end, 6), s.state, s.text] for s in bar.spans]
+    return [bar.node, round(bar.start, 6), round(bar.end, 6), bar.state, bar.text, spans]
 
 
 def _end(end: NodeEnd) -> Answer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, QTimer
@@ -21,6 +22,7 @@ _REST_MS = 300
 _MANY, _LONG_REST_MS = 2000, 1500  # so many cards take some 20 ms
 _EDGE = 7.0
 _AIR = 40.0
+_TINY = 4.0  # pixels below which a card has no round corners
 
 
 class Minimap(QWidget):
@@ -90,22 +92,33 @@ class Minimap(QWidget):
         painter.setBrush(paper.brush("panel", 235))
         painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 8, 8)
         painter.setPen(Qt.PenStyle.NoPen)
-        by_token: dict[str, list[QRectF]] = {}
-        left, top = origin.x(), origin.y()
+        if scale * WIDTH < _TINY:
+            self._paint_tiny_cards(painter, scale, origin)
+            painter.end()
+            return picture
         for card in self._store.cards.values():
             category = paper.theme.category_colour(card.view.category)
             token = signs.token_of(card.state.state, card.view.problem, category)
-            x, y, wide, tall = card.left * scale + left, card.top * scale + top, WIDTH * scale, card.card_height * scale
-            by_token.setdefault(token, []).append(QRectF(x, y, wide, tall))
-        for token, bodies in by_token.items():
             painter.setBrush(paper.brush(token, 160))
-            if len(self._store.cards) > _MANY:
-                painter.drawRects(bodies)
-            else:
-                for body in bodies:
-                    painter.drawRoundedRect(body, 1.5, 1.5)
+            body = card.body()
+            painter.drawRoundedRect(QRectF(body.topLeft() * scale + origin, body.size() * scale), 1.5, 1.5)
         painter.end()
         return picture
+
+    def _paint_tiny_cards(self, painter: QPainter, scale: float, origin: QPointF) -> None:
+        """Thousands of cards: plain rectangles, all of one colour in one call."""
+        paper = self._paper
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+        batches: defaultdict[str, list[QRectF]] = defaultdict(list)
+        left, top, wide = origin.x(), origin.y(), max(1.0, WIDTH * scale)
+        for card in self._store.cards.values():
+            category = paper.theme.category_colour(card.view.category)
+            token = signs.token_of(card.state.state, card.view.problem, category)
+            tall = max(1.0, card.card_height * scale)
+            batches[token].append(QRectF(card.left * scale + left, card.top * scale + top, wide, tall))
+        for token, rects in batches.items():
+            painter.setBrush(paper.brush(token, 160))
+            painter.drawRects(rects)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Move the view there."""

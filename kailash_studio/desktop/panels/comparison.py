@@ -29,7 +29,7 @@ from kailash_studio.runtime.wording import duration
 
 Index = QModelIndex | QPersistentModelIndex
 _COLUMNS = ("Node", "What differs", "State", "Rows", "Time")
-_WIDTHS = (110, 0, 130, 74, 118)
+_WIDTHS = (110, 0, 150, 70, 118)
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 _NOTHING = "Select two runs in the list of runs and compare them."
 _ROOT = QModelIndex()

@@ -11,7 +11,6 @@ from kailash_studio.desktop.icons import Icons
 from kailash_studio.desktop.panels.timeline_chart import TimelineChart
 from kailash_studio.desktop.theme import Theme
 from kailash_studio.desktop.widgets.basics import ElidedLabel, EmptyState, label
-from kailash_studio.runtime.timeline import Bar, Span
 from kailash_studio.runtime.wording import duration
 
 _LEGEND = (
@@ -103,8 +102,7 @@ class Timeline(QWidget):
     def show_timeline(self, run_id: str, title: str, told: dict[str, Any]) -> None:
         """Show what the engine tells of a run; see ``runtime.history_requests``."""
         self.run_id = run_id
-        bars = [Bar(node, start, end, state, text, [Span(*span) for span in spans])
-                for node, start, end, state, text, spans in told["bars"]]  # fmt: skip
+        bars = told["bars"]
         self.chart.show_bars(bars, told["seconds"])
         nodes = f"{len(bars):,} node{'s' * (len(bars) != 1)}"
         self.caption.setText(f"{title} · {nodes} · {duration(told['seconds'])}")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import Any
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import (
@@ -41,12 +43,12 @@ STATE_TOKENS = {
 }
 SPAN_TOKENS = {"wait": "border2", "held": "amber", "stopped": "purple", "acquire": "teal", "fallback": "amber"}
 _SHAPES = {  # which is painted over which, how far below the top of its row, how tall
-    "wait": (0, 9, 4),
-    "fallback": (0, 9, 4),
-    "attempt": (1, 5, 12),
-    "held": (2, 14, 4),
-    "acquire": (2, 14, 4),
-    "stopped": (2, 5, 12),
+    "wait": (0, 8, 4),
+    "fallback": (0, 8, 4),
+    "attempt": (1, 4, 11),
+    "held": (2, 16, 4),
+    "acquire": (2, 16, 4),
+    "stopped": (2, 4, 11),
 }
 SPAN_WORDS = {
     "attempt": "attempt",
@@ -84,7 +86,8 @@ class TimelineChart(QAbstractScrollArea):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setFrameShape(QAbstractScrollArea.Shape.NoFrame)
         self.viewport().setMouseTracking(True)
-        self.bars: list[Bar] = []
+        self._told: Sequence[Sequence[Any]] = []
+        self._rows: dict[str, int] = {}
         self.seconds = 0.0
         self._chosen = -1
         self._mark: float | None = None
@@ -95,24 +98,33 @@ class TimelineChart(QAbstractScrollArea):
         self.horizontalScrollBar().valueChanged.connect(self._scrolled)
 
     # ------------------------------------------------------------------ what is shown
-    def show_bars(self, bars: list[Bar], seconds: float) -> None:
-        """Show a run."""
-        self.bars, self.seconds = bars, max(seconds, 1e-6)
-        self._rows = {bar.node: row for row, bar in enumerate(bars)}
+    def show_bars(self, told: Sequence[Sequence[Any]], seconds: float) -> None:
+        """Show a run: bars as the engine tells them, see ``runtime.history_requests``."""
+        self._told, self.seconds = told, max(seconds, 1e-6)
+        self._rows = {bar[0]: row for row, bar in enumerate(told)}
         self._chosen, self._mark = -1, None
         self.fit()
         self.verticalScrollBar().setValue(0)
 
+    def bar(self, row: int) -> Bar:
+        """The bar of a row; bars are made when they are looked at."""
+        node, start, end, state, text, spans = self._told[row]
+        return Bar(node, start, end, state, text, [Span(*span) for span in spans])
+
+    def nodes(self) -> list[str]:
+        """The nodes of all rows."""
+        return list(self._rows)
+
     def choose(self, node: str) -> None:
         """Mark the row of a node and bring it into view; an empty text marks none."""
-        self._chosen = self._rows.get(node, -1) if self.bars else -1
+        self._chosen = self._rows.get(node, -1)
         if self._chosen >= 0:
             self._show_row(self._chosen)
         self.viewport().update()
 
     def chosen(self) -> str:
         """The node of the marked row, or empty."""
-        return self.bars[self._chosen].node if 0 <= self._chosen < len(self.bars) else ""
+        return str(self._told[self._chosen][0]) if 0 <= self._chosen < len(self._told) else ""
 
     def mark(self, time: float | None) -> None:
         """Draw a line at a time: the event that is shown on the canvas."""
@@ -169,7 +181,7 @@ class TimelineChart(QAbstractScrollArea):
         bar.setValue(round(self._start / self.seconds * whole) if self.seconds else 0)
         bar.blockSignals(False)
         rows = self.verticalScrollBar()
-        rows.setRange(0, max(0, len(self.bars) * ROW - (self.viewport().height() - HEAD)))
+        rows.setRange(0, max(0, len(self._told) * ROW - (self.viewport().height() - HEAD)))
         rows.setPageStep(max(ROW, self.viewport().height() - HEAD))
         rows.setSingleStep(ROW)
         self.viewport().update()
@@ -188,7 +200,7 @@ class TimelineChart(QAbstractScrollArea):
     def row_at(self, y: float) -> int:
         """The row at a place, or -1."""
         row = int((y - HEAD + self.verticalScrollBar().value()) // ROW)
-        return row if y >= HEAD and 0 <= row < len(self.bars) else -1
+        return row if y >= HEAD and 0 <= row < len(self._told) else -1
 
     # ------------------------------------------------------------------ events
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -213,7 +225,7 @@ class TimelineChart(QAbstractScrollArea):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Up and Down choose a row, Enter goes to its node; plus, minus and 0 zoom; Left and Right move in time."""
-        key, last = Qt.Key, len(self.bars) - 1
+        key, last = Qt.Key, len(self._told) - 1
         page = max(1, (self.viewport().height() - HEAD) // ROW)
         rows = {
             key.Key_Up: self._chosen - 1,
@@ -224,7 +236,7 @@ class TimelineChart(QAbstractScrollArea):
             key.Key_End: last,
         }
         pressed = Qt.Key(event.key())
-        if pressed in rows and self.bars:
+        if pressed in rows and self._told:
             self._chosen = min(max(0, rows[pressed]), last)
             self._show_row(self._chosen)
             self.viewport().update()
@@ -246,7 +258,7 @@ class TimelineChart(QAbstractScrollArea):
         if event.button() == Qt.MouseButton.LeftButton and row >= 0:
             self._chosen = row
             self.viewport().update()
-            self.node_wanted.emit(self.bars[row].node)
+            self.node_wanted.emit(self.chosen())
 
     def viewportEvent(self, event: QEvent) -> bool:
         """Say what is under the mouse."""
@@ -264,7 +276,7 @@ class TimelineChart(QAbstractScrollArea):
         row = self.row_at(place.y())
         if row < 0:
             return ""
-        bar = self.bars[row]
+        bar = self.bar(row)
         lines = [f"{bar.node}: {bar.state} in {duration(bar.end - bar.start)}, from {duration(bar.start)} on", bar.text]
         if place.x() >= NAMES:
             offset = place.y() - self._top(row)
@@ -304,7 +316,7 @@ class TimelineChart(QAbstractScrollArea):
         width, height = self.viewport().width(), self.viewport().height()
         painter.fillRect(self.viewport().rect(), colour("panel"))
         first = self.verticalScrollBar().value() // ROW
-        last = min(len(self.bars), first + (height - HEAD) // ROW + 2)
+        last = min(len(self._told), first + (height - HEAD) // ROW + 2)
         ticks = self._ticks()
         painter.setPen(QPen(colour("border"), 1.0))
         for _, x in ticks:
@@ -322,7 +334,7 @@ class TimelineChart(QAbstractScrollArea):
         self._paint_times(painter, ticks, width)
 
     def _paint_row(self, painter: QPainter, metrics: QFontMetricsF, row: int, width: int) -> None:
-        bar, top, colour = self.bars[row], self._top(row), self._theme.colour
+        bar, top, colour = self.bar(row), self._top(row), self._theme.colour
         painter.setClipRect(QRectF(0, HEAD, width, self.viewport().height()))
         if row == self._chosen:
             painter.fillRect(QRectF(0, top, width, ROW), colour("accent_bg"))

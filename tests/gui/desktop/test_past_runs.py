@@ -224,7 +224,7 @@ def test_the_timeline_leads_to_the_node_and_follows_the_scrubber(window: MainWin
         await until(lambda: timeline.run_id == run_id)
         assert window.data_tabs.currentWidget() is timeline
         chart = timeline.chart
-        assert [bar.node for bar in chart.bars] == ["rows", "worth", "after"]
+        assert chart.nodes() == ["rows", "worth", "after"]
         QTest.mouseClick(chart.viewport(), Qt.MouseButton.LeftButton, pos=QPoint(NAMES + 40, HEAD + ROW + ROW // 2))
         assert past.view is not None
         assert past.view.canvas.selection() == ["worth"]
@@ -292,7 +292,7 @@ def test_a_run_of_the_window_is_listed_when_it_has_ended_and_running_leaves_the_
         await until(lambda: history.list.list.topLevelItemCount() == 2)
         assert [run["origin"] for run in history.list._told] == ["desktop", "api"]
         window.actions_by_name["timeline"].trigger()
-        await until(lambda: len(history.timeline.chart.bars) == 1)
+        await until(lambda: len(history.timeline.chart.nodes()) == 1)
         (node,) = window.session.workflow.nodes
         window.canvas.select([])
         history.timeline.chart.node_wanted.emit(node)
