@@ -54,6 +54,7 @@ class HistoryLink(QObject):
         self._comparison.node_wanted.connect(self._compared_node)
         self._comparison.values_wanted.connect(lambda *port: self._spawn(self._values(*port)))
         past.opened.connect(lambda: self.show_timeline(asked=False))
+        past.undrawable.connect(lambda run_id: self._spawn(self._show_timeline(run_id, f"Run {run_id}", asked=True)))
         past.moved.connect(self._moved)
         past.left.connect(lambda: self._timeline.chart.mark(None))
         past.said.connect(say)

@@ -45,12 +45,14 @@ class Past(QObject):
         opened: A run is shown now.
         left: None is shown any more.
         moved: Another event is shown: its time.
+        undrawable: A run whose document was not kept was to be opened.
         said: A sentence for the person.
     """
 
     opened = Signal()
     left = Signal()
     moved = Signal(float)
+    undrawable = Signal(str)
     said = Signal(str)
 
     def __init__(
@@ -115,7 +117,8 @@ class Past(QObject):
         if self._asked != run_id or self._closed:
             return  # another one was asked for meanwhile
         if not told["text"]:
-            self.said.emit(f"Run {run_id} holds functions of a program: it cannot be drawn. Its timeline can be seen.")
+            self.said.emit(f"Run {run_id} holds functions of a program: its timeline is all that can be shown.")
+            self.undrawable.emit(run_id)
             return
         workflow, nodes, connections = await asyncio.to_thread(self._drawn, run_id, told["text"])
         if self._asked != run_id or self._closed:

@@ -316,7 +316,9 @@ def test_a_run_that_cannot_be_drawn_or_found_is_said_so(window: MainWindow, sit:
         window.history.past.said.connect(said.append)
         window.history.past.open(run_id)
         await until(lambda: said)
-        assert said[0] == f"Run {run_id} holds functions of a program: it cannot be drawn. Its timeline can be seen."
+        assert said[0] == f"Run {run_id} holds functions of a program: its timeline is all that can be shown."
+        await until(lambda: window.history.timeline.run_id == run_id)
+        assert window.history.timeline.chart.nodes() == ["n"]
         window.history.past.open("absent")
         await until(lambda: len(said) == 2)
         assert said[1].startswith("'absent' names no run")
