@@ -45,6 +45,7 @@ class InspectorLink(QObject):
         super().__init__(parent)
         self._session, self._canvas, self._runs, self._inspector, self._say = session, canvas, runs, inspector, say
         self._shown = ""
+        self._finding = ""  # what validation says of the node as a whole
         self._connections: list[str] = []
         self._elsewhere: dict[str, None] = {}  # names that workflows use and that are not saved here
         canvas.selection_changed.connect(lambda _: self._show())
@@ -111,7 +112,17 @@ class InspectorLink(QObject):
     def _show_happened(self) -> None:
         self._inspector.show_happened(*self._runs.happened.get(self._shown, ("", "", [])))
 
+    def _told_by_run(self, node_id: str) -> str:
+        """Why the node failed or did not run."""
+        run = self._runs.current
+        state = run.states.get(node_id, {}) if run is not None else {}
+        if state.get("state") == "failed":
+            return str(state.get("error", ""))
+        return f"It did not run: {state['reason']}." if state.get("state") in {"skipped", "cancelled"} else ""
+
     def _show_state(self) -> None:
+        if self._shown:
+            self._inspector.show_notice(self._finding or self._told_by_run(self._shown))
         run = self._runs.current
         state = run.states.get(self._shown) if run is not None else None
         if not self._shown or state is None:
@@ -135,12 +146,7 @@ class InspectorLink(QObject):
                     problems.setdefault("/".join(parts[3:]), finding.sentence.removeprefix(f"{node_id}: "))
                 else:
                     notice = notice or finding.sentence
-        run = self._runs.current
-        state = run.states.get(node_id, {}) if run is not None else {}
-        if not notice and state.get("state") == "failed":
-            notice = state.get("error", "")
-        elif not notice and state.get("state") in {"skipped", "cancelled"}:
-            notice = f"It did not run: {state.get('reason', '')}."
+        self._finding = notice
         return InspectedNode(
             node_id=node_id,
             type_name=placed.type,
@@ -154,7 +160,7 @@ class InspectorLink(QObject):
             policies=placed.resilience,
             ports=self._ports(node_id),
             help=reference_page(node_type) if node_type is not None else "",
-            notice=notice,
+            notice=notice or self._told_by_run(node_id),
             schedule=_schedule(placed.resilience),
         )
 

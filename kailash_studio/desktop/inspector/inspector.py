@@ -195,8 +195,7 @@ class Inspector(QWidget):
             self.name.setText(view.node_id)
             self.name.setCursorPosition(0)  # its beginning is what tells it from others
         self._type.setText(view.type_name)
-        self._notice.setText(view.notice)
-        self._notice.setVisible(bool(view.notice))
+        self.show_notice(view.notice)
         key = (view.node_id, view.type_name)
         self.form.show_rows(key, view.rows, view.given, view.problems)
         if self.tabs.currentWidget() is self.policies:
@@ -241,6 +240,11 @@ class Inspector(QWidget):
         lines += [f'<span style="color:{red}">{escape(difference)}</span>' for difference in differences]
         self.happened.setText("<br>".join(lines))
         self.happened.setVisible(bool(happened))
+
+    def show_notice(self, sentence: str) -> None:
+        """Show what is wrong with the node, or was in the last run; an empty text hides it."""
+        self._notice.setText(sentence)
+        self._notice.setVisible(bool(sentence))
 
     def show_state(self, text: str, token: str, tip: str = "") -> None:
         """Show the node's state in the last run; an empty text hides it."""
