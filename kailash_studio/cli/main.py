@@ -20,6 +20,11 @@ COMMANDS = {
     "run": ("kailash_studio.cli.run", "run a workflow file to its end"),
     "serve": ("kailash_studio.cli.serve", "keep an engine that windows attach to, and that goes on without them"),
     "runs": ("kailash_studio.cli.runs", "list the runs of the journal, or show one"),
+    "capsule": (
+        "kailash_studio.cli.capsule",
+        "show a failed run that was kept in a file, or run it without the outside",
+    ),
+    "test": ("kailash_studio.cli.test", "run the regression tests that were made of failures"),
     "resume": ("kailash_studio.cli.resume", "go on with a run that failed or was killed, keeping what was done"),
     "dlq": ("kailash_studio.cli.dlq", "list, show, replay or discard dead letters"),
     "secrets": ("kailash_studio.cli.secrets", "store, list and check secrets, which graphs hold by name"),

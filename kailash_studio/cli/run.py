@@ -8,6 +8,7 @@ import contextlib
 import json
 import signal
 import sys
+import time
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -18,7 +19,9 @@ from kailash_studio.cli.output import EventLines, check_can_hold, json_text, pri
 from kailash_studio.cli.progress import Progress
 from kailash_studio.errors import ParameterError, StudioError, describe
 from kailash_studio.resilience.faults import Scenario
+from kailash_studio.runtime.answers import Recording
 from kailash_studio.runtime.async_local import AsyncLocalRuntime, new_run_id
+from kailash_studio.runtime.capsule import Capsule, fresh_seed
 from kailash_studio.runtime.debugger import Breakpoint
 from kailash_studio.runtime.events import Event
 from kailash_studio.runtime.journal.journal import Journal
@@ -51,6 +54,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="WHAT",
         help="degraded: exit 5 when a fallback had to stand in; dead-letters: exit 6 when work was given up; "
         "both with a comma between",
+    )
+    parser.add_argument(
+        "--capsule", type=Path, metavar="FILE", help="keep the run in this file if it fails (docs/capsules.md)"
     )
     parser.add_argument(
         "--faults",
@@ -100,6 +106,11 @@ def execute(chosen: argparse.Namespace) -> int:
             registry=registry, on_events=sink, folder=chosen.file.resolve().parent, journal=journal
         )
         further: dict[str, Any] = {}
+        recording = Recording(fresh_seed()) if chosen.capsule else None
+        if recording is not None:
+            check_can_hold(chosen.capsule, "The capsule")
+            further["answers"] = recording
+        began = time.time()
         if chosen.faults:
             further["scenario"] = Scenario.read(chosen.faults)
             print(f"This is a test run: the faults of {chosen.faults} are put in.", file=sys.stderr)
@@ -109,6 +120,9 @@ def execute(chosen: argparse.Namespace) -> int:
         else:
             outcome, run_id = asyncio.run(run_until_told(runtime, workflow, values, **further))
         journal.tidy()
+        if recording is not None and outcome.state == "failed":
+            Capsule.of(workflow, run_id, began, values, recording, outcome).write(chosen.capsule)
+            print(f"The failure is in {chosen.capsule}: kailash-studio capsule run {chosen.capsule}", file=sys.stderr)
     report = report_of(outcome, run_id)
     if chosen.json:
         print_json(report)

@@ -23,6 +23,7 @@ from kailash_studio.errors import (
 )
 from kailash_studio.resilience.clock import Clock, SystemClock
 from kailash_studio.resilience.faults import Fault, Scenario
+from kailash_studio.runtime.answers import Playing, Recording
 from kailash_studio.runtime.debugger import Debugger
 from kailash_studio.runtime.engine import Run
 from kailash_studio.runtime.events import Event, Sink
@@ -159,6 +160,7 @@ class AsyncLocalRuntime:
         only: Collection[str] | None = None,
         pins: Mapping[str, Outputs] | None = None,
         safe: bool = False,
+        answers: Recording | Playing | None = None,
         origin: str = "api",
         before: RunRecord | None = None,
         debugger: Debugger | None = None,
@@ -179,6 +181,7 @@ class AsyncLocalRuntime:
             only: The nodes that may be called, and with them their fallbacks; None: all.
             pins: Outputs that count instead of what nodes would give; see ``runtime.pins``.
             safe: Call nothing that changes something outside; such nodes say what they would have done.
+            answers: Records what the outside answers, or plays it without the outside; see ``runtime.capsule``.
             origin: Who asked for the run: ``desktop``, ``cli``, ``api``, ``resume``, ``replay``, ``again`` or
                 ``preview``; with a scenario always ``test``.
             before: The earlier run.
@@ -187,11 +190,12 @@ class AsyncLocalRuntime:
         built = workflow.build()
         run_id = run_id or new_run_id()
         redactor = Redactor(self.secret)
-        around = self.surroundings
+        around = self._around(scenario, answers, redactor)
         if scenario is not None:
             faults, origin = scenario.faults, "test"
-            around = Surroundings(self.clock, Random(scenario.seed))  # noqa: S311 - draws of a test
-        values, plan = await self._planned(built, parameters or {}, redactor, faults, around, safe=safe)
+        values, plan = await self._planned(
+            built, parameters or {}, redactor, faults, around, safe=safe, answers=answers
+        )
         if scenario is not None:
             _force_breakers(scenario, plan, around)
         loop = asyncio.get_running_loop()
@@ -247,6 +251,18 @@ class AsyncLocalRuntime:
             if resources is not kept:
                 await resources.aclose()
 
+    def _around(
+        self, scenario: Scenario | None, answers: Recording | Playing | None, redactor: Redactor
+    ) -> Surroundings:
+        """What the policies of a run have around them: of a test its own, else what all runs share."""
+        around = self.surroundings
+        if scenario is not None:
+            around = Surroundings(self.clock, Random(scenario.seed))  # noqa: S311 - draws of a test
+        if answers is not None:
+            answers.begin(redactor, self.clock)
+            around = replace(around, random=Random(answers.seed))  # noqa: S311 - draws jitter
+        return around
+
     async def _planned(
         self,
         workflow: Workflow,
@@ -256,6 +272,7 @@ class AsyncLocalRuntime:
         around: Surroundings,
         *,
         safe: bool,
+        answers: Recording | Playing | None,
     ) -> tuple[Values, Plan]:
         """Values and plan, with the secrets that the document names; asked for in a thread, as a keyring may wait."""
         names = secrets_of(workflow)
@@ -272,6 +289,7 @@ class AsyncLocalRuntime:
                 surroundings=around,
                 faults=faults,
                 safe=safe,
+                answers=answers,
             )
         except StudioError as error:
             redactor.error(error)  # a sentence about a wrong value may hold the value

@@ -15,6 +15,7 @@ from typing import Any
 
 from kailash_studio.errors import DocumentError
 from kailash_studio.resilience.faults import Fault
+from kailash_studio.runtime.answers import Answers
 from kailash_studio.runtime.parameters import Values, resolve
 from kailash_studio.runtime.surroundings import Surroundings
 from kailash_studio.services.postgres.exhaustion import exhausted
@@ -141,6 +142,7 @@ def compile_plan(
     surroundings: Surroundings | None = None,
     faults: Mapping[str, Fault] | None = None,
     safe: bool = False,
+    answers: Answers | None = None,
 ) -> Plan:
     """The plan of a workflow.
 
@@ -153,6 +155,7 @@ def compile_plan(
         surroundings: What policies need; by default with the system's clock and nothing shared with other plans.
         faults: Faults to put in on purpose, by node.
         safe: Call nothing that changes something outside; such nodes say what they would have done.
+        answers: Stands between the nodes' policies and their calls; see ``runtime.answers``.
 
     Raises:
         InvalidWorkflowError: With the findings.
@@ -167,16 +170,10 @@ def compile_plan(
     position = {node_id: index for index, node_id in enumerate(order)}
     incoming = _incoming(workflow)
     given, around = values.by_node(), surroundings or Surroundings()
-    kept: dict[str, Resilience] = {}
-    breaker_keys: dict[str, str] = {}
-    stands_in_for = {
-        str(placed.resilience["fallback"]): node_id
-        for node_id, placed in workflow.nodes.items()
-        if placed.resilience.get("fallback")
-    }
+    kept, breaker_keys = dict[str, Resilience](), dict[str, str]()
+    stands_in_for = _origins(workflow)
     all_ports = ports_of(workflow, registry)
-    steps = []
-    waiting = [0] * len(order)
+    steps, waiting = [], [0] * len(order)
     for node_id in order:
         placed = workflow.nodes[node_id]
         instance = workflow.instances.get(node_id)
@@ -194,6 +191,8 @@ def compile_plan(
             node, unset = _node(node_type, node_id, known, late)
         policies = Resilience(**resolve(placed.resilience, workflow, values.workflow, secret))
         call, waits = _call(node, node_type, late, policies, executor)
+        if answers is not None:
+            call, waits = answers.around(node_id, node_type, placed.parameters, call, waits), True
         if faults and node_id in faults:
             call, waits = _faulty(call, waits, faults[node_id], around), True
         if policies.given:
@@ -224,6 +223,15 @@ def compile_plan(
         )
         steps.append(step)
     return Plan(workflow.name, tuple(steps), tuple(waiting), position, _hash(workflow), breaker_keys, kept)
+
+
+def _origins(workflow: Workflow) -> dict[str, str]:
+    """The node that each fallback stands in for."""
+    return {
+        str(placed.resilience["fallback"]): node_id
+        for node_id, placed in workflow.nodes.items()
+        if placed.resilience.get("fallback")
+    }
 
 
 def _incoming(workflow: Workflow) -> dict[str, list[Connection]]:
