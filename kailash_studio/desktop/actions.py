@@ -40,6 +40,7 @@ ACTIONS = (
     ActionDeclaration("new", "File", "New", "file-plus", ("Ctrl+N",), "Start an empty workflow."),
     ActionDeclaration("open", "File", "Open…", "folder-open", ("Ctrl+O",), "Open a workflow file."),
     ActionDeclaration("example", "File", "Open example…", "book-open", (), "Open one of the shipped examples."),
+    ActionDeclaration("capsule", "File", "Open capsule…", "package", (), "Open a failed run that was kept in a file."),
     ActionDeclaration("save", "File", "Save", "save", ("Ctrl+S",), "Save the workflow.", separated=True),
     ActionDeclaration("save_as", "File", "Save as…", "save-all", ("Ctrl+Shift+S",), "Save under another name."),
     ActionDeclaration("quit", "File", "Quit", "log-out", ("Ctrl+Q",), "Close the window.", separated=True),

@@ -98,6 +98,7 @@ class Runs(QObject):
         self._early: list[dict[str, Any]] = []  # updates that came before the answer that names their run
         self.happened: dict[str, tuple[str, str, list[str]]] = {}
         self.whys: dict[str, str] = {}
+        self.capsule = ""  # the file whose recorded answers runs get
         self.breakpoints: Callable[[], list[dict[str, Any]]] = list
         self._starting = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -246,6 +247,7 @@ class Runs(QObject):
                 folder=str(self._session.folder),
                 breakpoints=self.breakpoints(),
                 file=str(self._session.path) if self._session.path is not None else "",
+                **({"capsule": self.capsule} if self.capsule else {}),
                 **further,
             )
         except EngineError as error:

@@ -16,6 +16,7 @@ from kailash_studio.desktop.attach_link import AttachLink
 from kailash_studio.desktop.breakpoints import Breakpoints
 from kailash_studio.desktop.canvas import Canvas
 from kailash_studio.desktop.canvas_link import CanvasLink
+from kailash_studio.desktop.capsule_link import CapsuleLink
 from kailash_studio.desktop.debug_link import DebugLink
 from kailash_studio.desktop.dialogs.connections import ConnectionsDialog
 from kailash_studio.desktop.dialogs.fault import FaultDialog
@@ -86,9 +87,7 @@ class MainWindow(QMainWindow):
             self.engine, self.runs, self.canvas, self.breakpoints, self.debugger, self.say, self
         )
         self._make_strips()
-        self.pins = Pins(self.session, self.engine, self.runs, self.pinned, self.say, self)
-        self.faults = Faults(self.session, self.say, self)
-        self.rerun_link = RerunLink(self.session, self.engine, self.canvas, self.runs, self.failure, self.say, self)
+        self._make_debugging()
         self.history = History(self)
         self.editing = Editing(self.session, self.canvas, self.icons, theme, self)
         self.actions_by_name = make_actions(self, self.icons, self._handlers())
@@ -129,12 +128,21 @@ class MainWindow(QMainWindow):
         self._show_run()
 
     # ------------------------------------------------------------------ putting together
+    def _make_debugging(self) -> None:
+        self.pins = Pins(self.session, self.engine, self.runs, self.pinned, self.say, self)
+        self.faults = Faults(self.session, self.say, self)
+        self.capsule_link = CapsuleLink(
+            self.session, self.engine, self.runs, self.documents, self.played, self.say, self
+        )
+        self.rerun_link = RerunLink(self.session, self.engine, self.canvas, self.runs, self.failure, self.say, self)
+
     def _make_strips(self) -> None:
         theme, icons = self.theme, self.icons
         self.notice = Notice(theme, icons, "circle-alert", "red", self, can_close=False)
         self.attachment = Notice(theme, icons, "link", "accent", self, can_close=False)
         self.failure = Notice(theme, icons, "circle-x", "red", self)
         self.pinned = Notice(theme, icons, "pin", "purple", self)
+        self.played = Notice(theme, icons, "package", "accent", self, can_close=False)
 
     def _lay_out(self) -> None:
         self.setMinimumSize(900, 560)
@@ -143,7 +151,7 @@ class MainWindow(QMainWindow):
         layout = QVBoxLayout(middle)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
-        for strip in (self.notice, self.attachment, self.failure, self.pinned):
+        for strip in (self.notice, self.attachment, self.played, self.failure, self.pinned):
             layout.addWidget(strip)
         layout.addWidget(self.history.place, 1)
         self.setCentralWidget(middle)
@@ -203,6 +211,7 @@ class MainWindow(QMainWindow):
             "new": documents.new,
             "open": documents.ask_open,
             "example": documents.open_example,
+            "capsule": self.capsule_link.choose,
             "save": documents.save,
             "save_as": documents.save_as,
             "quit": self.close,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import builtins
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -123,7 +123,15 @@ class Recording:
 class Playing:
     """Gives recorded answers, in the order in which they came, to those who ask the same again."""
 
-    def __init__(self, answers: list[Answer], seed: int) -> None:
+    def __init__(self, answers: Sequence[Answer], seed: int, clock: PlayedClock) -> None:
+        """Prepare for one run.
+
+        Args:
+            answers: In the order in which they came.
+            seed: What the jitter of retries is drawn from.
+            clock: The run's time.
+        """
+        self.clock = clock
         self._left: dict[str, list[Answer]] = {}
         for answer in answers:
             self._left.setdefault(answer.node, []).append(answer)
@@ -202,6 +210,11 @@ class PlayedClock:
 
 
 _TURNS = 20
+
+
+def masked_secret(name: str) -> str:
+    """What stands for a secret in a run that is played: nobody outside is told it."""
+    return f"<the secret {name}>"
 
 
 def error_of(told: Mapping[str, Any]) -> Exception:

@@ -23,7 +23,7 @@ from kailash_studio.errors import (
 )
 from kailash_studio.resilience.clock import Clock, SystemClock
 from kailash_studio.resilience.faults import Fault, Scenario
-from kailash_studio.runtime.answers import Playing, Recording
+from kailash_studio.runtime.answers import Playing, Recording, masked_secret
 from kailash_studio.runtime.debugger import Debugger
 from kailash_studio.runtime.engine import Run
 from kailash_studio.runtime.events import Event, Sink
@@ -183,14 +183,18 @@ class AsyncLocalRuntime:
             safe: Call nothing that changes something outside; such nodes say what they would have done.
             answers: Records what the outside answers, or plays it without the outside; see ``runtime.capsule``.
             origin: Who asked for the run: ``desktop``, ``cli``, ``api``, ``resume``, ``replay``, ``again`` or
-                ``preview``; with a scenario always ``test``.
+                ``preview``; with a scenario always ``test``, with answers that are played always
+                ``capsule``.
             before: The earlier run.
             debugger: Stops nodes where it has breakpoints.
         """
         built = workflow.build()
         run_id = run_id or new_run_id()
-        redactor = Redactor(self.secret)
-        around = self._around(scenario, answers, redactor)
+        playing = isinstance(answers, Playing)
+        clock = answers.clock if isinstance(answers, Playing) else self.clock
+        origin = "capsule" if playing else origin
+        redactor = Redactor(masked_secret if playing else self.secret)
+        around = self._around(scenario, answers, redactor, clock)
         if scenario is not None:
             faults, origin = scenario.faults, "test"
         values, plan = await self._planned(
@@ -212,7 +216,7 @@ class AsyncLocalRuntime:
         run = Run(
             plan,
             scope,
-            self.clock,
+            clock,
             sink=self._sinks(recorder, sink),
             max_workers=self.max_workers,
             known={**(known or {}), **pins} if pins else known,
@@ -252,15 +256,16 @@ class AsyncLocalRuntime:
                 await resources.aclose()
 
     def _around(
-        self, scenario: Scenario | None, answers: Recording | Playing | None, redactor: Redactor
+        self, scenario: Scenario | None, answers: Recording | Playing | None, redactor: Redactor, clock: Clock
     ) -> Surroundings:
         """What the policies of a run have around them: of a test its own, else what all runs share."""
         around = self.surroundings
         if scenario is not None:
-            around = Surroundings(self.clock, Random(scenario.seed))  # noqa: S311 - draws of a test
+            around = Surroundings(clock, Random(scenario.seed))  # noqa: S311 - draws of a test
         if answers is not None:
-            answers.begin(redactor, self.clock)
-            around = replace(around, random=Random(answers.seed))  # noqa: S311 - draws jitter
+            answers.begin(redactor, clock)
+            draws = Random(answers.seed)  # noqa: S311 - of jitter
+            around = Surroundings(clock, draws) if isinstance(answers, Playing) else replace(around, random=draws)
         return around
 
     async def _planned(

@@ -161,11 +161,14 @@ class Capsule:
             workflow: A document that was mended since.
             further: Words for ``AsyncLocalRuntime.run``: a sink, a debugger.
         """
-        runtime = AsyncLocalRuntime(registry=registry, clock=PlayedClock(self.started), secret=_masked)
-        answers = Playing(list(self.answers), self.seed)
         document = workflow or read(self.workflow).workflow
-        outcome, _ = await runtime.run(document, self.given, answers=answers, **{"origin": "capsule", **further})
+        runtime = AsyncLocalRuntime(registry=registry)
+        outcome, _ = await runtime.run(document, self.given, answers=self.answers_again(), **further)
         return outcome
+
+    def answers_again(self) -> Playing:
+        """The recorded answers, for one run."""
+        return Playing(self.answers, self.seed, PlayedClock(self.started))
 
     def as_test(self, workflow: Workflow, outcome: Outcome) -> Capsule:
         """A regression test: this run's answers, a mended document, and what has to come of them."""
@@ -209,10 +212,6 @@ def states_of(outcome: Outcome) -> dict[str, str]:
 def _short(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= 200 else text[:200] + "…"
-
-
-def _masked(name: str) -> str:
-    return f"<the secret {name}>"
 
 
 def _answer(archive: zipfile.ZipFile, entry: Any) -> Answer:

@@ -21,6 +21,7 @@ from kailash_studio.errors import EngineError, JournalError, StudioError, descri
 from kailash_studio.resilience.faults import Scenario
 from kailash_studio.runtime import protocol
 from kailash_studio.runtime.async_local import AsyncLocalRuntime, new_run_id
+from kailash_studio.runtime.capsule import Capsule
 from kailash_studio.runtime.database_requests import DatabaseRequests
 from kailash_studio.runtime.debug_requests import DebugRequests, read_breakpoints
 from kailash_studio.runtime.debugger import Debugger
@@ -82,6 +83,7 @@ class Host:
             "run": self._start,
             "cancel": self._cancel,
             "preview": self._preview,
+            "as_test": self._save_test,
             "forget": self._forget,
             "shutdown": self._shutdown,
             **Operations(
@@ -220,9 +222,12 @@ class Host:
             debugger.stand_again(taken.stood)
             safe = bool(request.get("safe"))
             scenario = Scenario.from_plain(request["scenario"]) if request.get("scenario") else None
+            capsule = (
+                await asyncio.to_thread(Capsule.read, Path(request["capsule"])) if request.get("capsule") else None
+            )
             outcome, _ = await self._runtime.run(
                 workflow,
-                request.get("values") or {},
+                capsule.given if capsule is not None else request.get("values") or {},
                 run_id=run_id,
                 folder=folder,
                 sink=updates.take,
@@ -231,6 +236,7 @@ class Host:
                 pins=taken.pins,
                 safe=safe,
                 scenario=scenario,
+                answers=capsule.answers_again() if capsule is not None else None,
                 origin="preview" if safe else "again" if taken.before else "desktop",
                 before=taken.before,
                 debugger=debugger,
@@ -273,6 +279,19 @@ class Host:
 
         async def work() -> Answer:
             return self._without_secrets(run_id, await preview_page(node_type, placed.parameters, given))
+
+        return asyncio.ensure_future(work())
+
+    def _save_test(self, request: Mapping[str, Any]) -> asyncio.Future[Answer]:
+        """Make a test of a capsule and a mended workflow."""
+
+        async def work() -> Answer:
+            capsule = await asyncio.to_thread(Capsule.read, Path(request["capsule"]))
+            workflow = read(request["workflow"]).workflow
+            outcome = await capsule.play(registry=self._runtime.registry, workflow=workflow)
+            test = capsule.as_test(workflow, outcome)
+            await asyncio.to_thread(test.write, Path(request["out"]))
+            return {"state": outcome.state}
 
         return asyncio.ensure_future(work())
 

@@ -11,6 +11,7 @@ hello       --                                                         ``version
 run         ``workflow`` (text of the file), ``folder``, ``values``    ``run_id``, at once; updates follow
 cancel      ``run_id``                                                 ``cancelled``: whether it was under way
 preview     ``workflow``, ``node``, ``run_id``: what it was given      first ``outputs``, ``whole``, ``problem``
+as_test     ``capsule``, ``out``: files; ``workflow``: mended          ``state``: how the played run ended
 forget      ``run_id``                                                 --
 shutdown    --                                                         --, then the process ends
 ==========  =========================================================  ==============================================

@@ -2,7 +2,7 @@
 
 A ``run`` request may bring ``again`` (``run_id``, ``mode``, ``nodes``: see ``runtime.rerun``), ``safe`` (call nothing
 that changes something outside), ``file``, whose pins then count, and ``scenario`` (``resilience.faults``), which makes
-it a test.
+it a test, or ``capsule``, a file whose recorded answers it gets instead of calling anything outside.
 
 ===========  ===================================================  ====================================================
 do           with                                                 ok

@@ -1,0 +1,105 @@
+"""A failure capsule in the window: its run is made again without the outside, mended, and saved as a test."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject
+from PySide6.QtWidgets import QFileDialog, QWidget
+
+from kailash_studio.desktop.documents import Documents
+from kailash_studio.desktop.engine import Engine
+from kailash_studio.desktop.notice import Notice
+from kailash_studio.desktop.runs import Runs
+from kailash_studio.desktop.session import Session
+from kailash_studio.errors import DocumentError, EngineError
+from kailash_studio.runtime.capsule import SUFFIX, Capsule
+from kailash_studio.workflow.graph import missing_places
+from kailash_studio.workflow.reader import ReadResult, read
+
+_FILTER = f"Capsules (*{SUFFIX})"
+
+
+class CapsuleLink(QObject):
+    """Opens capsules. While one is open, runs get its recorded answers and call nothing outside."""
+
+    def __init__(
+        self,
+        session: Session,
+        engine: Engine,
+        runs: Runs,
+        documents: Documents,
+        notice: Notice,
+        say: Callable[[str], None],
+        window: QWidget,
+    ) -> None:
+        super().__init__(window)
+        self._session, self._engine, self._runs, self._documents = session, engine, runs, documents
+        self._notice, self._say, self._window = notice, say, window
+        self._tasks: set[asyncio.Task[None]] = set()
+        session.opened.connect(self._leave)
+
+    def choose(self) -> None:
+        """Choose a file and open it."""
+        self._ask("Open a capsule", QFileDialog.AcceptMode.AcceptOpen, self.open)
+
+    def open(self, path: Path) -> None:
+        """Open a capsule, once unsaved changes are dealt with; opening it runs nothing."""
+        self._documents.when_saved(lambda: self._spawn(self._open(path)))
+
+    async def _open(self, path: Path) -> None:
+        capsule, document = await asyncio.to_thread(_read, path)
+        self._session.show(document)
+        self._runs.capsule = str(path)
+        failed = ", ".join(capsule.errors) or "nothing"
+        self._notice.say(
+            f"Capsule of run {capsule.run_id} ({failed} failed): runs get what it recorded, and call nothing outside.",
+            [("Save as a test…", self.save)],
+        )
+
+    def _leave(self) -> None:
+        self._runs.capsule = ""
+        self._notice.hide()
+
+    def save(self) -> None:
+        """Save the capsule with the workflow as it is now, and what comes of it, as a regression test."""
+        self._ask("Save as a test", QFileDialog.AcceptMode.AcceptSave, lambda out: self._spawn(self._save(out)))
+
+    async def _save(self, out: Path) -> None:
+        if not out.name.endswith(SUFFIX):
+            out = out.with_name(out.name + SUFFIX)
+        told = await self._engine.request(
+            "as_test", capsule=self._runs.capsule, workflow=self._session.text(), out=str(out)
+        )
+        self._say(f"{out.name} expects that the run has {told['state']}: kailash-studio test {out.name}")
+
+    def _ask(self, title: str, mode: QFileDialog.AcceptMode, then: Callable[[Path], Any]) -> None:
+        dialog = QFileDialog(self._window, title)
+        dialog.setAcceptMode(mode)
+        dialog.setNameFilters([_FILTER, "All files (*)"])
+        opens = mode == QFileDialog.AcceptMode.AcceptOpen
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile if opens else QFileDialog.FileMode.AnyFile)
+        dialog.fileSelected.connect(lambda name: then(Path(name)))
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.open()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(self._told(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _told(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except (EngineError, DocumentError) as error:
+            self._say(str(error))
+
+
+def _read(path: Path) -> tuple[Capsule, ReadResult]:
+    capsule = Capsule.read(path)
+    document = read(capsule.workflow)
+    document.workflow.positions.update(missing_places(document.workflow))
+    return capsule, document
