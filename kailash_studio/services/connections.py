@@ -21,7 +21,8 @@ from kailash_studio.services.credentials.provider import is_name
 from kailash_studio.services.private_file import locked, write_private
 
 VERSION = 1
-KINDS = ("postgresql", "sqlite")
+KINDS = ("postgresql", "sqlite", "duckdb", "mysql")
+FILES = {"sqlite": "SQLite", "duckdb": "DuckDB"}  # kinds that are a file
 _TEST_SECONDS = 10.0
 
 
@@ -31,10 +32,10 @@ class SavedConnection:
 
     Attributes:
         name: What graphs call it.
-        kind: ``postgresql`` or ``sqlite``.
+        kind: ``postgresql``, ``sqlite``, ``duckdb`` or ``mysql``.
         host: Server.
-        port: Its port.
-        database: Name of the database, or path of the SQLite file.
+        port: Its port; for MySQL, 5432 stands for 3306.
+        database: Name of the database, or path of the file.
         user: User of the database.
         secret: Name of the secret with the password; empty where none is needed.
     """
@@ -56,11 +57,12 @@ class SavedConnection:
             )
         if not 1 <= self.port <= 65_535:
             raise ParameterError(f"The connection {self.name} has port {self.port}: ports go from 1 to 65535.")
-        if self.kind == "sqlite" and not self.database:
-            raise ParameterError(f"The connection {self.name} names no SQLite file: give its path as the database.")
+        if self.kind in FILES and not self.database:
+            named = FILES[self.kind]
+            raise ParameterError(f"The connection {self.name} names no {named} file: give its path as the database.")
 
     def target(self, secret: Callable[[str], str]) -> dict[str, Any]:
-        """The arguments that reach a PostgreSQL server.
+        """The arguments that reach a server.
 
         Args:
             secret: Gives the value of a named secret.
@@ -79,7 +81,7 @@ class SavedConnection:
     @property
     def place(self) -> str:
         """Where it leads, for people."""
-        return self.database if self.kind == "sqlite" else f"{self.host}:{self.port}/{self.database}"
+        return self.database if self.kind in FILES else f"{self.host}:{self.port}/{self.database}"
 
 
 class Connections:
@@ -170,10 +172,10 @@ def _connection(name: str, entry: Mapping[str, Any]) -> SavedConnection:
     return SavedConnection(name, **{key: value for key, value in entry.items() if key in known})
 
 
-def _existing(name: str) -> Path:
+def _existing(name: str, kind: str) -> Path:
     path = Path(name).expanduser()
     if not path.is_file():
-        raise DatabaseError(f"There is no file {path}: give the path of a SQLite file that is there.")
+        raise DatabaseError(f"There is no file {path}: give the path of a {FILES[kind]} file that is there.")
     return path
 
 
@@ -186,12 +188,24 @@ async def tried(saved: SavedConnection, secret: Callable[[str], str]) -> str:
     """
     began = time.monotonic()
     if saved.kind == "sqlite":
-        path = await asyncio.to_thread(_existing, saved.database)
+        path = await asyncio.to_thread(_existing, saved.database, saved.kind)
         from kailash_studio.services.sql import query_sqlite
 
         found = await query_sqlite(path, "SELECT sqlite_version() AS v, count(*) AS n FROM sqlite_master", [], limit=1)
         row = found.rows[0]
         return f"SQLite {row['v']}, {row['n']} tables and indexes."
+    if saved.kind == "duckdb":
+        return await _tried_duckdb(await asyncio.to_thread(_existing, saved.database, saved.kind))
+    if saved.kind == "mysql":
+        from kailash_studio.services.mysql import MySQLServers, target_of
+
+        servers = MySQLServers()
+        try:
+            mysql = target_of(await asyncio.to_thread(saved.target, secret))
+            version = await servers.version(mysql)
+        finally:
+            await servers.aclose()
+        return f"{version} at {mysql.place}, in {time.monotonic() - began:.2f} s."
     from kailash_studio.services.postgres.connection import Connection
 
     target = await asyncio.to_thread(saved.target, secret)
@@ -203,3 +217,15 @@ async def tried(saved: SavedConnection, secret: Callable[[str], str]) -> str:
     finally:
         await connection.close()
     return f"PostgreSQL {str(version).split()[0]} at {saved.place}, in {time.monotonic() - began:.2f} s."
+
+
+async def _tried_duckdb(path: Path) -> str:
+    from kailash_studio.services.duckdb_file import DuckDBFiles
+
+    files = DuckDBFiles()
+    try:
+        asked = "SELECT version() AS v, (SELECT count(*) FROM duckdb_tables()) AS n"
+        (row,) = (await files.query(path, asked, [], limit=1, seconds=_TEST_SECONDS)).rows
+    finally:
+        await files.aclose()
+    return f"DuckDB {str(row['v']).removeprefix('v')}, {row['n']} tables."

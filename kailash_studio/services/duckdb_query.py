@@ -70,24 +70,30 @@ def _run(
     import duckdb
 
     try:
-        _prepare(connection, tables, files, memory)
+        prepare(connection, tables, files, memory)
         relation = connection.sql(statement, params=params or None)
         if relation is None:
             raise DatabaseError("The statement gives no rows: end it with a SELECT.", sqlstate="42601")
         with TableWriter() as writer:
             reader = relation.to_arrow_reader(BATCH_ROWS)
-            writer.write(_empty(plain_schema(reader.schema)))
+            writer.write(empty(plain_schema(reader.schema)))
             for batch in reader:
                 writer.write(plain(batch))
             return writer.finish()
     except duckdb.Error as error:
-        raise _translated(error) from None
+        raise translated(error) from None
     finally:
         with suppress(duckdb.Error):  # an interrupted one may refuse even that
             connection.close()
 
 
-def _prepare(connection: Any, tables: Mapping[str, Table], files: Mapping[str, Path], memory: int) -> None:
+def prepare(connection: Any, tables: Mapping[str, Table], files: Mapping[str, Path], memory: int) -> None:
+    """Give a new database in memory its tables and files, and close it in; see ``query_duckdb``.
+
+    Raises:
+        NodeError: A file is not there, or of no kind that is read.
+        duckdb.Error: A file cannot be read as what it seems to be.
+    """
     spill = user_data() / "tables"
     spill.mkdir(mode=0o700, exist_ok=True)
     connection.execute(f"SET memory_limit = '{int(memory)}MiB'")
@@ -120,13 +126,20 @@ def _name(value: str) -> str:
     return f'"{doubled}"'
 
 
-def _empty(schema: Any) -> Any:
+def empty(schema: Any) -> Any:
+    """No rows of a schema."""
     import pyarrow as pa
 
     return pa.RecordBatch.from_arrays([pa.nulls(0, field.type) for field in schema], schema=schema)
 
 
-def _translated(error: Exception) -> DatabaseError:
+def translated(error: Exception, reaches: str = "connected tables and the files that the node names") -> DatabaseError:
+    """DuckDB's error as one of our own.
+
+    Args:
+        error: It.
+        reaches: What a statement may touch.
+    """
     kind = type(error).__name__
     text = str(error)
     said = text.partition("\n\n")[0].replace("\n", " ").rstrip(".")
@@ -134,6 +147,6 @@ def _translated(error: Exception) -> DatabaseError:
     line = _LINE.search(text)
     place = f" (line {line[1]})" if line else ""
     if kind == "PermissionException":
-        said += "; a statement reaches only connected tables and the files that the node names"
+        said += f"; a statement reaches only {reaches}"
     state = _FAULTS.get(kind, "22000" if kind in _DATA else "")
     return DatabaseError(f"DuckDB says: {said}{place}.", sqlstate=state)

@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kailash_studio.errors import DatabaseError
+from kailash_studio.errors import DatabaseError, DatabaseTimeoutError
+from kailash_studio.services.postgres.large import large_table
 from kailash_studio.services.postgres.pool import Pool
 from kailash_studio.services.postgres.rows import as_rows, unique
 from kailash_studio.services.postgres.statistics import Owner
+from kailash_studio.tables.table import Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,19 +27,19 @@ class ResultSet:
 
     Attributes:
         columns: Names, made unique by numbers where the statement repeats one.
-        rows: One record for each row; none for a statement that returns no rows.
+        rows: One record for each row, or a table; none for a statement that returns no rows.
         row_count: Rows returned, or changed.
     """
 
     columns: list[str]
-    rows: list[dict[str, Any]]
+    rows: list[dict[str, Any]] | Table
     row_count: int
 
 
 async def query_postgresql(
     pool: Pool, owner: Owner, statement: str, params: Sequence[Any], *, limit: int = 0, seconds: float | None = None
 ) -> ResultSet:
-    """Run one statement on a connection of a pool.
+    """Run one statement on a connection of a pool; a query with many rows gives a table.
 
     Args:
         pool: The pool.
@@ -51,28 +53,44 @@ async def query_postgresql(
         DatabaseError: It could not connect, or the server refused the statement.
     """
     async with await pool.acquire(owner) as lease:
+        if not limit:
+            table = await large_table(pool, lease, statement, params, seconds)
+            if table is not None:
+                return ResultSet(table.column_names, table, len(table))
         found = await lease.run(statement, params, limit=limit, seconds=seconds)
-    told = as_rows(found)
+    if not limit:
+        pool.row_counts.put(statement, len(found.records))
+    if len(found.records) > _MANY:  # the loop goes on meanwhile
+        told = await asyncio.to_thread(as_rows, found)
+    else:
+        told = as_rows(found)
     return ResultSet(told["columns"], told["data"], told["row_count"])
 
 
-async def query_sqlite(path: Path, statement: str, params: Sequence[Any], *, limit: int = 0) -> ResultSet:
-    """Run one statement on a SQLite file, in a thread; cancelling interrupts the statement.
+async def query_sqlite(
+    path: Path, statement: str, params: Sequence[Any], *, limit: int = 0, seconds: float = 3600.0
+) -> ResultSet:
+    """Run one statement on a SQLite file, in a thread; cancelling interrupts the statement, and so does the time limit.
 
     Raises:
-        DatabaseError: The file cannot be opened, or the statement is refused.
+        DatabaseError: The file cannot be opened, the statement is refused, or it took too long.
     """
     if not path.parent.is_dir():
         raise DatabaseError(f"{path} cannot be opened: there is no folder {path.parent}.")
     stopped = threading.Event()
     task = asyncio.ensure_future(asyncio.to_thread(_in_sqlite, path, statement, params, limit, stopped))
     try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
+        async with asyncio.timeout(seconds):
+            return await asyncio.shield(task)
+    except (TimeoutError, asyncio.CancelledError) as error:
+        if isinstance(error, DatabaseError):
+            raise
         stopped.set()
         await asyncio.wait([task])
         if not task.cancelled():
-            task.exception()  # the interruption itself; the cancellation is what is raised
+            task.exception()  # the interruption itself; why it came is what is raised
+        if isinstance(error, TimeoutError):
+            raise DatabaseTimeoutError(f"SQLite did not finish within {seconds:g} s on {path.name}.") from None
         raise
 
 
@@ -109,6 +127,7 @@ def _executed(connection: sqlite3.Connection, statement: str, params: Sequence[A
     return ResultSet(columns, rows, count)
 
 
+_MANY = 5_000  # rows that take some milliseconds to make records of
 _LOCKED_SECONDS = 15.0  # that another process may hold the file
 _STEPS_BETWEEN_LOOKS = 20_000  # of SQLite's machine, about a millisecond, between looks at whether to stop
 _PASSING = {

@@ -78,7 +78,9 @@ class WorkflowConnectionPool(Node):
         70.0, ge=0, le=100, doc="Connections below this health, from 0 to 100, are replaced."
     )
     pre_warm: bool = Parameter(
-        True, doc="Open connections when the pool is initialized: as many as nodes that it feeds can be ready at once."
+        True,
+        doc="Open connections when the pool is initialized: as many as nodes that it feeds can be ready at once, or as "
+        "runs of this workflow used at once before.",
     )
     acquire_timeout: float = Parameter(30.0, gt=0, unit="s", doc="How long an acquire waits.")
     statement_timeout: float = Parameter(
@@ -146,7 +148,8 @@ class WorkflowConnectionPool(Node):
         try:
             pools = await context.scope.resources.get(SharedPools, SharedPools.open)
             name = self.pool_name or self.name or context.node_id
-            operations = pools.define(name, await self._target(context), self._options())
+            target = await self._target(context)
+            operations = pools.define(name, target, self._options(), workflow=context.scope.workflow)
             if self.operation == "initialize" and not self.pre_warm:
                 return {"result": {"pool": name, "connections": 0}, "pool": name}
             request = {

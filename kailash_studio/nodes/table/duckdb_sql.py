@@ -37,6 +37,7 @@ class DuckDBNode(Node):
     category = "Tables"
     icon = "database"
     effect = "reads"
+    sql_runs_on = "tables"
     keywords = ("sql", "query", "select", "join", "csv", "parquet")
 
     query: str = Parameter(_STARTER, min_length=1, doc="One SQL query, with $1, $2, ... for the values.", editor="sql")

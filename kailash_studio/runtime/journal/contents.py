@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from kailash_studio.tables.table import Table
 SPILLED_BYTES = 2**20  # larger ones go into files
 MOST_BYTES = 64 * 2**20  # larger ones are not kept
 _ARROW = b"ARROW\n"  # compressed JSON begins otherwise (RFC 1950)
+_PARTS = b"PARTS\n"  # a record with tables in it
 _MASKED = "$masked"  # no value is written so: ``to_wire`` has other words for keys with a dollar
 NOT_KEPT = ""
 NOTHING = b""  # no content has these bytes
@@ -27,13 +29,23 @@ class MaskedError(KeyError):
     """The value was kept without the secrets in it: it can be looked at, but is not what the node gave."""
 
 
-def encode(value: Any, redactor: Redactor | None = None) -> bytes | None:
+Known = dict[int, tuple[Table, bytes | None]]
+
+
+def encode(value: Any, redactor: Redactor | None = None, known: Known | None = None) -> bytes | None:
     """A value as compressed JSON or Arrow, or None when it is too large or cannot be written as data.
 
     Args:
-        value: The value.
+        value: The value; tables in a record are written as tables.
         redactor: Hides secrets; a value that had some is marked, so that no run goes on with it.
+        known: Tables that were encoded already, by their identity; a node often gives one twice.
     """
+    if isinstance(value, Mapping) and any(isinstance(inner, Table) for inner in value.values()):
+        return _encode_parts(value, redactor, {} if known is None else known)
+    if known is not None and isinstance(value, Table):
+        if id(value) not in known:
+            known[id(value)] = value, encode(value, redactor)
+        return known[id(value)][1]
     hides = redactor is not None and redactor.active
     try:
         if isinstance(value, Table):
@@ -50,6 +62,32 @@ def encode(value: Any, redactor: Redactor | None = None) -> bytes | None:
     except Exception:  # noqa: BLE001 - a program's own object may raise anything; that it is not kept is recorded
         return None
     return zlib.compress(data, 1) if len(data) <= MOST_BYTES else None
+
+
+def _encode_parts(value: Mapping[Any, Any], redactor: Redactor | None, known: Known) -> bytes | None:
+    """A record with tables: what else is in it, then each table, each with its length before it."""
+    tables = {key: inner for key, inner in value.items() if isinstance(inner, Table)}
+    rest = {key: inner for key, inner in value.items() if key not in tables}
+    pieces = [encode(list(value), redactor), encode(list(tables), redactor), encode(rest, redactor)]
+    pieces += [encode(table, redactor, known) for table in tables.values()]
+    told = [piece for piece in pieces if piece is not None]
+    if len(told) < len(pieces) or sum(map(len, told)) > MOST_BYTES:
+        return None
+    return b"".join([_PARTS, *(len(piece).to_bytes(8, "big") + piece for piece in told)])
+
+
+def _decode_parts(data: bytes, *, masked: bool) -> dict[Any, Any]:
+    pieces, at = [], len(_PARTS)
+    while at < len(data):
+        size = int.from_bytes(data[at : at + 8], "big")
+        pieces.append(decode(data[at + 8 : at + 8 + size], masked=masked))
+        at += 8 + size
+    try:
+        order, names, rest, *tables = pieces
+        found = {**rest, **dict(zip(names, tables, strict=True))}
+        return {key: found[key] for key in order}
+    except (TypeError, KeyError, ValueError):
+        raise ValueError("the bytes are no record") from None
 
 
 def _text(value: Any) -> str:
@@ -75,6 +113,8 @@ def decode(data: bytes, *, masked: bool = True) -> Any:
     Raises:
         MaskedError: Secrets were hidden in it, and such a value is not wanted.
     """
+    if data.startswith(_PARTS):
+        return _decode_parts(data, masked=masked)
     if data.startswith(_ARROW):
         return ipc.from_bytes(data[len(_ARROW) :])
     read = json.loads(zlib.decompress(data))

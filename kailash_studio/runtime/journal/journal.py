@@ -102,8 +102,9 @@ class Journal(Runs, DeadLetters):
                 for e in batch
             )
             for node, named in given:
+                known: contents.Known = {}  # a node that gives a table gives it in its result as well
                 values.extend(
-                    (plain(node), plain(name), contents.encode(value, redactor)) for name, value in named.items()
+                    (plain(node), plain(name), contents.encode(value, redactor, known)) for name, value in named.items()
                 )
             given.clear()  # large values are let go of as soon as they are encoded
             inputs.extend(contents.encode(dict(letter.inputs), redactor) for letter in letters)

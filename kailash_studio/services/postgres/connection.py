@@ -219,6 +219,19 @@ class Connection:
         self._statements[statement] = made
         return made
 
+    async def described(self, statement: str) -> tuple[list[str], list[str]]:
+        """PostgreSQL's names for the types of a statement's columns, and of the values that it wants.
+
+        Raises:
+            DatabaseError: The server refuses it.
+        """
+        try:
+            known = self._statements.get(statement) or await self._prepare(statement)
+        except Exception as error:  # noqa: BLE001 - _failed raises again what is not the database's
+            raise self._failed(error, statement, kind_of(statement), not self.raw.is_in_transaction(), None) from None
+        attributes, values = known.statement.get_attributes(), known.statement.get_parameters()
+        return [attribute.type.name for attribute in attributes], [value.name for value in values]
+
     def _failed(
         self, error: Exception, statement: str, running: Kind | None, free: bool, seconds: float | None
     ) -> DatabaseError:

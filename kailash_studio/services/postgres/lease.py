@@ -13,6 +13,7 @@ from kailash_studio.services.postgres.transaction import Transaction
 
 if TYPE_CHECKING:
     from kailash_studio.services.postgres.pool import Pool
+    from kailash_studio.tables.table import Table
 
 
 class Lease:
@@ -79,6 +80,28 @@ class Lease:
         finally:
             self.busy = False
             connection.deadline = NEVER
+            statistics.query.add(now() - began)
+
+    async def table(self, statement: str, params: Sequence[Any] = (), *, seconds: float | None = None) -> Table:
+        """All rows of a query as a table, fetched by another library while this connection rests.
+
+        Raises:
+            DatabaseError: It gave no result.
+        """
+        from kailash_studio.services.arrow_fetch import fetch_arrow
+
+        statistics, now = self._pool.statistics, self._pool.now
+        self.statement = statement
+        began = now()
+        limit = self._pool.options.statement_timeout if seconds is None else seconds
+        try:
+            found = await fetch_arrow(self._pool.target, statement, params, seconds=limit)
+            statistics.executed += 1
+            return found
+        except DatabaseError:
+            statistics.errors += 1
+            raise
+        finally:
             statistics.query.add(now() - began)
 
     async def batches(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from kailash_studio.services.postgres.rows import as_rows
 from kailash_studio.services.postgres.statements import bound
 from kailash_studio.services.postgres.statistics import Owner
 from kailash_studio.services.postgres.transaction import Transaction
+from kailash_studio.services.postgres.use import PoolUse, used
 
 _NOBODY = Owner()
 _MODES = ("all", "one", "many", "none")
@@ -36,6 +38,8 @@ class PoolOperations:
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
+        self.use: PoolUse | None = None
+        self.remembered = 0
         self._held: dict[str, _Held] = {}
         self._operations: dict[str, Callable[[Mapping[str, Any], Owner], Awaitable[dict[str, Any]]]] = {
             "initialize": self._initialize,
@@ -73,8 +77,15 @@ class PoolOperations:
         return await operation(request, owner)
 
     async def _initialize(self, request: Mapping[str, Any], owner: Owner) -> dict[str, Any]:
-        await self.pool.warm(at_least=int(request.get("connections") or 0))
-        return {"pool": self.pool.name, "connections": self.pool.snapshot()["connections"]["size"]}
+        from_graph = int(request.get("connections") or 0)
+        from_use = await asyncio.to_thread(used, self.use) if self.use is not None else 0
+        await self.pool.warm(at_least=max(from_graph, from_use))
+        size = self.pool.snapshot()["connections"]["size"]
+        if size:
+            most = self.pool.options.min_connections
+            why = "nodes that can be ready at once" if from_graph >= from_use else "so many were used before"
+            self.pool.warmed = f"{size}: {why if max(from_graph, from_use) > most else 'the least that are kept'}"
+        return {"pool": self.pool.name, "connections": size, "warmed": self.pool.warmed}
 
     async def _acquire(self, request: Mapping[str, Any], owner: Owner) -> dict[str, Any]:
         lease = await self.pool.acquire(owner, seconds=request.get("timeout"))

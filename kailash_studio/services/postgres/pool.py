@@ -17,6 +17,7 @@ from kailash_studio.errors import PoolClosedError, PoolTimeoutError
 from kailash_studio.resilience.clock import Clock, SystemClock
 from kailash_studio.services.postgres.connection import NEVER, Connection
 from kailash_studio.services.postgres.errors import where
+from kailash_studio.services.postgres.large import RowCounts
 from kailash_studio.services.postgres.lease import Lease
 from kailash_studio.services.postgres.options import PoolOptions
 from kailash_studio.services.postgres.queue import Queue, Waiter
@@ -36,7 +37,10 @@ class Pool:
         name: For people.
         place: The address, for people.
         options: How it behaves.
+        target: The address, as it was given; with the password.
         statistics: What it has counted.
+        warmed: How many connections were opened before they were asked for, and why; empty for none.
+        row_counts: How many rows statements gave.
         now: Its clock.
         watched_until: When the running statements are looked at next.
     """
@@ -60,11 +64,14 @@ class Pool:
             chance: Gives numbers from 0 to 1, which spread the ends of connections.
         """
         clock = clock or SystemClock()
+        self.target = dict(target)
         self.options = options or PoolOptions()
         self.place = where(target)
         self.name = name or self.place
         self.now = clock.now
         self.statistics = Statistics()
+        self.warmed = ""
+        self.row_counts = RowCounts()
         self._queue = Queue(self.options.max_per_workflow, clock.now, self._too_late)
         stock = self._stock = Stock(dict(target), self.options, self.statistics, clock, chance)
         stock.on_ready, stock.on_refused, stock.on_left = self._ready, self._queue.refuse, self._left
@@ -386,6 +393,7 @@ class Pool:
         return {
             "name": self.name,
             "address": self.place,
+            "warmed": self.warmed,
             "state": self._ended.removeprefix("is ") or ("paused" if self._paused else "open"),
             **counted.snapshot(),
             "connections": {

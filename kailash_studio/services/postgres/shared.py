@@ -6,6 +6,7 @@ They are a resource of the runtime's, so they live as long as it does: a runtime
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from kailash_studio.services.postgres.operations import PoolOperations
 from kailash_studio.services.postgres.options import PoolOptions
 from kailash_studio.services.postgres.pool import Pool
 from kailash_studio.services.postgres.statistics import ACQUIRE_ENDED, Owner
+from kailash_studio.services.postgres.use import PoolUse, remember
 from kailash_studio.spec.context import RunContext
 
 # A statement may take up to its own limit, so those that wait for its connection are given as long.
@@ -50,11 +52,21 @@ class SharedPools:
             known = self._by_address[key] = Pool(target, _SHARED)
         return known
 
-    def define(self, name: str, target: Mapping[str, Any], options: PoolOptions) -> PoolOperations:
-        """The pool of a name; what is defined first holds while it is open."""
+    def define(
+        self, name: str, target: Mapping[str, Any], options: PoolOptions, *, workflow: str = ""
+    ) -> PoolOperations:
+        """The pool of a name; what is defined first holds while it is open.
+
+        Args:
+            name: The pool's.
+            target: The address.
+            options: How it behaves.
+            workflow: Whose use of it is remembered, and tells how many connections are opened the next time.
+        """
         known = self._named.get(name)
         if known is None or known.pool.is_ended:
             known = self._named[name] = PoolOperations(Pool(target, options, name=name))
+            known.use = PoolUse(workflow, name, known.pool.place) if workflow else None
         return known
 
     def named(self, name: str) -> Pool:
@@ -93,8 +105,20 @@ class SharedPools:
         """Take back what a run has not given back."""
         for pool in self.pools():
             pool.run_ended(run_id)
+        self._remember()
+
+    def _remember(self) -> None:
+        """Write down how many connections were used at once, where that is news."""
+        fresh = {}
+        for operations in self._named.values():
+            peak = operations.pool.statistics.peak
+            if operations.use is not None and peak > operations.remembered:
+                fresh[operations.use] = operations.remembered = peak
+        if fresh:
+            threading.Thread(target=remember, args=(fresh,), name="pool-use", daemon=False).start()
 
     async def aclose(self) -> None:
         """Close all of them."""
+        self._remember()
         for pool in self.pools():
             await pool.aclose()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kailash_studio import WorkflowBuilder
-from kailash_studio.errors import DatabaseError, DatabaseTimeoutError
+from kailash_studio.errors import DatabaseError, DatabaseTimeoutError, ParameterError
 from kailash_studio.runtime.async_local import AsyncLocalRuntime
 from kailash_studio.runtime.events import Event
 from kailash_studio.runtime.wording import sentence
@@ -111,3 +111,25 @@ def test_the_run_is_told_how_long_each_node_waited_for_a_connection(with_databas
         if not event.details["got"]:
             assert event.details["seconds"] == pytest.approx(0.5, abs=0.2)
             assert sentence(event).startswith("No connection of pool in ")
+
+
+def test_each_batch_is_fetched_by_its_number_and_the_last_one_says_that_there_is_no_more() -> None:
+    query = "SELECT i FROM generate_series(1, 25) AS i ORDER BY i; "
+    found = [outputs(query, fetch_mode="many", batch_size=10, batch=number)["result"] for number in (1, 2, 3, 4)]
+    assert [[row["i"] for row in each["data"]] for each in found] == [
+        list(range(1, 11)), list(range(11, 21)), list(range(21, 26)), []
+    ]  # fmt: skip
+    assert [each["has_more"] for each in found] == [True, True, False, False]
+    assert [each["batch"] for each in found] == [1, 2, 3, 4]
+
+
+def test_a_later_batch_of_a_change_is_refused() -> None:
+    query = "INSERT INTO clients SELECT * FROM clients WHERE false RETURNING *"
+    with pytest.raises(ParameterError, match="only read"):
+        outputs(query, fetch_mode="many", batch=2)
+    problems = (
+        installed_node_types()
+        .get("AsyncSQLDatabaseNode")
+        .problems_of({"query": query, "fetch_mode": "many", "batch": 2})
+    )
+    assert problems == [("batch", "batch is for statements that only read: others give the first one alone.")]

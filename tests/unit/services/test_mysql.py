@@ -1,0 +1,306 @@
+"""MySQL against a real MariaDB: values, limits, what goes wrong, and what is left on the server."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections.abc import Awaitable, Callable, Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from mysql_server import PASSWORD, USER, Server
+
+from kailash_studio import WorkflowBuilder
+from kailash_studio.errors import (
+    DatabaseConflictError,
+    DatabaseError,
+    DatabaseTimeoutError,
+    DatabaseUnreachableError,
+    OutcomeUnknownError,
+    ParameterError,
+)
+from kailash_studio.runtime.async_local import AsyncLocalRuntime
+from kailash_studio.services import mysql
+from kailash_studio.services.connections import Connections, SavedConnection, tried
+from kailash_studio.services.mysql import MySQLServers, MySQLTarget
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    made = Server(tmp_path_factory.mktemp("mariadb"))
+    yield made
+    made.stop()
+
+
+def on(server: Server, work: Callable[[Callable[..., Awaitable[Any]], MySQLServers], Awaitable[Any]]) -> Any:
+    async def main() -> Any:
+        servers = MySQLServers()
+
+        async def query(statement: str, *params: Any, **further: Any) -> Any:
+            return await servers.query(server.target, statement, params, **further)
+
+        try:
+            return await work(query, servers)
+        finally:
+            await servers.aclose()
+
+    return asyncio.run(main())
+
+
+def rows(server: Server, statement: str, *params: Any, **further: Any) -> list[dict[str, Any]]:
+    async def work(query: Any, _: Any) -> Any:
+        return (await query(statement, *params, **further)).rows
+
+    found: list[dict[str, Any]] = on(server, work)
+    return found
+
+
+def test_values_of_each_type_come_back_as_they_are(server: Server) -> None:
+    (row,) = rows(
+        server,
+        "SELECT $1 AS i, $2 AS d, $3 AS t, $4 AS n, CAST($5 AS DATE) AS day, CAST($6 AS DATETIME(6)) AS at, "
+        "CAST(1.50 AS DECIMAL(6, 2)) AS exact, X'00FF' AS b, $1 AS again, 'é😀' AS own",
+        7, 0.5, "ä😀", None, dt.date(2024, 2, 29), dt.datetime(2024, 2, 29, 12, 0, 0, 5),
+    )  # fmt: skip
+    assert row == {
+        "i": 7, "d": 0.5, "t": "ä😀", "n": None, "day": dt.date(2024, 2, 29),
+        "at": dt.datetime(2024, 2, 29, 12, 0, 0, 5), "exact": Decimal("1.50"), "b": b"\x00\xff", "again": 7,
+        "own": "é😀",
+    }  # fmt: skip
+    assert isinstance(row["exact"], Decimal)
+
+
+HOSTILE = [
+    "'; DROP TABLE kept; -- ", "\\'; DROP TABLE kept; -- ", "\" OR \"\"=\"", "%s%s%(a)s", "$1 $2", "a\0b", "\x1a",
+    "`", "/* */",
+    "é\\", "\\\\", "1; SELECT SLEEP(9)", "{}", "\u2028", "'", "''", "\\",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("mode", ["", "NO_BACKSLASH_ESCAPES", "ANSI_QUOTES"])
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_text_is_data_whatever_it_holds(server: Server, text: str, mode: str) -> None:
+    async def work(query: Any, servers: Any) -> Any:
+        del query
+        connection = await servers._servers.setdefault(server.target, mysql.Server(server.target)).open()
+        async with connection.raw.cursor() as cursor:
+            await cursor.execute(f"SET SESSION sql_mode = '{mode}'")
+        found = await connection.run("SELECT $1 AS t, HEX($1) AS h", [text], 0, 9.0)
+        connection.raw.close()
+        return found.rows
+
+    (row,) = on(server, work)
+    assert row == {"t": text, "h": text.encode().hex().upper()}
+
+
+def test_a_dollar_in_texts_names_and_comments_is_no_value_and_a_percent_is_none_of_the_drivers(server: Server) -> None:
+    statement = """
+        SELECT '$1 it''s \\' $2' AS a, "$1" AS b, 7 % 4 AS `$1 c`, $1 AS v /* $9 */ -- $8
+        # $7
+        FROM (SELECT 1) AS x WHERE 'a%b' LIKE 'a%'
+    """
+    (row,) = rows(server, statement, "x")
+    assert row == {"a": "$1 it's ' $2", "b": "$1", "$1 c": 3, "v": "x"}
+    assert rows(server, "SELECT '100%' AS p") == [{"p": "100%"}]
+    with pytest.raises(DatabaseError, match=r"a value for \$2; 1 are given"):
+        rows(server, "SELECT $2", 1)
+
+
+def test_several_statements_in_one_are_refused(server: Server) -> None:
+    with pytest.raises(DatabaseError, match="SQL syntax"):
+        rows(server, "SELECT 1; SELECT 2")
+
+
+def test_changes_are_counted_and_limits_are_kept(server: Server) -> None:
+    async def work(query: Any, _: Any) -> Any:
+        await query("CREATE OR REPLACE TABLE counted (i INT PRIMARY KEY)")
+        made = await query("INSERT INTO counted VALUES (1), (2), (3)")
+        assert (made.rows, made.row_count, made.columns) == ([], 3, [])
+        some = await query("SELECT i, i FROM counted ORDER BY i", limit=2)
+        assert (some.rows, some.columns) == ([{"i": 1, "i_2": 1}, {"i": 2, "i_2": 2}], ["i", "i_2"])
+        with pytest.raises(DatabaseError, match="Duplicate entry") as raised:
+            await query("INSERT INTO counted VALUES (3)")
+        assert raised.value.permanent
+
+    on(server, work)
+
+
+async def _running(query: Any) -> int:
+    asked = (
+        "SELECT count(*) AS n FROM information_schema.processlist WHERE info LIKE '%marked%' AND id <> connection_id()"
+    )
+    return int((await query(asked)).rows[0]["n"])
+
+
+def test_a_cancelled_statement_ends_on_the_server(server: Server) -> None:
+    async def work(query: Any, _: Any) -> None:
+        task = asyncio.ensure_future(query("SELECT SLEEP(30) AS marked"))
+        while not await _running(query):
+            await asyncio.sleep(0.02)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        async with asyncio.timeout(10):
+            while await _running(query):
+                await asyncio.sleep(0.02)
+
+    on(server, work)
+
+
+def test_one_that_takes_too_long_is_stopped(server: Server) -> None:
+    busy = "SELECT count(*) AS marked FROM seq_1_to_10000000 a, seq_1_to_10000000 b"
+    with pytest.raises(DatabaseTimeoutError, match=r"did not finish within 0\.5 s"):
+        rows(server, busy, seconds=0.5)
+    assert rows(server, "SELECT 1 AS one", seconds=0.5) == [{"one": 1}]
+
+
+def test_a_deadlock_can_be_repeated(server: Server) -> None:
+    async def work(query: Any, servers: Any) -> None:
+        await query("CREATE OR REPLACE TABLE locked (i INT PRIMARY KEY, v INT) ENGINE=InnoDB")
+        await query("INSERT INTO locked VALUES (1, 0)")
+        holder = await servers._servers[server.target].open()
+        async with holder.raw.cursor() as cursor:
+            await cursor.execute("BEGIN")
+            await cursor.execute("UPDATE locked SET v = 1 WHERE i = 1")
+            with pytest.raises(DatabaseConflictError, match="Lock wait timeout") as raised:
+                await query("UPDATE locked SET v = 2 WHERE i = 1")
+            assert not raised.value.permanent
+        holder.raw.close()
+
+    on(server, work)
+
+
+@pytest.mark.parametrize(("statement", "kind"), [
+    ("SELECT SLEEP(30) AS marked", DatabaseUnreachableError),
+    ("INSERT INTO lost SELECT SLEEP(30) AS marked", OutcomeUnknownError),
+])  # fmt: skip
+def test_a_killed_connection_is_told_and_a_change_may_have_happened(server: Server, statement: str, kind: Any) -> None:
+    async def work(query: Any, _: Any) -> None:
+        await query("CREATE OR REPLACE TABLE lost (i INT)")
+        task = asyncio.ensure_future(query(statement))
+        asked = "SELECT id FROM information_schema.processlist WHERE info LIKE '%marked%' AND id <> connection_id()"
+        while not (found := (await query(asked)).rows):
+            await asyncio.sleep(0.02)
+        await query(f"KILL {found[0]['id']}")
+        with pytest.raises(kind):
+            await task
+        assert (await query("SELECT 1 AS one")).rows == [{"one": 1}]
+
+    on(server, work)
+
+
+def test_fifty_at_once_use_no_more_connections_than_they_may(server: Server) -> None:
+    async def work(query: Any, servers: Any) -> None:
+        asked = "SELECT count(*) AS n, SLEEP(0.05) FROM information_schema.processlist WHERE user = $1"
+        found = await asyncio.gather(*(query(asked, USER) for _ in range(50)))
+        assert max(each.rows[0]["n"] for each in found) <= mysql.MOST
+        assert 0 < len(servers._servers[server.target].idle) <= mysql.MOST
+
+    on(server, work)
+
+
+def test_what_is_left_in_a_session_is_not_seen_by_the_next(server: Server) -> None:
+    async def work(query: Any, _: Any) -> Any:
+        await query("SET @left = 'behind'")
+        await query("CREATE TEMPORARY TABLE mine (i INT)")
+        with pytest.raises(DatabaseError, match="doesn't exist"):
+            await query("SELECT * FROM mine")
+        return (await query("SELECT @left AS l")).rows
+
+    assert on(server, work) == [{"l": None}]
+
+
+def test_an_idle_connection_that_the_server_closed_is_replaced(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mysql, "_FRESH_SECONDS", 0.0)
+
+    async def work(query: Any, servers: Any) -> None:
+        (mine,) = (await query("SELECT connection_id() AS id")).rows
+        other = await servers._servers[server.target].open()
+        async with other.raw.cursor() as cursor:
+            await cursor.execute(f"KILL {mine['id']}")
+        other.raw.close()
+        (now,) = (await query("SELECT connection_id() AS id")).rows
+        assert now["id"] != mine["id"]
+
+    on(server, work)
+
+
+@pytest.mark.parametrize(("target", "kind", "said"), [
+    (MySQLTarget("127.0.0.1", 1, "studio", USER, PASSWORD), DatabaseUnreachableError, "cannot be reached"),
+    (MySQLTarget("127.0.0.1", 0, "studio", USER, "wrong"), DatabaseError, "Access denied"),
+    (MySQLTarget("127.0.0.1", 0, "nowhere", USER, PASSWORD), DatabaseError, "nowhere"),
+])  # fmt: skip
+def test_what_keeps_from_connecting_is_told_without_the_password(
+    server: Server, target: MySQLTarget, kind: Any, said: str
+) -> None:
+    from dataclasses import replace
+
+    target = target if target.port else replace(target, port=server.port)
+    servers = MySQLServers()
+    with pytest.raises(kind, match=said) as raised:
+        asyncio.run(servers.query(target, "SELECT 1", []))
+    assert target.password not in str(raised.value)
+    assert target.password not in repr(target)
+    assert raised.value.permanent == (kind is DatabaseError)
+
+
+def test_a_server_that_crashes_is_unreachable_and_is_used_again_when_it_is_back(server: Server) -> None:
+    async def work(query: Any, _: Any) -> Any:
+        await query("SELECT 1")
+        task = asyncio.ensure_future(query("SELECT SLEEP(30) AS marked"))
+        await asyncio.sleep(0.3)
+        await asyncio.to_thread(server.kill)
+        with pytest.raises(DatabaseUnreachableError):
+            await task
+        with pytest.raises(DatabaseUnreachableError):
+            await query("SELECT 1")
+        await asyncio.to_thread(server.start)
+        return (await query("SELECT 1 AS one")).rows
+
+    assert on(server, work) == [{"one": 1}]
+
+
+@pytest.mark.parametrize("address", ["", "postgresql://a/b", "mysql://", "mysql://h:x/d"])
+def test_an_address_that_is_none_is_refused(address: str) -> None:
+    with pytest.raises(ParameterError, match="connection_string is no address"):
+        MySQLTarget.of(address)
+
+
+def test_an_address_gives_its_parts() -> None:
+    target = MySQLTarget.of("mysql://an%40alyst:p%2Fw@db.example:3307/studio?ssl=true")
+    assert target == MySQLTarget("db.example", 3307, "studio", "an@alyst", "p/w", encrypted=True)
+
+
+def test_the_sql_node_runs_on_it_with_the_password_from_the_store(
+    server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    monkeypatch.setenv("KAILASH_STUDIO_HOME", str(tmp_path))
+    monkeypatch.setenv("KAILASH_SECRET_SHOP_PASSWORD", PASSWORD)
+    saved = SavedConnection("shop", "mysql", "127.0.0.1", server.port, "studio", USER, "shop_password")
+    Connections().put(saved)
+    assert "MariaDB 1" in asyncio.run(tried(saved, lambda name: PASSWORD))
+    builder = WorkflowBuilder("shop")
+    own = {"database_type": "mysql", "host": "127.0.0.1", "port": server.port, "database": "studio", "user": USER}
+    secret = {"password": {"$secret": "shop_password"}}
+    builder.add_node("AsyncSQLDatabaseNode", "make", {**own, **secret, "query": "CREATE OR REPLACE TABLE sold (n INT)"})
+    builder.add_node(
+        "AsyncSQLDatabaseNode", "put", query="INSERT INTO sold VALUES (:n), (8), (9)", values={"n": 7}, saved="shop"
+    )
+    builder.add_node("AsyncSQLDatabaseNode", "get", query="SELECT n FROM sold ORDER BY n", saved="shop")
+    builder.add_node(
+        "AsyncSQLDatabaseNode", "some", query="SELECT n FROM sold ORDER BY n", saved="shop", fetch_mode="many",
+        batch_size=2, batch=2,
+    )  # fmt: skip
+    for first, second in (("make", "put"), ("put", "get"), ("put", "some")):
+        builder.add_connection(first, "data", second, "params")
+
+    async def main() -> Any:
+        return (await AsyncLocalRuntime().run(builder))[0]
+
+    outcome = asyncio.run(main())
+    assert outcome.state == "succeeded", outcome.failures
+    assert outcome.results["put"]["row_count"] == 3
+    assert outcome.results["get"]["data"] == [{"n": 7}, {"n": 8}, {"n": 9}]
+    assert outcome.results["some"]["data"] == [{"n": 9}]
+    assert PASSWORD not in str(outcome.results)
