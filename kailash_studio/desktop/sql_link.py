@@ -22,6 +22,7 @@ from kailash_studio.spec.form import FormRow, form_rows
 from kailash_studio.spec.parameter import reference
 
 _VALUE_FIELDS = ("params", "parameters")
+_DATABASES = {"postgresql": "PostgreSQL", "sqlite": "SQLite", "duckdb": "DuckDB", "mysql": "MySQL"}
 _NO_VALUES = "This node has no place for values: write them into the statement, or use another node type."
 
 
@@ -36,7 +37,7 @@ class _Open:
     tests: list[Any] | dict[str, Any] = field(default_factory=list)
     reads: bool = True
     live: bool = True
-    given: dict[str, Any] | None = None
+    database: tuple[Any, ...] = ()
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
 
@@ -55,9 +56,23 @@ class SqlLink(QObject):
         theme: Theme,
         icons: Icons,
         say: Callable[[str], None],
+        run_id: Callable[[], str],
         window: QWidget,
     ) -> None:
+        """Link them.
+
+        Args:
+            session: The open workflow.
+            engine: Answers.
+            inspector: Has small editors of the same statements.
+            theme: Colours.
+            icons: Icons.
+            say: Shows a sentence for a while.
+            run_id: The run whose tables are looked at, or empty.
+            window: Parent of the editors.
+        """
         super().__init__(window)
+        self._run_id, self._seen_run = run_id, ""
         self._session, self._engine, self._inspector, self._say = session, engine, inspector, say
         self._theme, self._icons, self._window = theme, icons, window
         self._open: dict[tuple[str, str], _Open] = {}
@@ -139,6 +154,14 @@ class SqlLink(QObject):
         box.finished.connect(box.deleteLater)
         box.open()
 
+    def run_ended(self) -> None:
+        """The tables of a run are there: what is written over tables is looked at anew."""
+        if self._run_id() != self._seen_run:
+            self._seen_run = self._run_id()
+            for opened in list(self._open.values()):
+                if self._tables(opened) is not None:
+                    self._read_catalogue(opened)
+
     def benches(self) -> list[SqlWorkbench]:
         """The editors that are open."""
         return [opened.bench for opened in self._open.values()]
@@ -186,10 +209,10 @@ class SqlLink(QObject):
         if referred is not None:
             note = f"They are the workflow parameter {referred[1]}; here its default is shown."
             values = self._session.workflow.parameters.get(referred[1], {}).get("default", [])
-        given = self._given(opened)
-        if opened.given is not None and opened.given != given:
-            self._read_catalogue(opened)  # another database
-        opened.given = given
+        database = (self._given(opened), self._tables(opened))
+        if opened.database and opened.database != database:
+            self._read_catalogue(opened)
+        opened.database = database
         text = placed.parameters.get(opened.name)
         opened.bench.show_document(
             text if isinstance(text, str) else "",
@@ -246,7 +269,19 @@ class SqlLink(QObject):
             "text": opened.bench.text(),
             "values": opened.bench.values,
             "named": self._takes_names(opened),
+            "tables": self._tables(opened),
+            "run_id": self._run_id(),
         }
+
+    def _tables(self, opened: _Open) -> dict[str, tuple[str, str, tuple[str, ...]] | None] | None:
+        """Which output each table of the statement is; None for a statement that runs on a database."""
+        placed = self._session.workflow.nodes[opened.node]
+        node_type = self._session.registry.find(placed.type)
+        if node_type is None or node_type.sql_runs_on == "database":
+            return None
+        from_of = {c.input: (c.source, c.output, c.path) for c in self._session.workflow.incoming(opened.node)}
+        names = [name for name in node_type.ports_of(placed.parameters).inputs if name not in node_type.declarations]
+        return {name: from_of.get(name) for name in names}
 
     def _spawn(self, opened: _Open, name: str, work: Coroutine[Any, Any, None]) -> None:
         """Begin a question; the one of the same name that is under way is given up."""
@@ -307,8 +342,9 @@ class SqlLink(QObject):
         opened.reads = True
         catalogue = Catalogue.from_plain(found["catalogue"], relations)
         count = len(catalogue.relations)
-        name = {"postgresql": "PostgreSQL", "sqlite": "SQLite"}.get(catalogue.dialect, catalogue.dialect)
-        opened.bench.show_where("text3", f"{name} at {found['where']} · {count:,} table{'s' * (count != 1)}")
+        name = _DATABASES[catalogue.dialect]
+        place = "over" if self._tables(opened) is not None else "at"
+        opened.bench.show_where("text3", f"{name} {place} {found['where']} · {count:,} table{'s' * (count != 1)}")
         opened.bench.show_catalogue(catalogue)
         self._inspector.set_catalogue(opened.node, opened.name, catalogue)
         self._check(opened)

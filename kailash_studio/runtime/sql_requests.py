@@ -3,7 +3,9 @@
 Every request says who asks (``editor``), the node's own parameters (``given``, references unresolved), those of the
 workflow (``declared``) and its ``folder``; ``text`` is the statement as it is being typed, ``values`` a list, an object
 of names, or null when a connection will give them. A newer request of one editor calls off its older one of the same
-name, which is answered with ``{"called_off": true}``; ``sql_cancel`` does so without a newer one.
+name, which is answered with ``{"called_off": true}``; ``sql_cancel`` does so without a newer one. A statement that runs
+over tables of the workflow says which (``tables``: an output of a node for each name, or null) and of which run
+(``run_id``).
 
 =============  =============================  ======================================================================
 do             with                           ok
@@ -29,26 +31,34 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from kailash_studio.errors import DatabaseError, EngineError, ParameterError, ServiceError
+from kailash_studio.errors import DatabaseError, EngineError, ParameterError, ServiceError, StudioError
 from kailash_studio.runtime.pages import text_of
 from kailash_studio.runtime.parameters import resolve
-from kailash_studio.services.connections import Connections
+from kailash_studio.services.connections import FILES, Connections
 from kailash_studio.services.embedded_database import EmbeddedDatabase
+from kailash_studio.services.mysql import MySQLTarget, target_of
 from kailash_studio.services.sql_analysis import agreed, lint
-from kailash_studio.services.sql_catalogue import Catalogue, read_catalogue
-from kailash_studio.services.sql_session import PostgresSession, SqliteSession
+from kailash_studio.services.sql_catalogue import Catalogue
+from kailash_studio.services.sql_sessions.duckdb import DuckDBSession, DuckDBTablesSession
+from kailash_studio.services.sql_sessions.mysql import MySQLSession
+from kailash_studio.services.sql_sessions.postgres import PostgresSession
+from kailash_studio.services.sql_sessions.session import Description, Session
+from kailash_studio.services.sql_sessions.sqlite import SqliteSession
 from kailash_studio.services.sql_text import placeholders
-from kailash_studio.services.sql_try import Description, Session, describe_statement, explain, first_rows
 from kailash_studio.spec.context import Resources
 from kailash_studio.spec.parameter import reference
+from kailash_studio.spec.values import step_into
+from kailash_studio.tables.table import Table
 from kailash_studio.workflow.workflow import Workflow
 
 _SECONDS = 30.0  # for a test run or a plan, unless the request says otherwise
 _LOOK_SECONDS = 10.0  # for what is asked while typing
+_MEMORY = 1024  # MiB, for statements over tables
 _MOST_CHARACTERS = 1_000_000  # of the rows of a test run
 _KEPT_CATALOGUES = 8
 _CATALOGUE_AGE = 300.0  # seconds after which one is read anew
 
+_FILE_SESSIONS: dict[str, type[SqliteSession | DuckDBSession]] = {"sqlite": SqliteSession, "duckdb": DuckDBSession}
 _OWN = frozenset({"host", "database", "connection_string", "user"})
 
 Answer = dict[str, Any]
@@ -64,13 +74,18 @@ class _Kept:
 class SqlRequests:
     """Answers the SQL editors of a window; one belongs to each engine process."""
 
-    def __init__(self, secret: Callable[[str], str]) -> None:
+    def __init__(
+        self, secret: Callable[[str], str], find: Callable[[str, str, str], Any], clean: Callable[[str, Answer], Answer]
+    ) -> None:
         """Prepare; nothing is opened before the first request.
 
         Args:
             secret: Gives the value of a named secret; called in a thread.
+            find: Gives the value of an output by run, node and output, or raises a ``StudioError``; called in a
+                thread.
+            clean: Takes a run's secrets out of an answer.
         """
-        self._secret = secret
+        self._secret, self._find, self._clean = secret, find, clean
         self._resources = Resources()
         self._catalogues: dict[str, _Kept] = {}
         self._under_way: dict[tuple[str, str], tuple[asyncio.Task[None], asyncio.Future[Answer]]] = {}
@@ -152,7 +167,7 @@ class SqlRequests:
     async def _check(self, request: Mapping[str, Any]) -> Answer:
         text, values = str(request["text"]), request.get("values")
         known = self._catalogues.get(_key(request))
-        dialect = known.catalogue.dialect if known is not None else _dialect(request["given"])
+        dialect = known.catalogue.dialect if known is not None else _dialect(request)
         found = await asyncio.to_thread(
             lint,
             text,
@@ -165,13 +180,13 @@ class SqlRequests:
         if request.get("ask") and not any(f.code == "empty" for f in found):
             try:
                 session = await self._session(request, _LOOK_SECONDS)
-                description = await describe_statement(session, text)
-                found = agreed(text, found, description.fault)
+                description = await session.describe(text)
+                found = agreed(text, found, description.fault, dialect)
             except (ServiceError, ParameterError) as error:
                 unreached = str(error)  # lint alone is an answer too; the reason is shown beside it
         return {
             "findings": [finding.to_plain() for finding in found],
-            "parameters": [[p.name, description.parameters.get(p.name, "")] for p in placeholders(text)],
+            "parameters": [[p.name, description.parameters.get(p.name, "")] for p in placeholders(text, dialect)],
             "columns": [list(column) for column in description.columns],
             "asked": bool(request.get("ask")) and not unreached,
             "unreached": unreached,
@@ -181,12 +196,12 @@ class SqlRequests:
         session = await self._session(request, float(request.get("seconds") or _SECONDS))
         values = await self._values(request)
         began = time.monotonic()
-        found = await first_rows(session, str(request["text"]), values, limit=int(request.get("limit") or 200))
+        found = await session.first_rows(str(request["text"]), values, limit=int(request.get("limit") or 200))
         numeric = [
             any(isinstance(row[i], int | float | Decimal) for row in found.rows) for i in range(len(found.columns))
         ]
         rows = _bounded([[text_of(value) for value in row] for row in found.rows])
-        return {
+        answer = {
             "columns": [name for name, _ in found.columns],
             "types": [kind for _, kind in found.columns],
             "numeric": numeric,
@@ -194,12 +209,13 @@ class SqlRequests:
             "more": found.more or len(rows) < len(found.rows),
             "seconds": time.monotonic() - began,
         }
+        return self._clean(str(request["run_id"]), answer) if request.get("tables") is not None else answer
 
     async def _explain(self, request: Mapping[str, Any]) -> Answer:
         session = await self._session(request, float(request.get("seconds") or _SECONDS))
         values = await self._values(request)
         began = time.monotonic()
-        plan = await explain(session, str(request["text"]), values, analyze=bool(request.get("analyze")))
+        plan = await session.explain(str(request["text"]), values, analyze=bool(request.get("analyze")))
         return {"plan": plan.to_plain(), "seconds": time.monotonic() - began}
 
     # ------------------------------------------------------------------ what they need
@@ -208,7 +224,7 @@ class SqlRequests:
         known = self._catalogues.get(key)
         if known is None or refresh or time.time() - known.read > _CATALOGUE_AGE:
             session = await self._session(request, _LOOK_SECONDS)
-            known = _Kept(await read_catalogue(session), time.time())
+            known = _Kept(await session.catalogue(), time.time())
             self._catalogues.pop(key, None)
             self._catalogues[key] = known
             while len(self._catalogues) > _KEPT_CATALOGUES:
@@ -218,6 +234,8 @@ class SqlRequests:
     async def _session(self, request: Mapping[str, Any], seconds: float) -> Session:
         """The database that the node's parameters mean; the same rules as the node's own."""
         given = request["given"]
+        if request.get("tables") is not None:
+            return await asyncio.to_thread(self._on_tables, request, seconds)
         kind = given.get("database_type", "postgresql")
         connection = _connection(given)
         if connection == "embedded":
@@ -230,17 +248,21 @@ class SqlRequests:
         resolved = await asyncio.to_thread(self._resolved, given, request)
         if given.get("connection") == "saved":
             saved = await asyncio.to_thread(Connections().get, str(resolved.get("saved") or ""))
-            if saved.kind == "sqlite":
-                return SqliteSession(_file(request["folder"], saved.database), seconds=seconds)
-            return PostgresSession(await asyncio.to_thread(saved.target, self._secret), seconds=seconds)
-        if kind == "sqlite":
+            if saved.kind in _FILE_SESSIONS:
+                return _FILE_SESSIONS[saved.kind](_file(request["folder"], saved.database), seconds=seconds)
+            target = await asyncio.to_thread(saved.target, self._secret)
+            if saved.kind == "mysql":
+                return MySQLSession(target_of(target), seconds=seconds)
+            return PostgresSession(target, seconds=seconds)
+        if kind in _FILE_SESSIONS:
             if not resolved.get("database"):
-                raise DatabaseError("The SQLite file is not set: give its path under Database.")
-            return SqliteSession(_file(request["folder"], resolved["database"]), seconds=seconds)
-        if kind != "postgresql":
-            raise DatabaseError(f"The editor looks into PostgreSQL and SQLite; {kind} runs with the workflow alone.")
-        if resolved.get("connection_string"):
-            return PostgresSession({"dsn": resolved["connection_string"]}, seconds=seconds)
+                raise DatabaseError(f"The {FILES[kind]} file is not set: give its path under Database.")
+            return _FILE_SESSIONS[kind](_file(request["folder"], resolved["database"]), seconds=seconds)
+        address = resolved.get("connection_string")
+        if kind == "mysql":
+            return MySQLSession(MySQLTarget.of(address) if address else target_of(resolved), seconds=seconds)
+        if address:
+            return PostgresSession({"dsn": address}, seconds=seconds)
         target = {
             "host": resolved.get("host") or "localhost",
             "port": resolved.get("port") or 5432,
@@ -249,6 +271,24 @@ class SqlRequests:
             "password": resolved.get("password") or None,
         }
         return PostgresSession(target, seconds=seconds)
+
+    def _on_tables(self, request: Mapping[str, Any], seconds: float) -> Session:
+        """The tables that a run gave to the nodes above, and the files that the node names."""
+        given = self._resolved(request["given"], request)
+        tables = {}
+        for name, start in request["tables"].items():
+            if start is None:
+                raise DatabaseError(f"The table {name} is not connected: connect it, or take it from the list.")
+            node, output, path = start
+            try:
+                value = self._find(str(request["run_id"]), node, output)
+                tables[name] = Table.of(step_into(value, path, f"{node}.{output}"))
+            except StudioError:
+                raise DatabaseError(
+                    f"The table {name} has no rows yet: run the workflow once, so that {node} gives them."
+                ) from None
+        files = {name: _file(request["folder"], str(path)) for name, path in dict(given.get("files") or {}).items()}
+        return DuckDBTablesSession(tables, files, memory=int(given.get("memory_limit") or _MEMORY), seconds=seconds)
 
     def _resolved(self, given: Mapping[str, Any], request: Mapping[str, Any]) -> dict[str, Any]:
         workflow = Workflow(parameters=dict(request.get("declared") or {}))
@@ -288,13 +328,25 @@ def _file(folder: str, name: str) -> Path:
     return Path(folder) / Path(name).expanduser()
 
 
-def _dialect(given: Mapping[str, Any]) -> str:
-    return "sqlite" if _connection(given) == "details" and given.get("database_type") == "sqlite" else "postgresql"
+def _dialect(request: Mapping[str, Any]) -> str:
+    if request.get("tables") is not None:
+        return "duckdb"
+    given = request["given"]
+    return str(given.get("database_type") or "postgresql") if _connection(given) == "details" else "postgresql"
 
 
 def _key(request: Mapping[str, Any]) -> str:
     """What tells one database from another; secrets stand in it by name."""
     given = request["given"]
+    if request.get("tables") is not None:
+        over = [
+            request["tables"],
+            request["run_id"],
+            given.get("files"),
+            request.get("declared"),
+            str(request["folder"]),
+        ]
+        return json.dumps(over, sort_keys=True, default=str)
     if _connection(given) == "embedded":
         return "embedded"
     names = ("connection", "saved", "database_type", "host", "port", "database", "user", "connection_string")

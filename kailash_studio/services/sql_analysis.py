@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from kailash_studio.services.sql_catalogue import Catalogue
-from kailash_studio.services.sql_session import Fault
+from kailash_studio.services.sql_sessions.session import Fault
 from kailash_studio.services.sql_text import Lines, Placeholder, Token, placeholders, statements, tokens
 
 Severity = Literal["error", "warning"]
@@ -81,31 +81,34 @@ def lint(
 
     Args:
         text: One statement, as a node has it.
-        dialect: "postgresql" or "sqlite".
+        dialect: "postgresql", "sqlite", "duckdb" or "mysql".
         catalogue: What the database holds; without it names are not looked up.
         named: The node takes values by name; else by number alone.
         values: The placeholders that have a value (``$1``, ``:name``); None: not known, a connection gives them.
     """
     findings = Findings(text)
-    if not statements(text):
+    if not statements(text, dialect):
         findings.add("error", "empty", 0, 0, "There is no statement: write one, such as SELECT 1.")
         return findings.found
-    whole = _check_pairs(text, findings)
-    _check_count(text, findings)
-    _check_values(text, values, named, findings)
+    whole = _check_pairs(text, dialect, findings)
+    _check_count(text, dialect, findings)
+    _check_values(placeholders(text, dialect), values, named, findings)
     if whole and len(text) <= _LONGEST:
-        for start, end in statements(text):
+        for start, end in statements(text, dialect):
             _check_statement(text, start, end, dialect, catalogue, findings)
     return findings.in_order()
 
 
-def agreed(text: str, findings: Sequence[SqlFinding], fault: Fault | None) -> list[SqlFinding]:
+def agreed(
+    text: str, findings: Sequence[SqlFinding], fault: Fault | None, dialect: str = "postgresql"
+) -> list[SqlFinding]:
     """The findings after the database has seen the statement too.
 
     Args:
         text: The statement.
         findings: What ``lint`` found.
         fault: Why the database refuses it; None: it takes it.
+        dialect: See ``lint``.
     """
     if fault is None:
         return [f for f in findings if f.code not in GUESSES]
@@ -114,7 +117,7 @@ def agreed(text: str, findings: Sequence[SqlFinding], fault: Fault | None) -> li
     if same or (fault.position < 0 and known):
         return list(findings)  # ours says it with a suggestion, or with a place
     at = max(fault.position, 0)
-    end = next((t.end for t in tokens(text) if t.start <= at < t.end), at) if fault.position >= 0 else at
+    end = next((t.end for t in tokens(text, dialect) if t.start <= at < t.end), at) if fault.position >= 0 else at
     collected = Findings(text)
     collected.found = [f for f in findings if f.code != "syntax"]
     collected.add("error", "refused", at, end, fault.sentence)
@@ -127,10 +130,10 @@ def _same_place(text: str, finding: SqlFinding, position: int) -> bool:
     return finding.start <= position < max(finding.end, finding.start + 1) or bool(_QUALIFIER.fullmatch(before))
 
 
-def _check_pairs(text: str, findings: Findings) -> bool:
+def _check_pairs(text: str, dialect: str, findings: Findings) -> bool:
     """Whether texts, names and brackets are closed; what is not makes all that follows meaningless."""
     open_ones: list[Token] = []
-    for token in tokens(text):
+    for token in tokens(text, dialect):
         if not token.closed:
             word = {"comment": "comment", "name": "name in quotes"}.get(token.kind, "text in quotes")
             findings.add("error", "syntax", token.start, token.start + 1, f"This {word} is not closed.")
@@ -152,16 +155,17 @@ def _check_pairs(text: str, findings: Findings) -> bool:
     return True
 
 
-def _check_count(text: str, findings: Findings) -> None:
-    found = statements(text)
+def _check_count(text: str, dialect: str, findings: Findings) -> None:
+    found = statements(text, dialect)
     if len(found) > 1:
         start, end = found[1]
         sentence = "A node runs one statement: put this one into a node of its own."
         findings.add("error", "several_statements", start, end, sentence)
 
 
-def _check_values(text: str, values: Collection[str] | None, named: bool, findings: Findings) -> None:
-    asked = placeholders(text)
+def _check_values(
+    asked: Sequence[Placeholder], values: Collection[str] | None, named: bool, findings: Findings
+) -> None:
     numbers, names = [p for p in asked if p.number], [p for p in asked if not p.number]
     if numbers and names:
         start, end = names[0].spans[0]
@@ -219,7 +223,7 @@ def _check_statement(
         return
     for node in _changing_all(tree):
         word = type(node).__name__.upper()
-        at = next(_keywords(piece, word.lower()), start)
+        at = next(_keywords(piece, dialect, word.lower()), start)
         sentence = f"This {word} has no WHERE and changes every row: say which, or write WHERE true if all are meant."
         findings.add("warning", "changes_all", at, at + len(word), sentence)
     if catalogue is not None:
@@ -234,5 +238,5 @@ def _changing_all(tree: Any) -> Iterator[Any]:
             yield node
 
 
-def _keywords(text: str, word: str) -> Iterator[int]:
-    return (t.start for t in tokens(text) if t.kind == "word" and t.lower == word)
+def _keywords(text: str, dialect: str, word: str) -> Iterator[int]:
+    return (t.start for t in tokens(text, dialect) if t.kind == "word" and t.lower == word)

@@ -2,38 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from kailash_studio.services.sql_session import PostgresSession, SqliteSession
-
-_MOST_COLUMNS = 200_000  # of a catalogue; what is over is left out and said so
+MOST_COLUMNS = 200_000  # of a catalogue; what is over is left out and said so
 _PIECE = 2_500  # columns that are handed over at once
 
-_POSTGRESQL = """
-SELECT n.nspname, c.relname, c.relkind::text, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull
-FROM pg_catalog.pg_class c
-JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-WHERE c.relkind IN ('r', 'v', 'm', 'f', 'p')
-  AND n.nspname NOT LIKE 'pg\\_toast%' AND n.nspname NOT LIKE 'pg\\_temp\\_%'
-ORDER BY n.nspname IN ('pg_catalog', 'information_schema'), n.nspname, c.relname, a.attnum
-LIMIT $1
-"""
-_SQLITE = """
-SELECT m.name, m.type, x.name, x.type, x."notnull"
-FROM sqlite_master m, pragma_table_xinfo(m.name) x
-WHERE m.type IN ('table', 'view') AND x.hidden <> 1
-ORDER BY m.name, x.cid
-LIMIT ?1
-"""
-_KINDS = {"r": "table", "p": "table", "f": "table", "v": "view", "m": "view"}
-_SYSTEM = frozenset({"pg_catalog", "information_schema"})
-# columns that PostgreSQL has of every table and SQLite of most; they are in no list
+_FOLDING = frozenset({"sqlite", "duckdb", "mysql"})
+# columns that PostgreSQL has of every table, SQLite and DuckDB of most; they are in no list
 HIDDEN_COLUMNS = {
     "postgresql": frozenset({"ctid", "oid", "tableoid", "xmin", "xmax", "cmin", "cmax"}),
     "sqlite": frozenset({"rowid", "oid", "_rowid_"}),
+    "duckdb": frozenset({"rowid"}),
+    "mysql": frozenset({"_rowid"}),
 }
 
 
@@ -48,21 +30,25 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """A table or a view."""
+    """A table or a view.
+
+    Attributes:
+        schema: Where it is; of MySQL the database.
+        name: Its name.
+        kind: "table" or "view".
+        columns: In their order.
+        system: It belongs to the database itself.
+    """
 
     schema: str
     name: str
     kind: str
     columns: tuple[Column, ...]
+    system: bool = False
 
     def column(self, name: str) -> Column | None:
         """A column by its exact name."""
         return next((c for c in self.columns if c.name == name), None)
-
-    @property
-    def system(self) -> bool:
-        """It belongs to the database itself."""
-        return self.schema in _SYSTEM
 
 
 @dataclass(frozen=True)
@@ -70,7 +56,7 @@ class Catalogue:
     """A database's relations.
 
     Attributes:
-        dialect: "postgresql" or "sqlite".
+        dialect: "postgresql", "sqlite", "duckdb" or "mysql".
         relations: In the order that people look for them: the user's own first.
         search_path: Schemas in which a bare name is looked up, in their order.
         whole: False when the database has more than is kept here; what is missing may exist then.
@@ -85,8 +71,13 @@ class Catalogue:
     def __post_init__(self) -> None:
         self._by_name.update(((r.schema, self._folded(r.name)), r) for r in self.relations)
 
+    @property
+    def folds(self) -> bool:
+        """Whether capitals in a name make no difference."""
+        return self.dialect in _FOLDING
+
     def _folded(self, name: str) -> str:
-        return name.lower() if self.dialect == "sqlite" else name
+        return name.lower() if self.folds else name
 
     def find(self, name: str, schema: str = "") -> Relation | None:
         """The relation that a name means: of the schema, or the first on the search path."""
@@ -135,26 +126,14 @@ def relations_of(plain: Mapping[str, Any]) -> list[Relation]:
     ]
 
 
-async def read_catalogue(session: PostgresSession | SqliteSession) -> Catalogue:
-    """Read what a database holds.
+def relations_in(rows: Iterable[Sequence[Any]], system: Collection[str] = ()) -> tuple[Relation, ...]:
+    """The relations of a listing of columns.
 
-    Raises:
-        DatabaseError: It cannot be reached, refuses, or takes longer than the session's time.
+    Args:
+        rows: Schema, relation, its kind, column, its type, whether it is required.
+        system: The schemas that belong to the database itself.
     """
-    limit = _MOST_COLUMNS + 1
-    if isinstance(session, SqliteSession):
-        found = await session.read(_SQLITE, [limit])
-        relations = _relations(("main", *row) for row in found)
-        return Catalogue("sqlite", relations, ("main", "temp"), len(found) < limit)
-    async with session.reading() as connection:
-        path = await connection.fetchval("SELECT current_schemas(false)")
-        found = await connection.fetch(_POSTGRESQL, limit)
-    relations = _relations((s, n, _KINDS.get(k, "table"), c, t, r) for s, n, k, c, t, r in found)
-    return Catalogue("postgresql", relations, tuple(path), len(found) < limit)
-
-
-def _relations(rows: Iterable[tuple[Any, ...]]) -> tuple[Relation, ...]:
     columns: dict[tuple[str, str, str], list[Column]] = {}
     for schema, name, kind, column, kind_of_column, required in rows:
         columns.setdefault((schema, name, kind), []).append(Column(column, kind_of_column, bool(required)))
-    return tuple(Relation(*key, tuple(found)) for key, found in columns.items())
+    return tuple(Relation(*key, tuple(found), key[0] in system) for key, found in columns.items())

@@ -66,14 +66,14 @@ class _Named:
 
 def suggest(text: str, at: int, catalogue: Catalogue | None) -> Suggestions:
     """What could stand at a place, counted from 0."""
-    found = [t for t in tokens(text) if t.kind != "comment" or t.start < at <= t.end]
+    found = [t for t in tokens(text, _dialect(catalogue)) if t.kind != "comment" or t.start < at <= t.end]
     inside = next((t for t in found if t.start < at <= t.end), None)
     if inside is not None and (inside.kind in {"comment", "number", "value"} or _in_text(inside, at)):
         return Suggestions(at, "")
     if inside is not None and inside.kind not in {"word", "name"}:
         inside = None
     start = inside.start if inside is not None else at
-    typed = text[start:at].lstrip('"')
+    typed = text[start:at].lstrip('"`')
     found = [t for t in found if t is not inside and t.kind != "comment"]  # what is being typed names nothing yet
     before = [t for t in found if t.end <= start]
     if before and before[-1].text == ".":
@@ -81,6 +81,14 @@ def suggest(text: str, at: int, catalogue: Catalogue | None) -> Suggestions:
     else:
         items = _anywhere(text, before, found, start, catalogue)
     return Suggestions(start, typed, tuple(_ranked(items, typed)[:_MOST]))
+
+
+def _dialect(catalogue: Catalogue | None) -> str:
+    return catalogue.dialect if catalogue is not None else "postgresql"
+
+
+def _written(catalogue: Catalogue | None, name: str) -> str:
+    return quoted(name, _dialect(catalogue))
 
 
 def _in_text(token: Token, at: int) -> bool:
@@ -91,9 +99,9 @@ def _ranked(items: Iterable[Suggestion], typed: str) -> list[Suggestion]:
     wanted = typed.lower()
     ranked = []
     for index, item in enumerate(items):
-        name = item.text.lower().strip('"')
+        name = item.text.lower().strip('"`')
         if item.kind == "column":
-            name = name.rpartition(".")[2].strip('"')
+            name = name.rpartition(".")[2].strip('"`')
         if name.startswith(wanted):
             points = 0
         elif f"_{wanted}" in name or f" {wanted}" in name:
@@ -120,7 +128,7 @@ def _after_dot(
     if catalogue is None:
         return []
     return [
-        Suggestion(quoted(r.name), "view" if r.kind == "view" else "table", f"{len(r.columns)} columns")
+        Suggestion(_written(catalogue, r.name), "view" if r.kind == "view" else "table", f"{len(r.columns)} columns")
         for r in catalogue.relations
         if r.schema == qualifier
     ]
@@ -130,12 +138,12 @@ def _anywhere(
     text: str, before: Sequence[Token], found: Sequence[Token], at: int, catalogue: Catalogue | None
 ) -> list[Suggestion]:
     tables = _tables(found, catalogue)
-    keywords = _keywords(text)
+    keywords = _keywords(text, _dialect(catalogue))
     if _wants_table(before):
         return [*tables, *(k for k in keywords if k.text.upper() in {"SELECT", "LATERAL", "ONLY"})]
     sources = _visible(found, at)
     items = _columns_of_all(sources, catalogue)
-    items += [Suggestion(quoted(s.alias or s.name), "alias", s.name) for s in sources if s.alias or s.name]
+    items += [Suggestion(_written(catalogue, s.alias or s.name), "alias", s.name) for s in sources if s.alias or s.name]
     items += tables if not sources else ()
     items += [Suggestion(name, "function", detail) for name, detail in FUNCTIONS.items()]
     return items + keywords
@@ -151,15 +159,15 @@ def _columns_of_all(sources: Sequence[_Named], catalogue: Catalogue | None) -> l
         inner = meant.setdefault(column.text, source.group)
         title = source.alias or source.name
         if title and (times[source.group, column.text] > 1 or inner != source.group):
-            items.append(Suggestion(f"{quoted(title)}.{column.text}", "column", column.detail))
+            items.append(Suggestion(f"{_written(catalogue, title)}.{column.text}", "column", column.detail))
         else:
             items.append(column)
     return items
 
 
-def _keywords(text: str) -> list[Suggestion]:
+def _keywords(text: str, dialect: str) -> list[Suggestion]:
     """In lower case where the text has them so."""
-    written = [t.text for t in tokens(text) if t.kind == "word" and t.lower in RESERVED]
+    written = [t.text for t in tokens(text, dialect) if t.kind == "word" and t.lower in RESERVED]
     lower = bool(written) and sum(word.islower() for word in written) * 2 > len(written)
     words = (*PHRASES, *(word.upper() for word in sorted(KEYWORDS)))
     return [Suggestion(word.lower() if lower else word, "keyword") for word in words]
@@ -171,14 +179,18 @@ def _wants_table(before: Sequence[Token]) -> bool:
 
 
 def _tables(found: Sequence[Token], catalogue: Catalogue | None) -> list[Suggestion]:
-    items = [Suggestion(quoted(cte.alias), "table", "WITH") for cte in _ctes(found)]
+    items = [Suggestion(_written(catalogue, cte.alias), "table", "WITH") for cte in _ctes(found)]
     if catalogue is None:
         return items
     for relation in catalogue.relations:
         near = catalogue.find(relation.name) is relation
-        name = quoted(relation.name) if near else f"{quoted(relation.schema)}.{quoted(relation.name)}"
+        name = (
+            _written(catalogue, relation.name)
+            if near
+            else f"{_written(catalogue, relation.schema)}.{_written(catalogue, relation.name)}"
+        )
         items.append(Suggestion(name, "view" if relation.kind == "view" else "table", relation.schema))
-    return items + [Suggestion(quoted(schema), "schema", "schema") for schema in catalogue.schemas()]
+    return items + [Suggestion(_written(catalogue, schema), "schema", "schema") for schema in catalogue.schemas()]
 
 
 def _columns_of(source: _Named, catalogue: Catalogue | None) -> list[Suggestion]:
@@ -187,7 +199,9 @@ def _columns_of(source: _Named, catalogue: Catalogue | None) -> list[Suggestion]
     if not columns and catalogue is not None:
         relation = catalogue.find(source.name, source.schema)
         columns = relation.columns if relation is not None else ()
-    return [Suggestion(quoted(c.name), "column", " · ".join(filter(None, (c.type, title)))) for c in columns]
+    return [
+        Suggestion(_written(catalogue, c.name), "column", " · ".join(filter(None, (c.type, title)))) for c in columns
+    ]
 
 
 # ---------------------------------------------------------------------- what FROM names

@@ -9,6 +9,8 @@ import logging
 import re
 
 from sqlglot import exp
+from sqlglot.dialects.duckdb import DuckDB
+from sqlglot.dialects.mysql import MySQL
 from sqlglot.dialects.postgres import Postgres
 from sqlglot.dialects.sqlite import SQLite
 from sqlglot.errors import ParseError, TokenError
@@ -38,7 +40,16 @@ class StudioSQLite(SQLite):
         SINGLE_TOKENS = {**SQLite.Tokenizer.SINGLE_TOKENS, "$": TokenType.PARAMETER}
 
 
-_DIALECTS = {"postgresql": StudioPostgres, "sqlite": StudioSQLite}
+class StudioMySQL(MySQL):
+    """MySQL with ``$1`` for values, as nodes write it."""
+
+    class Tokenizer(MySQL.Tokenizer):
+        """Takes ``$`` as the beginning of a placeholder."""
+
+        SINGLE_TOKENS = {**MySQL.Tokenizer.SINGLE_TOKENS, "$": TokenType.PARAMETER}
+
+
+_DIALECTS = {"postgresql": StudioPostgres, "sqlite": StudioSQLite, "duckdb": DuckDB, "mysql": StudioMySQL}
 
 Wrong = tuple[int, int, str]
 
@@ -48,14 +59,14 @@ def parse(text: str, dialect: str) -> tuple[exp.Expr | None, Wrong | None]:
 
     Args:
         text: One statement; blanks before it keep its place.
-        dialect: "postgresql" or "sqlite"; others are read as PostgreSQL's.
+        dialect: "postgresql", "sqlite", "duckdb" or "mysql"; others are read as PostgreSQL's.
     """
     log = logging.getLogger("sqlglot")
     log.addFilter(_no_fallbacks)  # the same function counts once
     try:
         trees = _DIALECTS.get(dialect, StudioPostgres)().parse(text)
     except ParseError as error:
-        return None, _wrong(text, error)
+        return None, _wrong(text, dialect, error)
     except TokenError:
         return None, None  # what is not closed was found before; the rest is the server's to judge
     except RecursionError:
@@ -73,14 +84,14 @@ _MISSING = re.compile(r"Required keyword: '(\w+)' missing")
 _EXPECTING = re.compile(r"Expect(?:ed|ing) (.+?)(?: but got .*)?$")
 
 
-def _wrong(text: str, error: ParseError) -> Wrong:
+def _wrong(text: str, dialect: str, error: ParseError) -> Wrong:
     told = error.errors[0] if error.errors else {}
     word, line, behind = told.get("highlight") or "", told.get("line") or 1, told.get("col") or 0
     starts = [0, *(found.end() for found in re.finditer("\n", text))]
     end = min(starts[min(line, len(starts)) - 1] + behind, len(text))  # its column is the word's last
     start = max(0, end - len(word))
     said = str(told.get("description") or "").rstrip(".")
-    last = not any(token.start >= end for token in tokens(text) if token.kind != "comment")
+    last = not any(token.start >= end for token in tokens(text, dialect) if token.kind != "comment")
     expecting = _EXPECTING.match(said)
     if _MISSING.match(said):
         sentence = f"Something is missing {'after' if last else 'at'} {word}."

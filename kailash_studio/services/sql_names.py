@@ -59,7 +59,7 @@ class _Names:
     def __init__(self, catalogue: Catalogue, findings: Findings) -> None:
         self._catalogue, self._findings = catalogue, findings
         self._hidden = HIDDEN_COLUMNS.get(catalogue.dialect, frozenset())
-        self._folds = catalogue.dialect == "sqlite"
+        self._folds = catalogue.folds
 
     # ------------------------------------------------------------------ queries
     def query(self, node: Any, outer: _Scope | None) -> _Source:
@@ -180,7 +180,8 @@ class _Names:
         relations = [r for r in self._catalogue.relations if not r.system]
         schemas = self._catalogue.schemas()
         if schema and schema not in schemas:
-            self._say(node.args["db"], "unknown_table", f"There is no schema {schema}{_near(schema, schemas)}")
+            if self._catalogue.dialect != "duckdb":  # there it may be the name of the database
+                self._say(node.args["db"], "unknown_table", f"There is no schema {schema}{_near(schema, schemas)}")
             return
         elsewhere = [r.schema for r in relations if r.name == name]
         if elsewhere and not schema:

@@ -1,4 +1,4 @@
-"""Plans as trees that a person can read: PostgreSQL's JSON and SQLite's lines, in one form."""
+"""Plans as trees that a person can read: each database's own answer, in one form."""
 
 from __future__ import annotations
 
@@ -113,6 +113,87 @@ def _text(key: str, value: Any) -> str:
     if key in _KILOBYTES:
         return f"{value:,} kB"
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+_DUCKDB_TITLES = {"SEQ_SCAN": "Scan", "TABLE_SCAN": "Scan", "PYTHON_ARROW_SCAN": "Scan of a connected table"}
+_DUCKDB_SILENT = frozenset({"Estimated Cardinality", "Table", "Type", "Text"})
+
+
+def from_duckdb(found: Any) -> PlanStep:
+    """The tree of ``EXPLAIN (FORMAT json)``; measured, a step's time is its own, and rows are all that it gave."""
+    steps = found.get("operator") or found.get("children") or [found] if isinstance(found, dict) else found
+    made = [_duckdb_step(step) for step in steps]
+    root = made[0] if len(made) == 1 else PlanStep("Query plan", children=tuple(made))
+    while root.title in {"Result collector", "Explain analyze"} and len(root.children) == 1:
+        root = root.children[0]
+    return root
+
+
+def _duckdb_step(node: Mapping[str, Any]) -> PlanStep:
+    told: Mapping[str, Any] = node.get("extra_info") or {}
+    children = tuple(_duckdb_step(child) for child in node.get("children", ()))
+    kind = str(node.get("name") or node.get("type") or "?").strip()
+    title = _DUCKDB_TITLES.get(kind, kind.replace("_", " ").capitalize())
+    if told.get("Table"):
+        title += f" on {str(told['Table']).split('.', 1)[-1].removeprefix('main.')}"
+    own = float(node["timing"]) if "timing" in node else None
+    expected = str(told.get("Estimated Cardinality", ""))
+    return PlanStep(
+        title=title,
+        details=tuple(
+            f"{key}: {_text(key, value)}" for key, value in told.items() if value and key not in _DUCKDB_SILENT
+        ),
+        rows=float(expected) if expected.isdigit() else None,
+        actual_rows=float(node["intermediate_rows"]) if "intermediate_rows" in node else None,
+        seconds=own + sum(child.seconds or 0.0 for child in children) if own is not None else None,
+        own_seconds=own,
+        children=children,
+    )
+
+
+_MYSQL_ACCESS = {
+    "ALL": "Full scan",
+    "index": "Full index scan",
+    "range": "Range scan",
+    "ref": "Index lookup",
+    "eq_ref": "Unique index lookup",
+    "const": "Single row",
+    "system": "Single row",
+    "fulltext": "Fulltext search",
+}
+
+
+def from_mysql(rows: Sequence[Mapping[str, Any]]) -> PlanStep:
+    """The rows of ``EXPLAIN``, or of MariaDB's ``ANALYZE``: those of one ``id`` are joined in their order."""
+    selects: dict[Any, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        selects.setdefault(row.get("id"), []).append(row)
+    groups = [
+        (str(steps[0].get("select_type") or "").capitalize() or "Result", tuple(_mysql_step(row) for row in steps))
+        for steps in selects.values()
+    ]
+    if len(groups) == 1:
+        return PlanStep("Query plan", children=groups[0][1])
+    return PlanStep("Query plan", children=tuple(PlanStep(title, children=steps) for title, steps in groups))
+
+
+def _mysql_step(row: Mapping[str, Any]) -> PlanStep:
+    access = str(row.get("type") or "")
+    title = _MYSQL_ACCESS.get(access, access.replace("_", " ").capitalize() or "No table")
+    if row.get("table"):
+        title += f" on {row['table']}"
+    if row.get("key"):
+        title += f" using {row['key']}"
+    details = [str(row["Extra"])] if row.get("Extra") else []
+    details += [f"Compared with: {row['ref']}"] if row.get("ref") else []
+    details += [f"Rows kept by the condition: {float(row['filtered']):g} %"] if row.get("filtered") else []
+    expected, measured = row.get("rows"), row.get("r_rows")
+    return PlanStep(
+        title,
+        tuple(details),
+        rows=float(expected) if expected is not None else None,
+        actual_rows=float(measured) if measured is not None else None,
+    )
 
 
 def from_sqlite(rows: Sequence[tuple[Any, ...]]) -> PlanStep:

@@ -1,6 +1,7 @@
 """The words of an SQL text and where they stand. Nothing here parses: it works on half-typed text, and on any of it.
 
-The lexical rules are PostgreSQL's (manual, chapter 4.1), with SQLite's names in backticks besides.
+The lexical rules are PostgreSQL's (manual, chapter 4.1), with SQLite's names in backticks besides; those of MySQL
+(reference manual, chapter "Language Structure") are its own: backslashes, texts in double quotes, comments after #.
 """
 
 from __future__ import annotations
@@ -25,6 +26,19 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE,
 )
+_MYSQL_TOKEN = re.compile(
+    r"""
+      (?P<comment>\#[^\n]* | --(?=\s|\Z)[^\n]* | /\*.*?(?P<c>\*/|\Z))
+    | (?P<text>[bBxXnN]?'(?:[^'\\]|''|\\.)*(?P<q1>'?) | "(?:[^"\\]|""|\\.)*(?P<q2>"?))
+    | (?P<value>\$\d+ | :[A-Za-z_]\w*)
+    | (?P<name>`(?:[^`]|``)*(?P<q3>`?))
+    | (?P<number>\d+(?:\.\d*)?(?:[eE][+-]?\d+)? | \.\d+(?:[eE][+-]?\d+)?)
+    | (?P<word>[^\W\d][\w$]*)
+    | (?P<symbol>:= | [<>=!~+\-*/%^|&@]+? | \S)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_KINDS: tuple[Kind, ...] = ("comment", "text", "value", "name", "number", "word", "symbol")
 _ESCAPED = re.compile(r"[eE]'(?:[^'\\]|''|\\.)*'?", re.DOTALL)
 _IN_BLOCK = re.compile(r"/\*|\*/")
 _OPERATORS = set("<>=!~+-*/%^|&@#")
@@ -62,8 +76,11 @@ class Token:
         return self.text[1:].removesuffix(mark).replace(mark * 2, mark)
 
 
-def tokens(text: str) -> Iterator[Token]:
+def tokens(text: str, dialect: str = "postgresql") -> Iterator[Token]:
     """The tokens in their order, comments among them."""
+    if dialect == "mysql":
+        yield from _mysql_tokens(text)
+        return
     at = 0
     while True:
         found = _TOKEN.search(text, at)
@@ -87,6 +104,19 @@ def tokens(text: str) -> Iterator[Token]:
             kind, end = "symbol", start + 1 if end == start + 1 else end
         yield Token(kind, start, end, text[start:end], closed)
         at = end
+
+
+def _mysql_tokens(text: str) -> Iterator[Token]:
+    for found in _MYSQL_TOKEN.finditer(text):
+        kind = next(kind for kind in _KINDS if found[kind])
+        word, closed = found[0], True
+        if kind == "comment":
+            closed = not word.startswith("/*") or bool(found["c"])
+        elif kind == "text":
+            closed = bool(found["q1"] or found["q2"])
+        elif kind == "name":
+            closed = bool(found["q3"])
+        yield Token(kind, found.start(), found.end(), word, closed)
 
 
 def _end_of_operator(text: str, start: int, end: int) -> int:
@@ -135,6 +165,10 @@ class Lines:
     def __init__(self, text: str) -> None:
         self._starts = [0, *(found.end() for found in re.finditer("\n", text))]
 
+    def start(self, line: int) -> int:
+        """Where a line begins; the first is 1."""
+        return self._starts[line - 1]
+
     def place(self, at: int) -> Place:
         """The line and column of a place."""
         line = bisect_right(self._starts, at)
@@ -154,22 +188,22 @@ class Placeholder:
         return int(self.name[1:]) if self.name.startswith("$") else 0
 
 
-def placeholders(text: str) -> list[Placeholder]:
+def placeholders(text: str, dialect: str = "postgresql") -> list[Placeholder]:
     """What a statement asks for: ``$1``, ``$2`` by number, then ``:name`` as they first come."""
     found: dict[str, list[tuple[int, int]]] = {}
-    for token in tokens(text):
+    for token in tokens(text, dialect):
         if token.kind == "value":
             found.setdefault(token.text, []).append((token.start, token.end))
     made = [Placeholder(name, tuple(spans)) for name, spans in found.items()]
     return sorted(made, key=lambda p: (not p.number, p.number))
 
 
-def statements(text: str) -> list[tuple[int, int]]:
+def statements(text: str, dialect: str = "postgresql") -> list[tuple[int, int]]:
     """Where each statement begins and ends; empty ones are left out."""
     found: list[tuple[int, int]] = []
     first: Token | None = None
     last: Token | None = None
-    for token in tokens(text):
+    for token in tokens(text, dialect):
         if token.kind == "comment":
             continue
         if token.text == ";" and token.kind == "symbol":
@@ -183,9 +217,9 @@ def statements(text: str) -> list[tuple[int, int]]:
     return found
 
 
-def first_word(text: str) -> str:
+def first_word(text: str, dialect: str = "postgresql") -> str:
     """The word that a statement begins with, in lower case; empty when there is none."""
-    return next((t.lower for t in tokens(text) if t.kind != "comment" and t.text != "("), "")
+    return next((t.lower for t in tokens(text, dialect) if t.kind != "comment" and t.text != "("), "")
 
 
 _READING = frozenset({"select", "values", "table", "show", "explain", "with", "describe", "pragma"})
@@ -219,7 +253,9 @@ def only_reads(text: str) -> bool:
     return bool(words) and first_word(text) in _READING and not _WRITING & set(told) and "=" not in told[:3]
 
 
-def positional(text: str, values: Sequence[object] | dict[str, object]) -> tuple[str, list[object]]:
+def positional(
+    text: str, values: Sequence[object] | dict[str, object], dialect: str = "postgresql"
+) -> tuple[str, list[object]]:
     """A statement with ``:name`` as ``$1``, ``$2`` for a server that knows only these, and its values in their order.
 
     Everything else of the text stays as it is; one that has no names comes back unchanged. A name without a value
@@ -229,7 +265,7 @@ def positional(text: str, values: Sequence[object] | dict[str, object]) -> tuple
         return text, list(values)
     names: dict[str, int] = {}
     parts, at = [], 0
-    for token in tokens(text):
+    for token in tokens(text, dialect):
         if token.kind == "value" and token.text.startswith(":"):
             number = names.setdefault(token.text[1:], len(names) + 1)
             parts += [text[at : token.start], f"${number}"]

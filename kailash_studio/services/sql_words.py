@@ -95,8 +95,10 @@ FUNCTIONS = {
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*\Z")
 
 
-def quoted(name: str) -> str:
-    """A name as it is written in a statement: in quotes only where it needs them."""
-    if _PLAIN.match(name) and name not in RESERVED:
+def quoted(name: str, dialect: str = "postgresql") -> str:
+    """A name as it is written in a statement: in quotes only where it needs them; capitals do in PostgreSQL."""
+    bare = name.lower() if dialect in {"duckdb", "mysql"} else name
+    if _PLAIN.match(bare) and bare not in RESERVED:
         return name
-    return '"' + name.replace('"', '""') + '"'
+    mark = "`" if dialect == "mysql" else '"'
+    return mark + name.replace(mark, mark * 2) + mark

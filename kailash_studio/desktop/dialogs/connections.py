@@ -27,7 +27,7 @@ from kailash_studio.desktop.engine import Engine
 from kailash_studio.desktop.icons import Icons
 from kailash_studio.desktop.widgets.basics import label
 from kailash_studio.errors import EngineError
-from kailash_studio.services.connections import KINDS
+from kailash_studio.services.connections import FILES, KINDS
 
 _NAME = Qt.ItemDataRole.UserRole
 
@@ -160,7 +160,7 @@ class ConnectionsDialog(QDialog):
         }
 
     def _enable(self) -> None:
-        server = self.kind.currentText() == "postgresql"
+        server = self.kind.currentText() not in FILES
         for widget in (self.host, self.port, self.user, self.password, self.secret):
             widget.setEnabled(server)
         self.database.setPlaceholderText("" if server else "path of the SQLite file")
@@ -194,7 +194,7 @@ class ConnectionsDialog(QDialog):
         self.list.blockSignals(True)
         self.list.clear()
         for name, saved in self._known.items():
-            where = saved["database"] if saved["kind"] == "sqlite" else f"{saved['host']}/{saved['database']}"
+            where = saved["database"] if saved["kind"] in FILES else f"{saved['host']}/{saved['database']}"
             item = QListWidgetItem(f"{name}\n{saved['kind']} · {where}", self.list)
             item.setData(_NAME, name)
             if name == choose:

@@ -83,7 +83,12 @@ class CatalogueTree(QWidget):
     def _name(self, relation: Relation) -> str:
         assert self._catalogue is not None  # it is filled from one
         near = self._catalogue.find(relation.name) is relation
-        return quoted(relation.name) if near else f"{quoted(relation.schema)}.{quoted(relation.name)}"
+        name = self._written(relation.name)
+        return name if near else f"{self._written(relation.schema)}.{name}"
+
+    def _written(self, name: str) -> str:
+        assert self._catalogue is not None  # it is filled from one
+        return quoted(name, self._catalogue.dialect)
 
     def _fill_columns(self, item: QTreeWidgetItem) -> None:
         relation = item.data(0, _RELATION)
@@ -93,7 +98,7 @@ class CatalogueTree(QWidget):
             child = QTreeWidgetItem(item, [column.name, column.type])
             child.setForeground(1, self._theme.colour("text3"))
             child.setToolTip(0, f"{column.name}: {column.type}{', never null' if column.required else ''}")
-            child.setData(0, _NAME, quoted(column.name))
+            child.setData(0, _NAME, self._written(column.name))
 
     def _tops(self) -> list[QTreeWidgetItem]:
         found = (self.tree.topLevelItem(row) for row in range(self.tree.topLevelItemCount()))

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QTextEdit, QToolTip, QWidget
 
 from kailash_studio.desktop.editors.code import CodeEditor
 from kailash_studio.desktop.editors.completion_popup import CompletionPopup
-from kailash_studio.desktop.editors.sql_highlight import points, units
+from kailash_studio.desktop.editors.sql_highlight import SqlHighlighter, points, units
 from kailash_studio.desktop.theme import Theme
 from kailash_studio.services.sql_catalogue import Catalogue
 from kailash_studio.services.sql_completion import Suggestion, suggest
@@ -35,6 +35,7 @@ class SqlEditor(CodeEditor):
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(theme, "sql", parent)
         self._catalogue: Catalogue | None = None
+        self._dialect = "postgresql"
         self._findings: list[dict[str, Any]] = []
         self._popup: CompletionPopup | None = None
         self._start = 0
@@ -43,8 +44,12 @@ class SqlEditor(CodeEditor):
         self.cursorPositionChanged.connect(self._cursor_moved)
 
     def set_catalogue(self, catalogue: Catalogue | None) -> None:
-        """Complete from this catalogue."""
+        """Complete from this catalogue, and colour as its database reads."""
         self._catalogue = catalogue
+        if catalogue is not None:
+            self._dialect = catalogue.dialect
+            assert isinstance(self._highlighter, SqlHighlighter)  # an editor of SQL has that one
+            self._highlighter.set_dialect(catalogue.dialect)
 
     # ------------------------------------------------------------------ findings
     def show_findings(self, findings: Sequence[dict[str, Any]]) -> None:
@@ -115,7 +120,7 @@ class SqlEditor(CodeEditor):
         open_ones: list[tuple[str, int]] = []
         text = self.toPlainText()
         at = points(text, at)
-        for token in tokens(text):
+        for token in tokens(text, self._dialect):
             if token.kind != "symbol" or token.text not in _OPENING + _CLOSING:
                 continue
             if token.text in _OPENING:

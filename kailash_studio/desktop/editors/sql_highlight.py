@@ -30,13 +30,20 @@ class SqlHighlighter(QSyntaxHighlighter):
         super().__init__(document)
         self._theme = theme
         self._tags: list[str] = []
+        self._dialect = "postgresql"
+
+    def set_dialect(self, dialect: str) -> None:
+        """Colour by the lexical rules of a database."""
+        if dialect != self._dialect:
+            self._dialect = dialect
+            self.rehighlight()
 
     def highlightBlock(self, text: str) -> None:
         """Colour one line."""
         opened = self._opening(max(0, self.previousBlockState()))
         self.setCurrentBlockState(0)
         whole = opened + text
-        found = list(tokens(whole))
+        found = list(tokens(whole, self._dialect))
         for index, token in enumerate(found):
             colour, bold = self._look(token, found, index)
             start = max(token.start - len(opened), 0)
@@ -62,6 +69,8 @@ class SqlHighlighter(QSyntaxHighlighter):
         return {_TEXT: "'", _ESCAPED: "E'", _NAME: '"'}.get(state, "/*" * state)
 
     def _state(self, token: Token) -> int:
+        if token.text[0] == '"':
+            return _NAME  # a text in MySQL, a name elsewhere: the quotes go on
         if token.kind == "comment":
             return max(1, token.text.count("/*") - token.text.count("*/"))
         if token.kind == "name":

@@ -120,7 +120,10 @@ class SqlOutcome(QWidget):
         """Show a plan, ``sql_explain``."""
         seconds = found["plan"]["seconds"]
         self.show_page(1)
-        self.say(f"measured: {seconds * 1000:,.2f} ms" if seconds is not None else "estimated")
+        if seconds is not None:
+            self.say(f"measured: {seconds * 1000:,.2f} ms")
+        else:
+            self.say("measured: rows alone" if _has_real_rows(found["plan"]) else "estimated")
         self.plan.show_plan(found["plan"])
         self.plan_page.setCurrentWidget(self.plan)
 
@@ -142,3 +145,7 @@ class SqlOutcome(QWidget):
             self.tabs.setTabIcon(index, self._icons.icon(icon))
         self._empty_result.repaint_icon()
         self._empty_plan.repaint_icon()
+
+
+def _has_real_rows(step: Mapping[str, Any]) -> bool:
+    return step["actual_rows"] is not None or any(map(_has_real_rows, step["children"]))

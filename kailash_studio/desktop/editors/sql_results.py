@@ -187,11 +187,8 @@ class PlanTree(QTreeWidget):
         self._add(self.invisibleRootItem(), plan, total, seconds)
         self.expandAll()
         measured = plan["seconds"] is not None
-        costed = plan["cost"] is not None
-        for column in (1, 2, 3):
-            self.setColumnHidden(column, not costed)
-        for column in (4, 5):
-            self.setColumnHidden(column, not measured)
+        for column in range(1, 6):  # a database tells some of it
+            self.setColumnHidden(column, not any(item.text(column) for item in self._items))
         top = max(self._items, key=lambda item: item.data(5 if measured else 1, _SHARE) or 0.0)
         self.setCurrentItem(top)
 

@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 from kailash_studio.desktop.icons import Icons
 from kailash_studio.desktop.panels.usage_plot import UsagePlot
 from kailash_studio.desktop.theme import Theme
-from kailash_studio.desktop.widgets.basics import ElidedLabel, EmptyState, label
+from kailash_studio.desktop.widgets.basics import EmptyState, label
 from kailash_studio.runtime.wording import duration
 
 _EVERY_MS = 500
@@ -52,8 +52,9 @@ class Pools(QWidget):
         self._theme, self._icons = theme, icons
         self._told: dict[str, dict[str, Any]] = {}
         self._samples: dict[str, deque[tuple[float, int, int, int]]] = {}
-        self.caption = label("", "muted", self)
-        self.figures = ElidedLabel("muted", self)
+        self.figures = label("", "muted", self)
+        self.figures.setWordWrap(True)  # on two lines where the panel is narrow
+        self.figures.setMinimumHeight(2 * self.figures.fontMetrics().lineSpacing())
         self.buttons: dict[str, QToolButton] = {}
         for name, text, icon, tip in (
             ("pause", "Pause", "pause", "Hand out no connection until it is resumed; what is in use goes on."),
@@ -66,7 +67,7 @@ class Pools(QWidget):
             button.setToolTip(f"{text}: {tip[0].lower()}{tip[1:]}")
             button.clicked.connect(lambda _=False, what=name: self._do(what))
             self.buttons[name] = button
-        self.list = _tree(["Pool", "In use", "Wait"], "Pools", self, (1, 50), (2, 38))
+        self.list = _tree(["Pool", "In use", "Wait"], "Pools", self, (1, 54), (2, 48))
         self.holders = _tree(["Held by", "Since", "Statement"], "Who holds a connection", self, (0, 84), (1, 56))
         self.holders.header().setSectionResizeMode(2, QHeaderView.ResizeMode.Stretch)
         self.plot = UsagePlot(theme, self)
@@ -84,14 +85,13 @@ class Pools(QWidget):
         bar = QHBoxLayout()
         bar.setContentsMargins(12, 8, 12, 6)
         bar.setSpacing(8)
-        bar.addWidget(self.caption)
         bar.addWidget(self.figures, 1)
         for button in self.buttons.values():
             bar.addWidget(button)
         split = QSplitter(Qt.Orientation.Horizontal, self)
         for widget in (self.list, self.plot, self.holders):
             split.addWidget(widget)
-        split.setSizes([150, 210, 250])
+        split.setSizes([172, 226, 212])
         self.stack = QStackedWidget(self)
         self.stack.addWidget(split)
         self.stack.addWidget(self._empty)
@@ -123,7 +123,6 @@ class Pools(QWidget):
             kept = self._samples.setdefault(name, deque(maxlen=_KEPT))
             kept.append((now, counts["active"], counts["size"], pool["waiting"]))
         self._fill_list()
-        self.caption.setText(f"{len(pools)} pool{'s' * (len(pools) != 1)}" if pools else "")
         self.stack.setCurrentIndex(0 if pools else 1)
         self._show_chosen()
 
@@ -160,12 +159,14 @@ class Pools(QWidget):
             button.setEnabled(pool is not None)
         if pool is None:
             self.figures.setText("")
+            self.figures.setToolTip("")
             self.holders.clear()
             return
         paused = pool["state"] == "paused"
         self.buttons["pause"].setAccessibleName("Resume" if paused else "Pause")
         self.buttons["pause"].setIcon(self._icons.icon("play" if paused else "pause"))
         self.figures.setText(figures(pool))
+        self.figures.setToolTip(explained(pool))
         self.plot.show_samples(list(self._samples[pool["name"]]), pool["connections"]["max"])
         self._show_holders(pool["holders"])
 
@@ -208,8 +209,22 @@ def figures(pool: dict[str, Any]) -> str:
     return " · ".join(parts)
 
 
+def explained(pool: dict[str, Any]) -> str:
+    """What the figures mean, and what is too long for them."""
+    lines = [
+        f"{pool['address']}",
+        "wait, query: the median, and what 95 % stay below",
+        f"connections: {pool['connections']['size']} open, {pool['connections']['created']:,} opened so far",
+    ]
+    lines += [f"opened beforehand: {pool['warmed']}"] if pool["warmed"] else []
+    lines += [f"last failure: {pool['last_failure']}"] if pool["last_failure"] else []
+    return "\n".join(lines)
+
+
 def _ms(value: float) -> str:
-    return f"{value:.1f} ms" if value < 100 else f"{value:,.0f} ms"
+    if value >= 1000:
+        return f"{value / 1000:,.1f} s"
+    return f"{value:.1f} ms" if value < 100 else f"{value:.0f} ms"
 
 
 def _reason(pool: dict[str, Any]) -> str:

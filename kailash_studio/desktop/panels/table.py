@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from PySide6.QtCore import QModelIndex, Qt, Signal
+from PySide6.QtCore import QModelIndex, QStringListModel, Qt, Signal
 from PySide6.QtGui import QGuiApplication, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -62,8 +62,12 @@ class RowsPanel(QWidget):
         self._ports: list[tuple[str, str]] = []
         self._all = 0  # rows of the whole table
         self._icons = icons
+        self._offered = QStringListModel(self)
         self.picker = QComboBox(self)
-        self.picker.setMinimumWidth(230)
+        self.picker.setModel(self._offered)
+        self.picker.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.picker.setMinimumWidth(120)
+        self.picker.setMaximumWidth(250)
         self.picker.setAccessibleName("Node and output")
         self.caption = label("", "muted", self)
         self.filters = self._button("Filter columns", "Filter columns (Ctrl+F in the table)")
@@ -78,7 +82,7 @@ class RowsPanel(QWidget):
         self.tree.setAccessibleName("Value")
         self.tree.header().setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
         self.tree.header().setStretchLastSection(False)
-        self.tree.setColumnWidth(0, 280)
+        self.tree.setColumnWidth(0, 180)
         self._empty = EmptyState(icons, "table-2", _NOTHING_YET, self)
         self._lay_out()
         self._repaint_icon()
@@ -111,7 +115,7 @@ class RowsPanel(QWidget):
         bar = QHBoxLayout()
         bar.setContentsMargins(12, 8, 12, 8)
         bar.setSpacing(10)
-        bar.addWidget(self.picker)
+        bar.addWidget(self.picker, 3)
         bar.addWidget(self.caption)
         bar.addStretch(1)
         bar.addWidget(self.filters)
@@ -130,8 +134,7 @@ class RowsPanel(QWidget):
     def set_ports(self, ports: Sequence[tuple[str, str]]) -> None:
         """Offer these nodes and outputs in the list."""
         self._ports = list(ports)
-        self.picker.clear()
-        self.picker.addItems([f"{node}  ·  {output}" for node, output in ports])
+        self._offered.setStringList([f"{node}  ·  {output}" for node, output in ports])
         self._mark_shown()
 
     def _mark_shown(self) -> None:

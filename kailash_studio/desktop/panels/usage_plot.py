@@ -68,6 +68,8 @@ class UsagePlot(QWidget):
         self._limit.setValue(most)
         top = max(most, *(sample[3] for sample in samples))
         self._plot.setYRange(0, top * 1.08, padding=0)
+        step = max(1, -(-top // 4))  # connections are whole
+        self._plot.getAxis("left").setTickSpacing(step, step)
         self._plot.setXRange(min(-60.0, ages[0]), 0, padding=0.01)
 
     def _make(self) -> None:

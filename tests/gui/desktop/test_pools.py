@@ -28,6 +28,7 @@ def pool(name: str, *, active: int = 2, state: str = "open", holders: tuple[str,
         "acquire_ms": ms,
         "query_ms": ms,
         "last_failure": "",
+        "warmed": "3: as many as SQL nodes can be ready at once",
         "holders": [
             {"owner": {"workflow": "nightly", "run": "r1", "node": node}, "statement": "SELECT\n  1", "seconds": 3.2}
             for node in holders
@@ -56,8 +57,18 @@ def test_a_pool_is_shown_with_who_holds_its_connections(panel: Pools) -> None:
     ages, in_use = panel.plot._curves[1].getData()
     assert (ages[0], ages[-1], list(in_use[-3:])) == (-29.0, 0.0, [7, 8, 9])
     assert figures(pool("x")) == (
-        "wait 0.4 ms / 1,250 ms · query 0.4 ms / 1,250 ms · 1,200 statements · 3 errors · 1 recycled · health 98"
+        "wait 0.4 ms / 1.2 s · query 0.4 ms / 1.2 s · 1,200 statements · 3 errors · 1 recycled · health 98"
     )
+
+
+def test_the_figures_tell_what_was_opened_beforehand_and_why(panel: Pools) -> None:
+    panel.show_pools([pool("a") | {"last_failure": "The server is away."}], 1.0)
+    told = panel.figures.toolTip().splitlines()
+    assert told[0] == "127.0.0.1:5432/sample"
+    assert "opened beforehand: 3: as many as SQL nodes can be ready at once" in told
+    assert told[-1] == "last failure: The server is away."
+    panel.show_pools([], 2.0)
+    assert panel.figures.text() == ""
 
 
 def test_a_row_keeps_its_place_and_selection_while_it_is_followed(panel: Pools) -> None:

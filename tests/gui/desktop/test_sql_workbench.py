@@ -345,3 +345,32 @@ def test_the_meter_sees_a_stall(window: MainWindow, sit: Sit) -> None:
         assert meter.longest > 0.1
 
     sit(sitting())
+
+
+def test_sql_over_tables_is_written_over_the_rows_of_the_last_run(window: MainWindow, sit: Sit) -> None:
+    async def sitting() -> None:
+        window.engine.start()
+        await until(lambda: window.engine.state == "ready")
+        session = window.session
+        held = session.add_node("PythonCodeNode", (0, 0), {"code": "def f(): return [{'symbol': 'A', 'quantity': 4}]"})
+        node = session.add_node("DuckDBNode", (400, 0), {"query": "SELECT * FROM rows"})
+        assert session.connect_ports(held, "result", node, "rows") is None
+        window.canvas.select([node])
+        QTest.keyClick(window, Qt.Key.Key_F4)
+        (bench,) = window.sql_link.benches()
+        await until(lambda: "The table rows has no rows yet" in bench.where.toolTip())
+        window.actions_by_name["run"].trigger()
+        await until(lambda: "DuckDB over rows · 1 table" in bench.where.toolTip())
+        rewrite(bench, "SELECT symbl FROM rows")
+        await until(lambda: any("did you mean symbol" in line for line in _problems(bench)))
+        rewrite(bench, "SELECT symbol, quantity * 2 AS twice FROM rows")
+        await until(lambda: "takes this statement" in bench.verdict.text())
+        QTest.keyClick(bench.editor, Qt.Key.Key_Return, _CONTROL)
+        await until(lambda: bench.outcome.result_page.currentWidget() is bench.outcome.rows)
+        model = bench.outcome.rows.model()
+        assert model is not None
+        assert [model.data(model.index(0, column)) for column in range(2)] == ["A", "8"]
+        session.disconnect_keys(list(session.workflow.connections))
+        await until(lambda: "The table rows is not connected" in bench.where.toolTip())
+
+    sit(sitting())

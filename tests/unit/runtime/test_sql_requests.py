@@ -8,9 +8,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from fakes.black_hole import silent_listener
 
+from kailash_studio import WorkflowBuilder
 from tests.unit.runtime.test_host import Ask, talk
 
 EMBEDDED: dict[str, Any] = {"editor": "one", "given": {}, "declared": {}, "folder": "."}
@@ -110,7 +112,67 @@ def test_lint_answers_though_the_database_does_not(tmp_path: Path) -> None:
         strange = EMBEDDED | {"given": {"connection": "warehouse"}}
         assert "'warehouse'" in (await ask("sql_try", **strange, text="SELECT 1"))["error"]["sentence"]
         other = await ask("sql_try", **(EMBEDDED | {"given": given | {"database_type": "duckdb"}}), text="SELECT 1")
-        assert "duckdb" in other["error"]["sentence"]
+        assert "There is no DuckDB file" in other["error"]["sentence"]
+        unset = EMBEDDED | {"given": {"connection": "details", "database_type": "duckdb"}}
+        assert "The DuckDB file is not set" in (await ask("sql_try", **unset, text="SELECT 1"))["error"]["sentence"]
+        server = EMBEDDED | {
+            "given": {"host": "127.0.0.1", "port": 1, "database_type": "mysql", "connection": "details"}
+        }
+        assert "127.0.0.1:1/ cannot" in (await ask("sql_try", **server, text="SELECT 1"))["error"]["sentence"]
+
+    talk(conversation)
+
+
+def test_a_duckdb_file_is_looked_at(tmp_path: Path) -> None:
+    made = duckdb.connect(str(tmp_path / "shop.duckdb"))
+    made.execute("CREATE TABLE shops AS SELECT 1 AS id, 'north' AS region")
+    made.close()
+    given = {"connection": "details", "database_type": "duckdb", "database": "shop.duckdb"}
+
+    async def conversation(ask: Ask, until: Any) -> None:
+        words = EMBEDDED | {"given": given, "folder": str(tmp_path)}
+        found = await ask("sql_catalogue", **words)
+        assert (found["catalogue"]["dialect"], found["where"]) == ("duckdb", "shop.duckdb")
+        assert [relation[1] for relation in found["catalogue"]["relations"]] == ["shops"]
+        wrong = await ask("sql_check", **words, text="SELECT regio FROM Shops", values=[], ask=True)
+        assert [f["code"] for f in wrong["findings"]] == ["unknown_column"]
+        tried = await ask("sql_try", **words, text="SELECT * FROM shops WHERE region = $1", values=["north"])
+        assert (tried["rows"], tried["types"]) == ([["1", "north"]], ["INTEGER", "VARCHAR"])
+
+    talk(conversation)
+
+
+def test_a_statement_over_tables_is_looked_at_over_what_a_run_gave(tmp_path: Path) -> None:
+    (tmp_path / "prices.csv").write_text("symbol,price\nA,2.5\nB,3\n", encoding="utf-8")
+    builder = WorkflowBuilder("over tables")
+    builder.add_node("PythonCodeNode", "held", code="def f(): return [{'symbol': 'A', 'quantity': 4}]")
+    files = {"prices": "prices.csv"}
+    builder.add_node("DuckDBNode", "worth", tables=["held"], files=files, query="SELECT 1")
+    builder.add_connection("held", "result", "worth", "held")
+    text = "SELECT symbol, quantity * price AS worth FROM held JOIN prices USING (symbol) WHERE price > $1"
+
+    async def conversation(ask: Ask, until: Any) -> None:
+        words = EMBEDDED | {"given": {"files": files}, "folder": str(tmp_path), "run_id": ""}
+        words["tables"] = {"held": ["held", "result", []]}
+        before = await ask("sql_try", **words, text=text, values=[1])
+        assert before["error"]["sentence"].startswith("The table held has no rows yet: run the workflow once")
+        run = await ask("run", workflow=builder.build().to_json(), folder=str(tmp_path))
+        await until(lambda message: message.get("update", {}).get("run"))
+        words["run_id"] = run["run_id"]
+        found = await ask("sql_catalogue", **words)
+        assert [[r[1], [c[0] for c in r[3]]] for r in found["catalogue"]["relations"]] == [
+            ["held", ["symbol", "quantity"]],
+            ["prices", ["symbol", "price"]],
+        ]
+        wrong = await ask("sql_check", **words, text="SELECT quantiti FROM held", values=[], ask=True)
+        assert "a column quantiti; did you mean quantity?" in wrong["findings"][0]["sentence"]
+        tried = await ask("sql_try", **words, text=text, values=[1])
+        assert tried["rows"] == [["A", "10.0"]]
+        plan = (await ask("sql_explain", **words, text=text, values=[1]))["plan"]
+        assert plan["title"]
+        words["tables"] = {"held": None}
+        loose = await ask("sql_check", **words, text="SELECT FROM held WHERE", values=[], ask=True)
+        assert "The table held is not connected" in loose["unreached"]
 
     talk(conversation)
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from kailash_studio.services.sql_analysis import agreed, lint
 from kailash_studio.services.sql_catalogue import Catalogue, Column, Relation
-from kailash_studio.services.sql_session import Fault
+from kailash_studio.services.sql_sessions.session import Fault
 
 
 def _relation(schema: str, name: str, columns: str) -> Relation:

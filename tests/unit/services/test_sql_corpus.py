@@ -7,9 +7,7 @@ from pathlib import Path
 
 from kailash_studio.services.embedded_database import EmbeddedDatabase
 from kailash_studio.services.sql_analysis import agreed, lint
-from kailash_studio.services.sql_catalogue import read_catalogue
-from kailash_studio.services.sql_session import PostgresSession
-from kailash_studio.services.sql_try import describe_statement
+from kailash_studio.services.sql_sessions.postgres import PostgresSession
 
 STATEMENTS = (Path(__file__).parent / "statements.sql").read_text(encoding="utf-8").splitlines()[1:]
 # grammar that sqlglot 30 does not know: the alias of USING, and the operator @
@@ -21,9 +19,9 @@ def test_what_the_server_takes_lint_leaves_alone(with_database: Path) -> None:
         database = await EmbeddedDatabase.open()
         try:
             session = PostgresSession(await database.target())
-            catalogue = await read_catalogue(session)
+            catalogue = await session.catalogue()
             for text in STATEMENTS:
-                description = await describe_statement(session, text)
+                description = await session.describe(text)
                 assert description.fault is None, (text, description.fault)
                 found = lint(text, catalogue=catalogue)
                 wrong = [f.sentence for f in found if f.severity == "error"]

@@ -15,9 +15,9 @@ from fakes.black_hole import black_hole
 
 from kailash_studio.errors import DatabaseError, DatabaseTimeoutError, DatabaseUnreachableError
 from kailash_studio.services.embedded_database import EmbeddedDatabase
-from kailash_studio.services.sql_catalogue import Catalogue, Column, Relation, read_catalogue, relations_of
-from kailash_studio.services.sql_session import PostgresSession, SqliteSession
-from kailash_studio.services.sql_try import describe_statement, explain, first_rows
+from kailash_studio.services.sql_catalogue import Catalogue, Column, Relation, relations_of
+from kailash_studio.services.sql_sessions.postgres import PostgresSession
+from kailash_studio.services.sql_sessions.sqlite import SqliteSession
 
 Work = Callable[[PostgresSession, dict[str, Any]], Awaitable[None]]
 
@@ -54,7 +54,7 @@ def file(tmp_path: Path) -> Path:
 
 def test_the_catalogue_of_postgresql(on_server: Callable[..., None]) -> None:
     async def work(session: PostgresSession, target: dict[str, Any]) -> None:
-        catalogue = await read_catalogue(session)
+        catalogue = await session.catalogue()
         found = catalogue.find("portfolios")
         assert found is not None and (found.schema, found.kind) == ("sample", "table")
         assert [(c.name, c.type, c.required) for c in found.columns][-2:] == [
@@ -87,16 +87,16 @@ def test_a_large_catalogue_is_handed_over_in_pieces() -> None:
 def test_a_description_has_types_and_places(on_server: Callable[..., None]) -> None:
     async def work(session: PostgresSession, target: dict[str, Any]) -> None:
         text = "SELECT client_name, total_value FROM portfolios WHERE risk_profile = $1 AND opened_on > $2"
-        found = await describe_statement(session, text)
+        found = await session.describe(text)
         assert found.parameters == {"$1": "text", "$2": "date"}
         assert found.columns == [("client_name", "text"), ("total_value", "numeric")]
-        named = await describe_statement(session, "SELECT 1 FROM portfolios WHERE cash > :least AND client_id = :who")
+        named = await session.describe("SELECT 1 FROM portfolios WHERE cash > :least AND client_id = :who")
         assert named.parameters == {":least": "numeric", ":who": "integer"}
-        wrong = await describe_statement(session, "SELECT client_nam\nFROM portfolios")
+        wrong = await session.describe("SELECT client_nam\nFROM portfolios")
         assert wrong.fault is not None
         assert (wrong.fault.position, wrong.fault.sqlstate) == (7, "42703")
         assert "Perhaps you meant" in wrong.fault.sentence
-        many = await describe_statement(session, "SELECT 1; SELECT 2")
+        many = await session.describe("SELECT 1; SELECT 2")
         assert many.fault is not None
 
     on_server(work)
@@ -106,12 +106,12 @@ def test_first_rows_are_limited_and_the_statement_is_untouched(on_server: Callab
     async def work(session: PostgresSession, target: dict[str, Any]) -> None:
         # a hundred million rows that the server makes one by one, so that only those that are read are made
         endless = "SELECT n, n AS n FROM generate_series(1, 10000) n, generate_series(1, 10000) m -- all"
-        found = await first_rows(session, endless, [], limit=5)
+        found = await session.first_rows(endless, [], limit=5)
         assert [name for name, _ in found.columns] == ["n", "n_2"]
         assert (len(found.rows), found.more) == (5, True)
-        found = await first_rows(session, "SELECT client_name FROM portfolios WHERE risk_profile = $1", ["Growth"])
+        found = await session.first_rows("SELECT client_name FROM portfolios WHERE risk_profile = $1", ["Growth"])
         assert found.rows and not found.more
-        found = await first_rows(session, "SELECT :b::int - :a::int AS d", {"a": 1, "b": 3})
+        found = await session.first_rows("SELECT :b::int - :a::int AS d", {"a": 1, "b": 3})
         assert found.rows == [(2,)]
 
     on_server(work)
@@ -129,13 +129,13 @@ def test_nothing_that_is_tried_stays(on_server: Callable[..., None]) -> None:
                 "EXPLAIN ANALYZE DELETE FROM tried",
             ):
                 with pytest.raises(DatabaseError, match="only reads"):
-                    await first_rows(session, text, [])
+                    await session.first_rows(text, [])
             with pytest.raises(DatabaseError):
-                await first_rows(session, "COMMIT; DROP TABLE tried", [])
-            measured = await explain(session, "DELETE FROM tried", [], analyze=True)
+                await session.first_rows("COMMIT; DROP TABLE tried", [])
+            measured = await session.explain("DELETE FROM tried", [], analyze=True)
             assert measured.title == "Delete on tried"
             assert measured.actual_rows is not None and measured.seconds is not None
-            plain = await explain(session, "DELETE FROM tried", [])
+            plain = await session.explain("DELETE FROM tried", [])
             assert plain.actual_rows is None and plain.cost is not None
             assert await own.fetchval("SELECT count(*) FROM tried") == 1
         finally:
@@ -151,7 +151,7 @@ def test_a_plan_is_a_tree_with_costs(on_server: Callable[..., None]) -> None:
             "SELECT client_name, sum(quantity) FROM portfolios p JOIN positions USING (portfolio_id) "
             "WHERE risk_profile = $1 GROUP BY 1"
         )
-        plan = await explain(session, text, ["Growth"])
+        plan = await session.explain(text, ["Growth"])
         steps, left = [], [plan]
         while left:
             step = left.pop()
@@ -161,11 +161,11 @@ def test_a_plan_is_a_tree_with_costs(on_server: Callable[..., None]) -> None:
         assert any("Growth" in line for step in steps for line in step.details)
         assert plan.cost == pytest.approx(sum(step.own_cost or 0 for step in steps))
         with pytest.raises(DatabaseError, match="already"):
-            await explain(session, "EXPLAIN SELECT 1", [])
+            await session.explain("EXPLAIN SELECT 1", [])
         with pytest.raises(DatabaseError, match=r"Line 2, column 2: .*nothing"):
-            await explain(session, "SELECT\n nothing", [])
+            await session.explain("SELECT\n nothing", [])
         with pytest.raises(DatabaseError, match="asks for 1 value and gets 0"):
-            await explain(session, text, [])
+            await session.explain(text, [])
 
     on_server(work)
 
@@ -173,7 +173,7 @@ def test_a_plan_is_a_tree_with_costs(on_server: Callable[..., None]) -> None:
 def test_a_statement_that_takes_too_long_is_stopped_at_the_server(on_server: Callable[..., None]) -> None:
     async def work(session: PostgresSession, target: dict[str, Any]) -> None:
         with pytest.raises(DatabaseTimeoutError, match=r"0\.2 s"):
-            await first_rows(session, "SELECT 'stopped_one', pg_sleep(30)", [])
+            await session.first_rows("SELECT 'stopped_one', pg_sleep(30)", [])
 
     on_server(work, seconds=0.2)
 
@@ -186,7 +186,7 @@ def test_cancelling_reaches_the_server(on_server: Callable[..., None]) -> None:
             "WHERE query LIKE '%cancelled_one%' AND state = 'active' AND pid <> pg_backend_pid()"
         )
         try:
-            task = asyncio.create_task(first_rows(session, "SELECT 'cancelled_one', pg_sleep(30)", []))
+            task = asyncio.create_task(session.first_rows("SELECT 'cancelled_one', pg_sleep(30)", []))
             async with asyncio.timeout(10):
                 while not await own.fetchval(count):
                     await asyncio.sleep(0.01)
@@ -208,7 +208,7 @@ def test_a_server_that_never_answers_is_given_up(answers: bool) -> None:
             session = PostgresSession({"host": "127.0.0.1", "port": port, "user": "a", "database": "b"}, seconds=0.2)
             before = time.monotonic()
             with pytest.raises(DatabaseTimeoutError, match="firewall"):
-                await (read_catalogue(session) if answers else first_rows(session, "SELECT 1", []))
+                await (session.catalogue() if answers else session.first_rows("SELECT 1", []))
             assert time.monotonic() - before < 5
 
     asyncio.run(work())
@@ -217,7 +217,7 @@ def test_a_server_that_never_answers_is_given_up(answers: bool) -> None:
 def test_a_server_that_is_not_there_is_named_without_its_password() -> None:
     session = PostgresSession({"dsn": "postgresql://me:hidden@127.0.0.1:1/shop"}, seconds=5)
     with pytest.raises(DatabaseUnreachableError, match=r"127\.0\.0\.1:1/shop cannot be reached") as caught:
-        asyncio.run(read_catalogue(session))
+        asyncio.run(session.catalogue())
     assert "hidden" not in str(caught.value)
 
 
@@ -227,7 +227,7 @@ def test_a_server_that_is_not_there_is_named_without_its_password() -> None:
 def test_no_address_gives_its_password_away(address: str) -> None:
     session = PostgresSession({"dsn": address}, seconds=5)
     with pytest.raises(DatabaseError) as caught:
-        asyncio.run(read_catalogue(session))
+        asyncio.run(session.catalogue())
     assert "hid" not in f"{caught.value} {session.where}"
     assert "den@" not in f"{caught.value} {session.where}"
 
@@ -235,7 +235,7 @@ def test_no_address_gives_its_password_away(address: str) -> None:
 def test_a_value_that_does_not_fit_is_named(on_server: Callable[..., None]) -> None:
     async def work(session: PostgresSession, target: dict[str, Any]) -> None:
         with pytest.raises(DatabaseError, match=r"\$1 does not take the value '2020-01-01'.*\$1::text::date"):
-            await first_rows(session, "SELECT 1 WHERE now() > $1::date", ["2020-01-01"])
+            await session.first_rows("SELECT 1 WHERE now() > $1::date", ["2020-01-01"])
 
     on_server(work)
 
@@ -243,7 +243,7 @@ def test_a_value_that_does_not_fit_is_named(on_server: Callable[..., None]) -> N
 # ---------------------------------------------------------------------- SQLite
 def test_sqlite_is_looked_at_and_not_changed(file: Path) -> None:
     session = SqliteSession(file)
-    catalogue = asyncio.run(read_catalogue(session))
+    catalogue = asyncio.run(session.catalogue())
     found = catalogue.find("TRADES")
     assert found is not None
     assert [(c.name, c.type, c.required) for c in found.columns] == [
@@ -252,34 +252,34 @@ def test_sqlite_is_looked_at_and_not_changed(file: Path) -> None:
         ("Odd name", "TEXT", False),
     ]
     assert [r.kind for r in catalogue.relations] == ["view", "table"]
-    rows = asyncio.run(first_rows(session, "SELECT id, id FROM trades WHERE price > $1", [30], limit=3))
+    rows = asyncio.run(session.first_rows("SELECT id, id FROM trades WHERE price > $1", [30], limit=3))
     assert (rows.columns, rows.rows, rows.more) == ([("id", ""), ("id_2", "")], [(21, 21), (22, 22), (23, 23)], True)
-    named = asyncio.run(first_rows(session, "SELECT :a + 1", {"a": 1}))
+    named = asyncio.run(session.first_rows("SELECT :a + 1", {"a": 1}))
     assert named.rows == [(2,)]
     with pytest.raises(DatabaseError, match="only reads"):
-        asyncio.run(first_rows(session, "DELETE FROM trades", []))
-    plan = asyncio.run(explain(session, "SELECT * FROM trades WHERE id = $1", [1]))
+        asyncio.run(session.first_rows("DELETE FROM trades", []))
+    plan = asyncio.run(session.explain("SELECT * FROM trades WHERE id = $1", [1]))
     assert "primary key" in plan.children[0].title.lower()
 
 
 def test_sqlite_finds_faults_without_running(file: Path) -> None:
     session = SqliteSession(file)
-    assert asyncio.run(describe_statement(session, "SELECT id FROM trades WHERE price > $2 + $1")).fault is None
-    found = asyncio.run(describe_statement(session, "SELECT prise FROM trades"))
+    assert asyncio.run(session.describe("SELECT id FROM trades WHERE price > $2 + $1")).fault is None
+    found = asyncio.run(session.describe("SELECT prise FROM trades"))
     assert found.fault is not None
     assert (found.fault.position, found.fault.sentence) == (7, "No such column: prise.")
     with pytest.raises(DatabaseError, match="There is no SQLite file"):
-        asyncio.run(read_catalogue(SqliteSession(file.parent / "none.db")))
+        asyncio.run(SqliteSession(file.parent / "none.db").catalogue())
     assert not (file.parent / "none.db").exists()
 
 
 def test_sqlite_is_stopped_in_time_and_by_cancelling(file: Path) -> None:
     endless = "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT max(n) FROM t"
     with pytest.raises(DatabaseTimeoutError):
-        asyncio.run(first_rows(SqliteSession(file, seconds=0.1), endless, []))
+        asyncio.run(SqliteSession(file, seconds=0.1).first_rows(endless, []))
 
     async def cancelled() -> None:
-        task = asyncio.create_task(first_rows(SqliteSession(file), endless, []))
+        task = asyncio.create_task(SqliteSession(file).first_rows(endless, []))
         await asyncio.sleep(0.05)
         task.cancel()
         await asyncio.wait([task], timeout=10)

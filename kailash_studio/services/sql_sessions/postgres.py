@@ -1,67 +1,52 @@
-"""Short connections on which an editor looks at a database: each in bounded time, and nothing that it does stays.
-
-A node's run does not come here: see ``services.sql``.
-"""
+"""PostgreSQL for an editor: read-only transactions that are rolled back, with the server's own words and places."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import json
 import re
-import sqlite3
-import threading
-import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 from kailash_studio.errors import DatabaseError, DatabaseTimeoutError, DatabaseUnreachableError
-from kailash_studio.services.sql_text import Lines
+from kailash_studio.services.sql_catalogue import MOST_COLUMNS, Catalogue, relations_in
+from kailash_studio.services.sql_plan import PlanStep, from_postgresql
+from kailash_studio.services.sql_sessions.session import Description, Fault, FirstRows, Session, Values
+from kailash_studio.services.sql_text import placeholders, positional
 
 T = TypeVar("T")
 
 _CONNECT_SECONDS = 10.0
 _LEAVE_SECONDS = 2.0
 _GRACE_SECONDS = 1.0  # that the server's own statement timeout has the first word, which names the cause
-_STEPS_BETWEEN_LOOKS = 20_000  # of SQLite's machine, about a millisecond
 _READ_ONLY = "25006"  # read_only_sql_transaction (PostgreSQL, appendix A)
 
 _UNFIT_VALUE = re.compile(r"invalid input for query argument (\$\d+): (.*) \((.*)\)\Z")  # asyncpg's words
+_COLUMNS = """
+SELECT n.nspname, c.relname, c.relkind::text, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull
+FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+WHERE c.relkind IN ('r', 'v', 'm', 'f', 'p')
+  AND n.nspname NOT LIKE 'pg\\_toast%' AND n.nspname NOT LIKE 'pg\\_temp\\_%'
+ORDER BY n.nspname IN ('pg_catalog', 'information_schema'), n.nspname, c.relname, a.attnum
+LIMIT $1
+"""
+_SYSTEM = frozenset({"pg_catalog", "information_schema"})
+_KINDS = {"r": "table", "p": "table", "f": "table", "v": "view", "m": "view"}
+_TYPES = {
+    "int2": "smallint",
+    "int4": "integer",
+    "int8": "bigint",
+    "float4": "real",
+    "float8": "double precision",
+    "bool": "boolean",
+}
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """What a database says against a statement.
-
-    Attributes:
-        sentence: In its words, with its hint.
-        position: Where in the statement, counted from 0; -1 when it does not say.
-        sqlstate: Its code; empty when there is none.
-    """
-
-    sentence: str
-    position: int = -1
-    sqlstate: str = ""
-
-    def error(self, statement: str) -> DatabaseError:
-        """It as an error, with the line and column."""
-        place = ""
-        if self.position >= 0:
-            found = Lines(statement).place(self.position)
-            place = f"Line {found.line}, column {found.column}: "
-        return DatabaseError(f"{place}{self.sentence}", sqlstate=self.sqlstate)
-
-
-class PostgresSession:
-    """A PostgreSQL server to look at.
-
-    Attributes:
-        dialect: For whoever must know.
-        where: Host, port and database, for sentences; never a password.
-        seconds: Seconds that one look may take, from connecting to the last row.
-    """
+class PostgresSession(Session):
+    """A PostgreSQL server to look at."""
 
     dialect = "postgresql"
 
@@ -125,7 +110,9 @@ class PostgresSession:
             said = form if "dsn" in self._target else str(error)
             raise DatabaseError(f"The connection to {self.where} is not well described: {said}.") from None
 
-    async def ask(self, work: Callable[[Any], Any], statement: str, *, before: int = 0, writable: bool = False) -> Any:
+    async def ask(
+        self, work: Callable[[Any], Awaitable[T]], statement: str, *, before: int = 0, writable: bool = False
+    ) -> T:
         """Let ``work`` use a connection; the server's words against the statement become an error with their place.
 
         Args:
@@ -148,6 +135,60 @@ class PostgresSession:
             ) from None
         except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise fault_of(error, before=before).error(statement) from None
+
+    async def catalogue(self) -> Catalogue:
+        """See ``Session``."""
+        limit = MOST_COLUMNS + 1
+        async with self.reading() as connection:
+            path = await connection.fetchval("SELECT current_schemas(false)")
+            found = await connection.fetch(_COLUMNS, limit)
+        relations = relations_in(((s, n, _KINDS.get(k, "table"), c, t, r) for s, n, k, c, t, r in found), _SYSTEM)
+        return Catalogue("postgresql", relations, tuple(path), len(found) < limit)
+
+    async def describe(self, statement: str) -> Description:
+        """See ``Session``; types and columns are told."""
+        import asyncpg
+
+        names = [p.name for p in placeholders(statement)]
+        named = any(name.startswith(":") for name in names)
+        sent, _ = positional(statement, dict.fromkeys(name[1:] for name in names) if named else [])
+        try:
+            async with self.reading() as connection:
+                prepared = await connection.prepare(sent)
+                types = [_type_name(t) for t in prepared.get_parameters()]
+                columns = [(a.name, _type_name(a.type)) for a in prepared.get_attributes()]
+        except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            fault = fault_of(error)
+            if sent != statement:  # the places of a text with other placeholders are not those of this one
+                fault = Fault(fault.sentence, -1, fault.sqlstate)
+            return Description({}, [], fault)
+        if named:
+            return Description(dict(zip(names, types, strict=False)), columns)
+        return Description({f"${number}": kind for number, kind in enumerate(types, 1)}, columns)
+
+    async def _first_rows(self, statement: str, values: Values, limit: int) -> FirstRows:
+        sent, bound = positional(statement, values if isinstance(values, dict) else list(values))
+
+        async def work(connection: Any) -> FirstRows:
+            prepared = await connection.prepare(sent)
+            _check_count(len(prepared.get_parameters()), bound)
+            columns = [(a.name, _type_name(a.type)) for a in prepared.get_attributes()]
+            cursor = await prepared.cursor(*bound)
+            return FirstRows.of(columns, await cursor.fetch(limit + 1), limit)
+
+        return await self.ask(work, sent)
+
+    async def _plan(self, statement: str, values: Values, analyze: bool) -> PlanStep:
+        sent, bound = positional(statement, values if isinstance(values, dict) else list(values))
+        prefix = f"EXPLAIN (FORMAT JSON{', ANALYZE, BUFFERS' if analyze else ''}) "
+
+        async def work(connection: Any) -> Any:
+            prepared = await connection.prepare(prefix + sent)
+            _check_count(len(prepared.get_parameters()), bound)
+            return await prepared.fetchval(*bound)
+
+        found = await self.ask(work, sent, before=len(prefix), writable=analyze)
+        return from_postgresql(json.loads(found)[0])
 
 
 def fault_of(error: Any, *, before: int = 0) -> Fault:
@@ -184,80 +225,14 @@ def _where(target: Mapping[str, Any]) -> str:
     return f"{target.get('host')}:{target.get('port')}/{target.get('database') or ''}"
 
 
-class SqliteSession:
-    """A SQLite file to look at; it is opened for reading alone.
-
-    Attributes:
-        dialect: For whoever must know.
-        where: The file's name.
-        seconds: Seconds that one look may take.
-    """
-
-    dialect = "sqlite"
-
-    def __init__(self, path: Path, *, seconds: float = 15.0) -> None:
-        self._path = path
-        self.seconds = seconds
-        self.where = path.name
-
-    async def read(self, statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
-        """All rows of a statement of our own."""
-        return await self.ask(lambda connection: connection.execute(statement, values).fetchall(), statement)
-
-    async def ask(self, work: Callable[[sqlite3.Connection], T], statement: str) -> T:
-        """Let ``work`` use a connection, in a thread; cancelling interrupts it.
-
-        Raises:
-            DatabaseError: The file cannot be read, the statement is at fault, or it takes too long.
-        """
-        stopped = threading.Event()
-        task = asyncio.ensure_future(asyncio.to_thread(self._in_thread, work, statement, stopped))
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            stopped.set()
-            await asyncio.wait([task])
-            if not task.cancelled():
-                task.exception()  # the interruption itself
-            raise
-
-    def _in_thread(self, work: Callable[[sqlite3.Connection], T], statement: str, stopped: threading.Event) -> T:
-        if not self._path.is_file():
-            raise DatabaseError(f"There is no SQLite file {self._path}: give its path, relative to the workflow's.")
-        deadline = time.monotonic() + self.seconds
-        try:
-            with self._opened() as connection:
-                connection.set_progress_handler(
-                    lambda: stopped.is_set() or time.monotonic() > deadline, _STEPS_BETWEEN_LOOKS
-                )
-                return work(connection)
-        except sqlite3.Error as error:
-            if time.monotonic() > deadline:
-                raise DatabaseTimeoutError(f"{self.where} did not answer within {self.seconds:g} s.") from None
-            raise fault_in_sqlite(error, statement).error(statement) from None
-
-    @contextlib.contextmanager
-    def _opened(self) -> Iterator[sqlite3.Connection]:
-        connection = sqlite3.connect(f"{self._path.resolve().as_uri()}?mode=ro", uri=True, timeout=1.0)
-        try:
-            connection.execute("PRAGMA query_only = ON")
-            yield connection
-        finally:
-            connection.close()
+def _check_count(wanted: int, given: Sequence[Any]) -> None:
+    if wanted != len(given):
+        raise DatabaseError(
+            f"The statement asks for {wanted} value{'s' * (wanted != 1)} and gets {len(given)}: "
+            "give each parameter a value, and take away what is too many."
+        )
 
 
-_NAMED_PLACES = (re.compile(r'near "(.+)": syntax error'), re.compile(r"no such (?:table|column|function): (\S+)"))
-
-
-def fault_in_sqlite(error: sqlite3.Error, statement: str) -> Fault:
-    """What a SQLite error says; it names a word and no position, so a word that stands there once is the place."""
-    said = str(error).rstrip(".")
-    if "readonly database" in said or "query_only" in said:
-        return Fault("A test run only reads, and this statement writes: run the workflow to have it done.")
-    position = -1
-    for pattern in _NAMED_PLACES:
-        found = pattern.search(said)
-        if found is not None:
-            places = [m.start() for m in re.finditer(re.escape(found.group(1)), statement, re.IGNORECASE)]
-            position = places[0] if len(places) == 1 else -1
-    return Fault(f"{said[:1].upper()}{said[1:]}.", position)
+def _type_name(kind: Any) -> str:
+    """A type as people write it: asyncpg has arrays as text[] already, and the short names of numbers."""
+    return _TYPES.get(kind.name, str(kind.name))

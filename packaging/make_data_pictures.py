@@ -1,0 +1,114 @@
+"""Takes pictures of docs/pool.md and docs/sql_editor.md: ``python packaging/make_data_pictures.py [FOLDER]``.
+
+Opens the window on workflows over the embedded database: six SQL nodes that share a pool of four connections, while
+they run, and the editor of a statement over connected tables. On a display or under ``xvfb-run -a``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from kailash_studio import WorkflowBuilder
+from kailash_studio.desktop.app import make_application, run_loop
+from kailash_studio.desktop.settings import Settings
+from kailash_studio.desktop.theme import Theme
+from kailash_studio.desktop.window import MainWindow
+from kailash_studio.spec.registry import installed_node_types
+from kailash_studio.workflow.workflow import Workflow
+
+ROOT = Path(__file__).resolve().parents[1]
+_TURN = 0.05
+_NODES = ("positions", "prices", "clients", "quotes", "returns", "risk")
+_SLOW = "SELECT client_name, total_value, pg_sleep(0.05) FROM portfolios LIMIT {rows}"
+_WORTH = """SELECT symbol, sum(quantity * price) AS worth
+FROM positions JOIN prices USING (symbol)
+WHERE price > $1
+GROUP BY symbol ORDER BY worth DESC"""
+
+
+def main() -> int:
+    """Write the pictures."""
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "images"
+    app = make_application(sys.argv[:1])
+    theme = Theme("dark")
+    theme.apply(app)
+    with tempfile.TemporaryDirectory() as there:
+        return run_loop(app, _sit(theme, Path(there), folder))
+
+
+async def _sit(theme: Theme, there: Path, folder: Path) -> int:
+    window = MainWindow(theme, Settings(), installed_node_types())
+    window.resize(1720, 1000)
+    window.show()
+    window.start([])
+    await _until(lambda: window.engine.state == "ready")
+    await _open(window, _pool(), there / "nightly.kailash.json")
+    window.actions_by_name["pools"].trigger()
+    for last in (False, False, False, True):
+        window.runs.start()
+        await _until(lambda: bool(window.pools.chosen()) and window.runs.running)
+        await asyncio.sleep(1.2)
+        if last:
+            window.grab().save(str(folder / "pools.png"))
+        await _until(lambda: not window.runs.running)
+    await _open(window, _tables(), there / "worth.kailash.json")
+    window.runs.start()
+    await _until(lambda: window.runs.current is not None and not window.runs.running)
+    bench = window.sql_link.open("worth", "query")
+    await _until(lambda: "DuckDB over" in bench.where.toolTip())
+    bench.run_button.click()
+    await asyncio.sleep(20 * _TURN)
+    bench.grab().save(str(folder / "sql_over_tables.png"))
+    window.close_without_asking()
+    await window.closed
+    window.dispose()
+    return 0
+
+
+async def _open(window: MainWindow, workflow: Workflow, file: Path) -> None:
+    workflow.save(file)
+    window.session.open(file)
+    window.session.approve()
+    await asyncio.sleep(4 * _TURN)
+
+
+def _pool() -> Workflow:
+    builder = WorkflowBuilder("Nightly")
+    builder.add_node("WorkflowConnectionPool", "warehouse", min_connections=1, max_connections=4)
+    for number, name in enumerate(_NODES):
+        builder.add_node("AsyncSQLDatabaseNode", name, connection="pool", query=_SLOW.format(rows=28 + 8 * number))
+        builder.add_connection("warehouse", "pool", name, "pool")
+    workflow = builder.build()
+    workflow.positions["warehouse"] = (0, 200)
+    workflow.positions |= {name: (340 + number // 3 * 330, number % 3 * 170) for number, name in enumerate(_NODES)}
+    return workflow
+
+
+def _tables() -> Workflow:
+    builder = WorkflowBuilder("Worth")
+    builder.add_node(
+        "AsyncSQLDatabaseNode", "positions", query="SELECT symbol, quantity::float8 AS quantity FROM positions"
+    )
+    builder.add_node(
+        "AsyncSQLDatabaseNode",
+        "prices",
+        query="SELECT symbol, max(close_price)::float8 AS price FROM market_prices GROUP BY symbol",
+    )
+    builder.add_node("DuckDBNode", "worth", tables=["positions", "prices"], query=_WORTH, params=[20])
+    builder.add_connection("positions", "data", "worth", "positions")
+    builder.add_connection("prices", "data", "worth", "prices")
+    return builder.build()
+
+
+async def _until(holds: Callable[[], object]) -> None:
+    async with asyncio.timeout(60):
+        while not holds():  # noqa: ASYNC110 - Qt's state has no event to wait for
+            await asyncio.sleep(_TURN)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
