@@ -75,7 +75,16 @@ ACTIONS = (
     ActionDeclaration(
         "fallback", "Graph", "Fallback…", "shield-check", ("Ctrl+B",), "Choose what takes over when the node fails."
     ),
-    ActionDeclaration("arrange", "Graph", "Arrange", "workflow", ("Ctrl+Shift+A",), "Lay the graph out afresh."),
+    ActionDeclaration(
+        "unfold", "Graph", "Show inside", "expand", ("Ctrl+E",), "See a sub-workflow from inside, or as one card.", True
+    ),
+    ActionDeclaration(
+        "group", "Graph", "Make sub-workflow", "group", ("Ctrl+G",), "Make one node of the selected ones."
+    ),
+    ActionDeclaration(
+        "ungroup", "Graph", "Take apart", "ungroup", ("Ctrl+Shift+G",), "Put what is inside of it in its place."
+    ),
+    ActionDeclaration("arrange", "Graph", "Arrange", "workflow", ("Ctrl+Shift+A",), "Lay the graph out afresh.", True),
     ActionDeclaration("sql", "Graph", "Edit SQL…", "database", ("F4",), "Edit the selected node's SQL in a window."),
     ActionDeclaration("run", "Run", "Run", "play", ("F5", "Ctrl+R"), "Run the workflow."),
     ActionDeclaration(
@@ -99,7 +108,13 @@ ACTIONS = (
     ActionDeclaration("pin", "Run", "Pin", "pin", ("Ctrl+P",), "Keep what the selected node gave; or let go of it."),
     ActionDeclaration("stop", "Run", "Stop", "square", ("Shift+F5",), "Stop the run."),
     ActionDeclaration(
-        "step", "Run", "Step", "step-forward", ("F10",), "Go on to what comes next, and stop there.", True
+        "step", "Run", "Step", "step-forward", ("F10",), "Go on to what comes next, over sub-workflows.", True
+    ),
+    ActionDeclaration(
+        "step_into", "Run", "Step into", "arrow-down-to-dot", ("F11",), "Go on to what comes next, into sub-workflows."
+    ),
+    ActionDeclaration(
+        "step_out", "Run", "Step out", "arrow-up-from-dot", ("Shift+F11",), "Go on to what follows the sub-workflow."
     ),
     ActionDeclaration("pause", "Run", "Pause", "pause", ("Ctrl+F6",), "Start no further node; what runs goes on."),
     ActionDeclaration("run_to", "Run", "Run to here", "log-in", ("Ctrl+F10",), "Stop before the selected node."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from typing import TypeVar
@@ -16,11 +17,14 @@ from kailash_studio.desktop.faults import Faults
 from kailash_studio.desktop.graph_views import FALLBACK
 from kailash_studio.desktop.pins import Pins
 from kailash_studio.desktop.session import Session
+from kailash_studio.desktop.unfolding import Unfolding, around_of
 from kailash_studio.workflow.commands import Change
+from kailash_studio.workflow.sub_workflows import is_sub_workflow, parent_of, within
+from kailash_studio.workflow.workflow import Connection
 
 Say = Callable[[str], None]
 T = TypeVar("T")
-_LARGE, _SLICE = 1500, 150  # nodes; a slice takes some 30 ms
+_LARGE, _SLICE = 1500, 50  # nodes; a slice takes some 10 ms
 _PINNED = Badge("pinned", "pin", "purple")
 _FAULT = Badge("fault", "triangle-alert", "amber")
 
@@ -43,6 +47,7 @@ class CanvasLink(QObject):
         breakpoints: Breakpoints,
         pins: Pins,
         faults: Faults,
+        unfolding: Unfolding,
         say: Say,
         parent: QObject,
     ) -> None:
@@ -54,12 +59,17 @@ class CanvasLink(QObject):
             breakpoints: Mark nodes.
             pins: Mark nodes.
             faults: Mark nodes.
+            unfolding: What is seen of sub-workflows.
             say: Shows a sentence for a while.
             parent: Qt parent.
         """
         super().__init__(parent)
         self._session, self._canvas, self._say = session, canvas, say
         self._breakpoints, self._pins, self._faults = breakpoints, pins, faults
+        self._unfolding = unfolding
+        canvas.inside = lambda node_id: within(session.workflow, node_id)
+        canvas.reveal = self.reveal
+        canvas.node_activated.connect(self._activated)
         self._badges: dict[str, tuple[Badge, ...]] = {}
         pins.changed.connect(self._mark_badges)
         faults.changed.connect(self._mark_badges)
@@ -67,6 +77,7 @@ class CanvasLink(QObject):
         breakpoints.changed.connect(self._mark_breakpoints)
         self._problems: dict[str, tuple[str, str]] = {}
         self._slices: Iterator[None] = iter(())
+        self._frozen = False
         self._drawing = QTimer(self)
         self._drawing.setInterval(0)
         self._drawing.timeout.connect(self._draw_slice)
@@ -79,14 +90,80 @@ class CanvasLink(QObject):
         canvas.type_dropped.connect(self.add)
         canvas.connection_drawn.connect(self._connect)
         canvas.connection_delete_requested.connect(self._delete)
-        canvas.nodes_moved.connect(session.move)
+        canvas.nodes_moved.connect(self._moved)
         self._draw_all()
 
     def add(self, type_name: str, x: float, y: float) -> str:
-        """Place a node of a type and select it."""
-        node_id = self._session.add_node(type_name, (x, y))
+        """Place a node of a type and select it; on a frame, inside of what that is."""
+        parent = self._canvas.frame_at(x, y)
+        place = self._unfolding.into(self._session.workflow, parent, (x, y))
+        node_id = self._session.add_node(type_name, place, parent=parent)
         self._canvas.select([node_id])
         return node_id
+
+    def _moved(self, places: dict[str, tuple[float, float]]) -> None:
+        """Cards were dragged; what is inside of a frame went with it, and keeps its place in there."""
+        workflow = self._session.workflow
+        outer = {n: place for n, place in places.items() if not any(a in places for a in around_of(n))}
+        self._session.move({n: self._unfolding.moved(workflow, n, place) for n, place in outer.items()})
+
+    # ------------------------------------------------------------------ sub-workflows
+    def _activated(self, node_id: str) -> None:
+        if is_sub_workflow(self._session.workflow, node_id):
+            self.unfold_or_fold([node_id])
+
+    def unfold_or_fold(self, nodes: Collection[str]) -> None:
+        """See sub-workflows from inside, or as one card again; from a node inside, that which it is in."""
+        workflow = self._session.workflow
+        chosen = dict.fromkeys(n if is_sub_workflow(workflow, n) else parent_of(n) for n in nodes)
+        chosen.pop("", None)
+        if not chosen:
+            self._say("Select a sub-workflow first, to see it from inside.")
+            return
+        for node_id in chosen:
+            if self._unfolding.is_open(node_id):
+                self._unfolding.fold(node_id)
+            else:
+                self._unfolding.unfold(workflow, node_id)
+        self._rearrange()
+        shown = [n for n in chosen if self._unfolding.shows(n)]
+        self._canvas.select(shown)
+        for node_id in shown:
+            self._canvas.show_whole(node_id)
+
+    def reveal(self, node_id: str) -> None:
+        """Put a node on the canvas that is inside of others."""
+        if node_id in self._session.workflow.nodes and not self._unfolding.shows(node_id):
+            self.finish_drawing()
+            self._unfolding.reveal(self._session.workflow, node_id)
+            self._rearrange()
+
+    def _rearrange(self) -> None:
+        """Draw what is to be seen now, where it is now."""
+        workflow, canvas = self._session.workflow, self._canvas
+        for node_id in [n for n in canvas.store.cards if not self._unfolding.shows(n)]:
+            canvas.hide_node(node_id)
+        fresh = set()
+        for node_id in self._unfolding.shown(workflow):
+            card = canvas.store.cards.get(node_id)
+            framed = card is not None and (card.view.room is not None) != self._unfolding.is_open(node_id)
+            if card is None or framed or is_sub_workflow(workflow, node_id):
+                canvas.put_node(self._node(node_id))
+                fresh.add(node_id)
+            else:
+                canvas.move_node(node_id, *self._unfolding.place(workflow, node_id))
+        for connection in workflow.connections.values():
+            if connection.source in fresh or connection.target in fresh:
+                self._put_connection(connection)
+        self._follow_fallbacks(fresh, fresh)
+
+    def _put_connection(self, connection: Connection) -> None:
+        ends = (connection.source, connection.target)
+        seen = all(self._unfolding.shows(end) for end in ends)
+        if seen and graph_views.can_be_drawn(self._session.workflow, self._session.registry, connection):
+            self._canvas.put_connection(graph_views.connection_view(connection))
+        else:
+            self._canvas.remove_connection(connection.key)
 
     def _connect(self, source: str, output: str, target: str, target_input: str) -> None:
         reason = self._session.connect_ports(source, output, target, target_input)
@@ -106,6 +183,8 @@ class CanvasLink(QObject):
 
     # ------------------------------------------------------------------ drawing
     def _draw_all(self) -> None:
+        self._unfolding.reset()
+        self._thaw()
         self._problems = self._worst_problems()
         self._canvas.clear()
         self._slices = self._draw_in_slices()
@@ -123,25 +202,37 @@ class CanvasLink(QObject):
         """The window closes: nothing more is drawn."""
         self._drawing.stop()
         self._slices = iter(())
+        self._thaw()
+
+    def _thaw(self) -> None:
+        """What was drawn before may go now."""
+        if self._frozen:
+            gc.unfreeze()
+            self._frozen = False
 
     def _draw_slice(self) -> bool:
-        if next(self._slices, self) is self:
+        more = next(self._slices, self) is not self
+        if self._drawing.isActive():
+            # a million objects that stay: the collector would hold the window up for 0.2 s to find that out
+            gc.freeze()
+            self._frozen = True
+        if not more:
             self._drawing.stop()
-            return False
-        return True
+        return more
 
     def _draw_in_slices(self) -> Iterator[None]:
         workflow, registry = self._session.workflow, self._session.registry
         connected = graph_views.connected_inputs(workflow)
-        for chunk in _chunks(list(workflow.nodes)):
+        for chunk in _chunks(self._unfolding.shown(workflow)):
             views = [graph_views.node_view(workflow, registry, node_id, connected[node_id]) for node_id in chunk]
             self._canvas.put_many([self._marked(view) for view in views], ())
             yield
         for some in _chunks(list(workflow.connections.values())):
-            drawn = [c for c in some if graph_views.can_be_drawn(workflow, registry, c)]
+            seen = [c for c in some if self._unfolding.shows(c.source) and self._unfolding.shows(c.target)]
+            drawn = [c for c in seen if graph_views.can_be_drawn(workflow, registry, c)]
             self._canvas.put_many((), [graph_views.connection_view(c) for c in drawn])
             yield
-        pairs = graph_views.fallbacks(workflow)
+        pairs = [pair for pair in graph_views.fallbacks(workflow) if self._unfolding.shows(pair[0])]
         self._canvas.put_many((), [graph_views.fallback_view(workflow, *pair) for pair in pairs])
         self._canvas.fit()
         self.drawn.emit()
@@ -150,6 +241,7 @@ class CanvasLink(QObject):
         """Draw the entries that changed: first what goes, then nodes, then places, then connections."""
         self.finish_drawing()
         workflow, canvas = self._session.workflow, self._canvas
+        self._unfolding.settle(workflow)
         by_section: dict[str, dict[str, Change]] = {}
         for change in changes:
             by_section.setdefault(change.section, {})[change.key] = change
@@ -160,24 +252,33 @@ class CanvasLink(QObject):
         for node_id in nodes.keys() - workflow.nodes.keys():
             canvas.remove_node(node_id)
         drawn = [node_id for node_id in nodes if node_id in workflow.nodes]
+        moved = by_section.get("positions", {})
+        # what is around a node shows its ports, and is as large as what is inside
+        drawn += [n for node_id in (*nodes, *moved) for n in around_of(node_id) if n in workflow.nodes]
+        drawn += [n for n in moved if self._unfolding.is_open(n)]
+        drawn += [n for n in self._inside_of(moved) if n not in nodes]
         # an input whose parameter may be connected shows its port when it is
         drawn += [n for key in connections for n in self._takers(key.rpartition(">")[2]) if n not in nodes]
         for node_id in dict.fromkeys(drawn):
-            canvas.put_node(self._node(node_id))
-        for node_id in by_section.get("positions", {}).keys() - nodes.keys():
-            if node_id in workflow.nodes and node_id in workflow.positions:
-                canvas.move_node(node_id, *workflow.positions[node_id])
+            if self._unfolding.shows(node_id):
+                canvas.put_node(self._node(node_id))
+        for node_id in moved.keys() - set(drawn):
+            if node_id in canvas.store.cards and node_id in workflow.positions:
+                canvas.move_node(node_id, *self._unfolding.place(workflow, node_id))
         touched = set(drawn)
         for key, connection in workflow.connections.items():
             if key in connections or connection.source in touched or connection.target in touched:
-                if graph_views.can_be_drawn(workflow, self._session.registry, connection):
-                    canvas.put_connection(graph_views.connection_view(connection))
-                else:
-                    canvas.remove_connection(key)
+                self._put_connection(connection)
         self._follow_fallbacks(nodes, touched)
 
+    def _inside_of(self, moved: Collection[str]) -> list[str]:
+        """What is shown inside of frames that were moved."""
+        frames = [n for n in moved if self._unfolding.is_open(n)]
+        return [inner for frame in frames for inner in within(self._session.workflow, frame)]
+
     def _follow_fallbacks(self, changed: Collection[str], drawn: Collection[str]) -> None:
-        wanted = dict(graph_views.fallbacks(self._session.workflow))
+        pairs = graph_views.fallbacks(self._session.workflow)
+        wanted = {node_id: fallback for node_id, fallback in pairs if self._unfolding.shows(node_id)}
         for node_id in changed:
             if node_id not in wanted:
                 self._canvas.remove_connection(f"{FALLBACK}{node_id}")
@@ -202,7 +303,7 @@ class CanvasLink(QObject):
     def _marked(self, view: NodeView) -> NodeView:
         severity, sentence = self._problems.get(view.id, ("", ""))
         return replace(
-            view,
+            self._unfolding.dressed(self._session.workflow, view),
             badges=(*self._own_badges(view.id), *view.badges),
             breakpoint=self._marks.get(view.id, ""),
             problem=severity,  # type: ignore[arg-type]  # the severities that are kept are the two that it takes
@@ -235,9 +336,10 @@ class CanvasLink(QObject):
         for finding in self._session.findings:
             parts = finding.place.split("/")
             if parts[0] == "nodes" and len(parts) > 1 and finding.severity != "info":
-                known = worst.get(parts[1])
-                if known is None or (known[0] == "warning" and finding.severity == "error"):
-                    worst[parts[1]] = (finding.severity, finding.sentence)
+                for node_id in (parts[1], *around_of(parts[1])):  # one that is folded says it for its inside
+                    known = worst.get(node_id)
+                    if known is None or (known[0] == "warning" and finding.severity == "error"):
+                        worst[node_id] = (finding.severity, finding.sentence)
         return worst
 
     def _mark_problems(self) -> None:

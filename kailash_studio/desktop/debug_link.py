@@ -15,7 +15,7 @@ from kailash_studio.desktop.engine import Engine
 from kailash_studio.desktop.panels.debugger import Debugger, described
 from kailash_studio.desktop.runs import Runs
 from kailash_studio.errors import EngineError
-from kailash_studio.runtime.debugger import Breakpoint
+from kailash_studio.runtime.debugger import Breakpoint, How
 
 
 class DebugLink(QObject):
@@ -42,6 +42,7 @@ class DebugLink(QObject):
         self._breakpoints, self._panel = breakpoints, panel
         self._tasks: set[asyncio.Task[None]] = set()
         self._standing: set[int] = set()
+        self._how: How = "over"
         runs.breakpoints = lambda: [asdict(point) for point in breakpoints.all()]
         runs.changed.connect(self._run_changed)
         breakpoints.changed.connect(self._breakpoints_changed)
@@ -72,8 +73,9 @@ class DebugLink(QObject):
         else:
             self._ask("resume")
 
-    def step(self) -> None:
+    def step(self, how: How = "over") -> None:
         """Go on to what comes next: from the chosen stop, or one node of a paused run."""
+        self._how = how
         if self._panel.chosen():
             self._panel.decide("step")
         else:
@@ -115,7 +117,9 @@ class DebugLink(QObject):
     def _decided(self, stop: int, do: str, inputs: dict[str, Any], outputs: dict[str, Any]) -> None:
         go = "give" if outputs and do in {"go_on", "step"} else do
         if do == "step":
-            self._ask("step", stop=stop, go="go_on" if go == "step" else go, inputs=inputs, outputs=outputs)
+            go = "go_on" if go == "step" else go
+            self._ask("step", stop=stop, go=go, how=self._how, inputs=inputs, outputs=outputs)
+            self._how = "over"
         else:
             self._ask("go_on", stop=stop, go=go, inputs=inputs, outputs=outputs)
 

@@ -16,10 +16,12 @@ from kailash_studio.desktop.icons import Icons
 from kailash_studio.desktop.panels.palette import Palette, PaletteEntry
 from kailash_studio.desktop.session import Session
 from kailash_studio.desktop.theme import Theme
+from kailash_studio.desktop.unfolding import Unfolding
 from kailash_studio.errors import DocumentError
 from kailash_studio.spec.port import Ports
 from kailash_studio.spec.reference import summary
 from kailash_studio.spec.registry import Registry
+from kailash_studio.workflow.sub_workflows import parent_of
 
 if TYPE_CHECKING:
     from kailash_studio.desktop.window import MainWindow
@@ -31,9 +33,18 @@ _PASTE_STEP = 32.0
 class Editing(QObject):
     """Edits of the open workflow that start from a menu, a key or the palette."""
 
-    def __init__(self, session: Session, canvas: Canvas, icons: Icons, theme: Theme, window: MainWindow) -> None:
+    def __init__(
+        self,
+        session: Session,
+        canvas: Canvas,
+        unfolding: Unfolding,
+        icons: Icons,
+        theme: Theme,
+        window: MainWindow,
+    ) -> None:
         super().__init__(window)
         self._session, self._canvas, self._icons, self._theme = session, canvas, icons, theme
+        self._unfolding = unfolding
         self._window = window
         self._actions: dict[str, QAction] = {}
         self._connection = ""  # the selected connection
@@ -63,20 +74,31 @@ class Editing(QObject):
         """Show the node types in the palette."""
         broken = [(f.place.removeprefix("plugins/"), f.sentence) for f in self._session.registry.findings]
         palette.set_types(palette_entries(self._session.registry), broken)
-        palette.add_requested.connect(lambda type_name: self._add(type_name, *self._canvas.add_position()))
+        palette.add_requested.connect(self._add_beside)
 
-    def _add(self, type_name: str, x: float, y: float) -> str:
-        node_id = self._session.add_node(type_name, (x, y))
+    def _add(self, type_name: str, x: float, y: float, parent: str) -> str:
+        """Place a node somewhere on the canvas, inside of a sub-workflow or of none, and select it."""
+        place = self._unfolding.into(self._session.workflow, parent, (x, y))
+        node_id = self._session.add_node(type_name, place, parent=parent)
         self._canvas.select([node_id])
         return node_id
 
+    def _add_beside(self, type_name: str) -> None:
+        self._add(type_name, *self._canvas.add_position(), self._here())
+
+    def _here(self) -> str:
+        """The sub-workflow that the selection is in: that is where something new belongs."""
+        chosen = self._canvas.selection()
+        return parent_of(chosen[-1]) if chosen else ""
+
     def choose_node_type(self) -> None:
         """Choose a node type from a list and place a node where there is room."""
-        self.choose_node_type_at(*self._canvas.add_position())
+        choose(self._window, "Add a node…", self._type_choices(), self._add_beside)
 
     def choose_node_type_at(self, x: float, y: float) -> None:
         """Choose a node type from a list and place a node there."""
-        choose(self._window, "Add a node…", self._type_choices(), lambda type_name: self._add(type_name, x, y))
+        parent = self._canvas.frame_at(x, y)
+        choose(self._window, "Add a node…", self._type_choices(), lambda name: self._add(name, x, y, parent))
 
     def _type_choices(self) -> list[Choice]:
         return [
@@ -87,6 +109,7 @@ class Editing(QObject):
                 self._icons.icon(node_type.icon, self._theme.category_colour(node_type.category)),
             )
             for node_type in self._session.registry
+            if not node_type.placed_by
         ]
 
     def choose_node_for_port(self, node_id: str, port: str, is_output: bool, x: float, y: float) -> None:
@@ -108,7 +131,7 @@ class Editing(QObject):
 
         def add(chosen: tuple[str, str]) -> None:
             type_name, other_port = chosen
-            new_id = self._add(type_name, x, y)
+            new_id = self._add(type_name, x, y, parent_of(node_id))
             ends = (node_id, port, new_id, other_port) if is_output else (new_id, other_port, node_id, port)
             reason = self._session.connect_ports(*ends)
             if reason:
@@ -164,7 +187,9 @@ class Editing(QObject):
 
         def take(chosen: tuple[str, str]) -> None:
             kind, name = chosen
-            self._canvas.fallback_drawn.emit(node_id, name if kind == "node" else self._add(name, x, y))
+            self._canvas.fallback_drawn.emit(
+                node_id, name if kind == "node" else self._add(name, x, y, parent_of(node_id))
+            )
 
         choose(self._window, f"What takes over when {node_id} fails…", choices, take)
 
@@ -233,9 +258,30 @@ class Editing(QObject):
 
     def _paste(self, text: str, step: float) -> None:
         try:
-            self._canvas.select(self._session.paste(text, (step, step)))
+            self._canvas.select(self._session.paste(text, (step, step), parent=self._here()))
         except DocumentError:
             self._window.say("The clipboard holds no nodes: copy some first.")
+
+    def enclose(self) -> None:
+        """Make a sub-workflow of the selected nodes."""
+        try:
+            self._canvas.select([self._session.enclose(self._canvas.selection())])
+        except DocumentError as error:
+            self._window.say(str(error))
+
+    def take_apart(self) -> None:
+        """Put what is inside of the selected sub-workflows in their place."""
+        chosen = self._canvas.selection()
+        if not chosen:
+            self._window.say("Select a sub-workflow first, to take it apart.")
+        inner: list[str] = []
+        try:
+            for node_id in chosen:
+                inner += self._session.take_apart(node_id)
+        except DocumentError as error:
+            self._window.say(str(error))
+        if inner:
+            self._canvas.select(inner)
 
     def delete(self) -> None:
         """Remove the selected nodes, or the selected connection."""
@@ -265,6 +311,10 @@ class Editing(QObject):
                 "connect",
                 "fallback",
                 "rename",
+                "",
+                "unfold",
+                "group",
+                "ungroup",
                 "",
                 "cut",
                 "copy",
@@ -312,7 +362,7 @@ class Editing(QObject):
                 self._canvas.select([name])
                 self._canvas.center_on(name)
             else:
-                self._add(name, *self._canvas.add_position())
+                self._add_beside(name)
 
         choose(self._window, "Search nodes, commands…", choices, follow)
 
@@ -341,4 +391,5 @@ def palette_entries(registry: Registry) -> list[PaletteEntry]:
             keywords=node_type.keywords,
         )
         for node_type in registry
+        if not node_type.placed_by
     ]

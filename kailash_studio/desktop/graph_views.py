@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Container, Iterable
 from typing import Any
 
 from kailash_studio.desktop.canvas.view import Badge, ConnectionView, NodeView, PortView
 from kailash_studio.spec.port import Input, Output, Ports
 from kailash_studio.spec.registry import Registry
 from kailash_studio.workflow.fallback import fallback_of, stands_in_for
+from kailash_studio.workflow.sub_workflows import PASSING, is_sub_workflow, name_of, within
 from kailash_studio.workflow.workflow import Connection, Workflow
 
 FALLBACK = "fallback of "  # before a node's id: the key of the connection to its fallback
@@ -33,10 +34,10 @@ def connected_inputs(workflow: Workflow) -> dict[str, set[str]]:
     return found
 
 
-def node_views(workflow: Workflow, registry: Registry) -> list[NodeView]:
-    """All nodes."""
+def node_views(workflow: Workflow, registry: Registry, shown: Iterable[str]) -> list[NodeView]:
+    """The nodes that are shown."""
     connected = connected_inputs(workflow)
-    return [node_view(workflow, registry, node_id, connected[node_id]) for node_id in workflow.nodes]
+    return [node_view(workflow, registry, node_id, connected[node_id]) for node_id in shown]
 
 
 def node_view(
@@ -59,7 +60,7 @@ def node_view(
     declared = node_type.declarations if node_type is not None else {}
     return NodeView(
         id=node_id,
-        title=node_id,
+        title=name_of(node_id),
         type_name=node_type.title if node_type is not None else placed.type,
         icon=node_type.icon if node_type is not None else "circle-help",
         category=node_type.category if node_type is not None else "",
@@ -72,15 +73,16 @@ def node_view(
         outputs=tuple(PortView(name, str(port.type), port.doc) for name, port in ports.outputs.items()),
         x=x,
         y=y,
-        badges=_badges(placed.resilience),
+        badges=_inside(workflow, node_id) + _badges(placed.resilience),
         known=node_type is not None,
     )
 
 
-def connections(workflow: Workflow, registry: Registry) -> list[ConnectionView]:
-    """All connections that can be drawn, and those to fallbacks."""
-    drawn = [connection_view(c) for c in workflow.connections.values() if can_be_drawn(workflow, registry, c)]
-    return drawn + [fallback_view(workflow, node_id, fallback) for node_id, fallback in fallbacks(workflow)]
+def connections(workflow: Workflow, registry: Registry, shown: Container[str]) -> list[ConnectionView]:
+    """All connections among the nodes that are shown, and those to fallbacks."""
+    seen = [c for c in workflow.connections.values() if c.source in shown and c.target in shown]
+    drawn = [connection_view(c) for c in seen if can_be_drawn(workflow, registry, c)]
+    return drawn + [fallback_view(workflow, *pair) for pair in fallbacks(workflow) if pair[0] in shown]
 
 
 def connection_view(connection: Connection) -> ConnectionView:
@@ -116,6 +118,14 @@ def fallback_view(workflow: Workflow, node_id: str, fallback: str) -> Connection
     while first and order < len(workflow.nodes):
         order, first = order + 1, stands_in_for(workflow, first[0])
     return ConnectionView(f"{FALLBACK}{node_id}", node_id, "", fallback, "", kind="fallback", order=order)
+
+
+def _inside(workflow: Workflow, node_id: str) -> tuple[Badge, ...]:
+    """How many nodes a sub-workflow is made of."""
+    if not is_sub_workflow(workflow, node_id):
+        return ()
+    count = sum(workflow.nodes[inner].type not in PASSING for inner in within(workflow, node_id))
+    return (Badge(f"{count} node{'s' * (count != 1)} inside", "layers", "accent"),)
 
 
 def _badges(resilience: Any) -> tuple[Badge, ...]:

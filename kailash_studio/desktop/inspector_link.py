@@ -19,6 +19,7 @@ from kailash_studio.spec.form import FormRow, form_rows
 from kailash_studio.spec.node import Node
 from kailash_studio.spec.policy import Resilience
 from kailash_studio.spec.reference import reference_page
+from kailash_studio.workflow.sub_workflows import PASSING, SEPARATOR, beside, inner_id, parent_of
 
 _TOKENS = {
     "succeeded": "green",
@@ -28,6 +29,12 @@ _TOKENS = {
     "cancelled": "amber",
     "stopped": "purple",
 } | dict.fromkeys(("retrying", "recovered"), "amber")
+
+
+_NOTHING = (
+    "What it takes and gives is declared inside, by the nodes inputs and outputs: Ctrl+E shows them.",
+    "Retry, timeout, breaker and fallback are set on each of the nodes inside.",
+)
 
 
 class InspectorLink(QObject):
@@ -86,7 +93,8 @@ class InspectorLink(QObject):
         else:
             self._session.set_resilience(node_id, name, value)
 
-    def _rename(self, node_id: str, wanted: str) -> None:
+    def _rename(self, node_id: str, name: str) -> None:
+        wanted = name if SEPARATOR in name else inner_id(parent_of(node_id), name)
         reason = self._session.rename(node_id, wanted)
         if reason is not None:
             self._say(reason)
@@ -156,17 +164,19 @@ class InspectorLink(QObject):
             rows=self._rows_of(node_type, placed.parameters) if node_type is not None else (),
             given=placed.parameters,
             problems=problems,
-            policy_rows=self._policy_rows(node_id) if node_type is not None else (),
+            policy_rows=self._policy_rows(node_id) if node_type is not None and placed.type not in PASSING else (),
             policies=placed.resilience,
             ports=self._ports(node_id),
             help=reference_page(node_type) if node_type is not None else "",
             notice=notice or self._told_by_run(node_id),
             schedule=_schedule(placed.resilience),
+            nothing=_NOTHING if placed.type in PASSING else ("", ""),
         )
 
     def _policy_rows(self, node_id: str) -> tuple[FormRow, ...]:
         """The form of the policies, with the nodes that can be the fallback as choices."""
-        others = tuple(sorted(n for n in self._session.workflow.nodes if n != node_id))
+        near = beside(self._session.workflow, parent_of(node_id))
+        others = tuple(sorted(n for n in near if n != node_id and self._session.workflow.nodes[n].type not in PASSING))
         return tuple(
             replace(row, kind="choice", choices=("", *others), default="") if row.name == "fallback" else row
             for row in form_rows(Resilience)

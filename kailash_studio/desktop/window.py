@@ -48,11 +48,13 @@ from kailash_studio.desktop.settings import Settings
 from kailash_studio.desktop.sql_link import SqlLink
 from kailash_studio.desktop.status import RunBar, StatusLine
 from kailash_studio.desktop.theme import Theme
+from kailash_studio.desktop.unfolding import Unfolding
 from kailash_studio.folders import resources
 from kailash_studio.runtime.wording import duration
 from kailash_studio.runtime.worst_case import worst_case
 from kailash_studio.spec.policy import Resilience
 from kailash_studio.spec.registry import Registry
+from kailash_studio.workflow.sub_workflows import entered
 
 _SAY_MS = 8000
 _DEBUGGER_WIDTH, _DEBUGGER_HEIGHT, _LOG_WIDTH = 620, 340, 220
@@ -89,7 +91,8 @@ class MainWindow(QMainWindow):
         self._make_strips()
         self._make_debugging()
         self.history = History(self)
-        self.editing = Editing(self.session, self.canvas, self.icons, theme, self)
+        self.unfolding = Unfolding(registry)
+        self.editing = Editing(self.session, self.canvas, self.unfolding, self.icons, theme, self)
         self.actions_by_name = make_actions(self, self.icons, self._handlers())
         self.editing.use_actions(self.actions_by_name)
         self.bar = RunBar(theme, self.icons, self.actions_by_name, self)
@@ -97,7 +100,7 @@ class MainWindow(QMainWindow):
         self._recent_menu = QMenu("Open recent", self)
         self._lay_out()
         self.canvas_link = CanvasLink(
-            self.session, self.canvas, self.breakpoints, self.pins, self.faults, self.say, self
+            self.session, self.canvas, self.breakpoints, self.pins, self.faults, self.unfolding, self.say, self
         )
         self.attach_link = AttachLink(
             self.session,
@@ -118,7 +121,9 @@ class MainWindow(QMainWindow):
         )
         self.operations_link.counted.connect(self._show_operations)
         self.operations_link.connections_known.connect(self.inspector_link.offer_connections)
-        self.sql_link = SqlLink(self.session, self.engine, self.inspector, theme, self.icons, self.say, self)
+        self.sql_link = SqlLink(
+            self.session, self.engine, self.inspector, theme, self.icons, self.say, self._shown_run, self
+        )
         self.editing.fill_palette(self.palette_panel)
         self._connect()
         self.history.connect_with(self.actions_by_name, self.inspector)
@@ -128,6 +133,9 @@ class MainWindow(QMainWindow):
         self._show_run()
 
     # ------------------------------------------------------------------ putting together
+    def _shown_run(self) -> str:
+        return self.runs.current.run_id if self.runs.current is not None else ""
+
     def _make_debugging(self) -> None:
         self.pins = Pins(self.session, self.engine, self.runs, self.pinned, self.say, self)
         self.faults = Faults(self.session, self.say, self)
@@ -222,7 +230,7 @@ class MainWindow(QMainWindow):
             "paste": editing.paste,
             "duplicate": editing.duplicate,
             "delete": editing.delete,
-            "select_all": lambda: canvas.select(list(self.session.workflow.nodes)),
+            "select_all": lambda: canvas.select(list(canvas.store.cards)),
             "rename": self.inspector.focus_name,
             "zoom_in": lambda: self.history.canvas().zoom_in(),
             "zoom_out": lambda: self.history.canvas().zoom_out(),
@@ -234,9 +242,14 @@ class MainWindow(QMainWindow):
             "connect": editing.choose_connection,
             "fallback": editing.choose_fallback,
             "arrange": self.arrange,
+            "unfold": lambda: self.canvas_link.unfold_or_fold(canvas.selection()),
+            "group": editing.enclose,
+            "ungroup": editing.take_apart,
             "sql": lambda: self.sql_link.open_chosen(canvas.selection()),
             "run": self.run_or_go_on,
             "step": self.debug_link.step,
+            "step_into": lambda: self.debug_link.step("into"),
+            "step_out": lambda: self.debug_link.step("out"),
             "pause": self.debug_link.pause,
             "run_to": self.debug_link.run_to,
             "breakpoint": self.debug_link.toggle,
@@ -284,6 +297,7 @@ class MainWindow(QMainWindow):
         self.history.compared.connect(lambda: self._show_wide(self.history.comparison))
         self.debugger.node_wanted.connect(lambda node: self.jump(f"nodes/{node}"))
         self.documents.recent_changed.connect(self._show_recent)
+        self.documents.said.connect(self.say)
         self.bar.search_asked.connect(self.editing.choose_command)
         canvas.zoom_changed.connect(lambda zoom: self.line.show_plain("zoom", f"{zoom:.0%}"))
         canvas.drag_message.connect(self._drag_message)
@@ -405,6 +419,8 @@ class MainWindow(QMainWindow):
         stopped = self.runs.stopped()
         if stopped:
             newest = max(stopped, key=lambda node: int(stopped[node]["stop"]))
+            if not self.unfolding.shows(newest) and stopped[newest]["when"] == "before":
+                newest = entered(self.session.workflow, newest)  # a sub-workflow stands still before its inside
             self.canvas.select([newest])
             self.canvas.show_node(newest)
 
@@ -483,6 +499,8 @@ class MainWindow(QMainWindow):
 
     def _show_run(self) -> None:
         running, run = self.runs.running, self.runs.current
+        if not running:
+            self.sql_link.run_ended()
         self.bar.show_running(running, waits=self.runs.waits_for_somebody)
         waits = self.runs.waits_for_somebody
         self.actions_by_name["run"].setEnabled(not running or waits)

@@ -11,7 +11,8 @@ breakpoints  ``run_id``, ``breakpoints``: objects with the fields  --
 pause        ``run_id``                                           ``paused``: whether it was not before
 resume       ``run_id``: go on, with all that stands still        --
 step         ``run_id``; ``stop``: that node, else of a paused    ``node``: what was started, or empty
-             run the next one
+             run the next one; ``how``: ``into`` a
+             sub-workflow, ``over`` it, ``out`` of it
 go_on        ``run_id``, ``stop``; ``go``: ``go_on``, ``give``,   --
              ``skip``, ``again``; ``inputs``, ``outputs``,
              ``parameters`` by name
@@ -33,7 +34,7 @@ from typing import Any
 
 from kailash_studio.errors import EngineError
 from kailash_studio.runtime.async_local import AsyncLocalRuntime
-from kailash_studio.runtime.debugger import WHENS, Breakpoint, Debugger, Decision, Stop
+from kailash_studio.runtime.debugger import HOWS, WHENS, Breakpoint, Debugger, Decision, Stop
 from kailash_studio.runtime.engine import Run
 from kailash_studio.runtime.pages import page_of
 from kailash_studio.spec.values import to_plain
@@ -91,7 +92,10 @@ class DebugRequests:
         if request.get("stop"):
             debugger = self._debugger(request)
             node = self._stop(request).node
-            debugger.step(int(request["stop"]), _decision(request))
+            how = request.get("how", "into")
+            if how not in HOWS:
+                raise EngineError(f"A step goes {' or '.join(HOWS)}, not {how!r}.")
+            debugger.step(int(request["stop"]), _decision(request), how)
             return {"node": node}
         return {"node": self._run(request).step_on()}
 

@@ -15,12 +15,15 @@ from kailash_studio.errors import EngineError, StudioError, describe
 from kailash_studio.runtime import events
 from kailash_studio.runtime.plan import NotCalled, Step
 from kailash_studio.spec.context import Outputs, RunContext
+from kailash_studio.workflow.sub_workflows import parent_of
 
 if TYPE_CHECKING:
     from kailash_studio.runtime.engine import Run
 
 When = Literal["before", "after", "error", "retry", "fallback"]
 Do = Literal["go_on", "give", "skip", "again"]
+How = Literal["into", "over", "out"]
+HOWS: tuple[How, ...] = ("into", "over", "out")
 WHENS: tuple[When, ...] = ("before", "after", "error", "retry", "fallback")
 
 _SKIPPED = "it was skipped by hand"
@@ -120,9 +123,8 @@ class Debugger:
     # ------------------------------------------------------------------ from outside
     def set_breakpoints(self, breakpoints: Iterable[Breakpoint]) -> None:
         """Take these instead of those before; a run that is under way hears of it."""
-        self._at = {}
-        for point in breakpoints:
-            self._at.setdefault(point.node, []).append(point)
+        self._given_points = list(breakpoints)
+        self._sort()
         self._watch()
 
     def go_on(self, number: int, decision: Decision | None = None) -> None:
@@ -137,24 +139,32 @@ class Debugger:
         del self.stops[number]
         stop.decided.set_result(decision)
 
-    def step(self, number: int, decision: Decision | None = None) -> None:
-        """Let a stopped node go on, and stop at what comes next: the end of its call, or what it feeds."""
+    def step(self, number: int, decision: Decision | None = None, how: How = "into") -> None:
+        """Let a stopped node go on, and stop at what comes next: the end of its call, or what it feeds.
+
+        A sub-workflow is stopped at where its inputs come in. From there ``into`` goes to the first nodes inside, and
+        ``over`` lets all of it run and stops at what follows it. ``out`` does so from any node inside.
+        """
         stop = self._stop(number)
         plan = self._attached().plan
         called = stop.when in {"after", "error"} or (decision is not None and decision.do in {"give", "skip"})
-        if called:
-            following = plan.steps[plan.positions[stop.node]].following
-            self._once |= dict.fromkeys((plan.steps[i].node_id for i in following), "step")
+        entering = plan.enters(stop.node)
+        if how == "out" and parent_of(stop.node):
+            targets = plan.next_to(parent_of(stop.node))
+        elif entering:
+            targets = plan.next_to(entering) if how == "over" else plan.next_to(stop.node)
         else:
-            self._once[stop.node] = "step"
+            targets = plan.next_to(stop.node) if called else [stop.node]
+        self._once |= dict.fromkeys(targets, "step")
         self._watch()
         self.go_on(number, decision)
 
     def run_to(self, node: str) -> None:
         """Stop before a node once, and let all others that stand still go on."""
-        if node not in self._attached().plan.positions:
+        plan = self._attached().plan
+        if node not in plan.positions:
             raise EngineError(f"There is no node {node} in this run.")
-        self._once[node] = "run to here"
+        self._once[plan.entry(node)] = "run to here"
         self._watch()
         self.go_on_all()
 
@@ -182,6 +192,7 @@ class Debugger:
     def attach(self, run: Run, recompile: Recompile) -> None:
         """Take a run, before it begins; ``recompile`` makes a step with other parameters."""
         self._run, self._recompile = run, recompile
+        self._sort()
         self._watch()
         if any(point.when == "retry" for points in self._at.values() for point in points):
             run.scope.retrying = self._retrying
@@ -362,6 +373,15 @@ class Debugger:
         if self._run is None:
             raise EngineError("The run has not begun yet.")
         return self._run
+
+    def _sort(self) -> None:
+        """Breakpoints by node; one before a sub-workflow stands where its inputs come in."""
+        self._at = {}
+        for point in self._given_points:
+            node = point.node
+            if self._run is not None and point.when == "before":
+                node = self._run.plan.entry(node)
+            self._at.setdefault(node, []).append(point)
 
     def _watch(self) -> None:
         if self._run is not None:

@@ -22,6 +22,7 @@ from kailash_studio.runtime.plan import NotCalled, Plan, Source, Step
 from kailash_studio.services.credentials.redaction import Redactor
 from kailash_studio.spec.context import Outputs, RunContext, RunScope
 from kailash_studio.spec.values import rows_of, step_into
+from kailash_studio.workflow.sub_workflows import SEPARATOR
 
 PENDING, RUNNING, SUCCEEDED, FAILED, SKIPPED, CANCELLED, RECOVERED = range(7)
 _GAVE = (SUCCEEDED, RECOVERED)
@@ -93,6 +94,7 @@ class Run:
         self._failures: dict[int, BaseException] = {}
         self._covered: dict[int, tuple[BaseException, float]] = {}  # failed, and its fallback runs: error, start
         self._recovered: dict[int, int] = {}
+        self._entered: dict[int, float] = {}  # when sub-workflows began
         self._ready: list[int] = []
         self._held: list[int] = []  # ready, waiting for a worker to be free
         self._tasks: dict[asyncio.Task[Outputs], int] = {}
@@ -274,6 +276,11 @@ class Run:
         for i, step in enumerate(steps):
             if step.node_id in self._known and self._state[i] == PENDING:
                 self._reuse(i, step, self._known[step.node_id])
+        for i, step in enumerate(steps):
+            around = step.node_id
+            while (around := around.rpartition(SEPARATOR)[0]) and self._state[i] == PENDING:
+                if around in self._known:
+                    self._end_without_run(i, SKIPPED, events.NODE_SKIPPED, f"what {around} gives is there")
         if self._only is None:
             return
         wanted = {self.plan.positions[node] for node in self._only}
@@ -299,7 +306,7 @@ class Run:
 
     def _raised(self, i: int, step: Step, error: BaseException, began: float) -> None:
         """A plain call raised: the node's failure, or the run's when it is a request to stop."""
-        cause = self._cause[i] = self._events.emit(events.NODE_STARTED, step.node_id, self._cause[i], _NOTHING, began)
+        cause = self._begun(i, step, began)
         if isinstance(error, Exception):
             self._failed(i, error, began, cause)
             return
@@ -310,13 +317,24 @@ class Run:
 
     def _odd(self, i: int, step: Step, outputs: Any, began: float) -> None:
         """A plain call gave other outputs than all: allowed for conditional ones."""
-        cause = self._cause[i] = self._events.emit(events.NODE_STARTED, step.node_id, self._cause[i], _NOTHING, began)
+        cause = self._begun(i, step, began)
         try:
             self._check_outputs(step, outputs)
         except NodeOutputError as error:
             self._failed(i, error, began, cause)
         else:
             self._succeeded(i, step, outputs, began, cause)
+
+    def _begun(self, i: int, step: Step, began: float) -> int:
+        """Tell that a step began, and the sub-workflow that begins with it; gives the cause of what comes next."""
+        if step.opens >= 0:
+            around = step.opens
+            self._entered[around] = began
+            name = self.plan.steps[around].node_id
+            self._cause[around] = self._events.emit(events.NODE_STARTED, name, self._cause[i], _NOTHING, began)
+        if i not in self._entered:
+            self._cause[i] = self._events.emit(events.NODE_STARTED, step.node_id, self._cause[i], _NOTHING, began)
+        return self._cause[i]
 
     def _call(self, i: int, step: Step, inputs: Mapping[str, Any]) -> None:
         """Call a step that does not wait."""
@@ -337,7 +355,7 @@ class Run:
     def _begin(self, i: int, step: Step, inputs: Mapping[str, Any]) -> None:
         self._state[i] = RUNNING
         began = self._now()
-        cause = self._cause[i] = self._events.emit(events.NODE_STARTED, step.node_id, self._cause[i], _NOTHING, began)
+        cause = self._begun(i, step, began)
         task = self._loop.create_task(step.call(RunContext(self.scope, step.node_id, inputs)), name=step.node_id)
         self._tasks[task] = i
         task.add_done_callback(lambda done: self._task_done(done, i, began, cause))
@@ -352,7 +370,7 @@ class Run:
         def begins() -> None:
             nonlocal began
             began = self._now()
-            self._cause[i] = self._events.emit(events.NODE_STARTED, step.node_id, self._cause[i], _NOTHING, began)
+            self._begun(i, step, began)
 
         call = debugger.around(RunContext(self.scope, step.node_id, inputs), step, begins, origin)
         task = self._loop.create_task(call, name=step.node_id)
@@ -395,7 +413,8 @@ class Run:
         ended = self._now()
         self._results[i] = outputs
         self._state[i] = SUCCEEDED
-        details = {"outputs": tuple(outputs), "rows": rows_of(outputs), "seconds": ended - began}
+        took = ended - self._entered.get(i, began)
+        details = {"outputs": tuple(outputs), "rows": rows_of(outputs), "seconds": took}
         mark = self._events.emit(events.NODE_SUCCEEDED, step.node_id, cause, details, ended)
         if step.fallback >= 0:
             self._not_needed(step.fallback, f"{step.node_id} did not need its fallback", mark)
@@ -408,15 +427,13 @@ class Run:
         """The inputs of a step, or None when it was skipped or failed over them."""
         if self._state[i] != PENDING:
             return None
+        if (step.begins_after >= 0 or step.ends_after) and self._held_up(i, step):
+            return None
         edited = self._edited.get(i, _NOTHING)
         taken = {name: sources for name, sources in step.sources.items() if name not in edited}
         for sources in taken.values():
             for source in sources:
-                root = self._failed_root[source.step]
-                if root >= 0:
-                    self._failed_root[i] = root
-                    of = self.plan.steps[root].node_id
-                    self._end_without_run(i, SKIPPED, events.NODE_SKIPPED, self._history.failed(of), of=of)
+                if self._failed_before(i, source.step):
                     return None
         inputs = {**step.constants, **edited}
         for name, sources in taken.items():
@@ -434,6 +451,29 @@ class Run:
             told = {"inputs": tuple(edited)}
             self._cause[i] = self._events.emit(events.INPUTS_EDITED, step.node_id, self._cause[i], told)
         return inputs
+
+    def _failed_before(self, i: int, before: int) -> bool:
+        """Skip a step when one before it has failed, or was skipped over a failure."""
+        root = self._failed_root[before]
+        if root >= 0:
+            self._failed_root[i] = root
+            of = self.plan.steps[root].node_id
+            self._end_without_run(i, SKIPPED, events.NODE_SKIPPED, self._history.failed(of), of=of)
+        return root >= 0
+
+    def _held_up(self, i: int, step: Step) -> bool:
+        """Skip a step inside of a sub-workflow that was not called, or one some of which has failed."""
+        first = step.begins_after
+        if first >= 0:
+            if self._failed_before(i, first):
+                return True
+            giver = self.plan.steps[first].node_id
+            left_out = self._only is not None and giver not in self._only
+            if self._state[first] not in _GAVE and not left_out:
+                reason = f"{giver} was skipped: {self._reasons.get(first, '')}"
+                self._end_without_run(i, SKIPPED, events.NODE_SKIPPED, reason)
+                return True
+        return any(self._failed_before(i, inner) for inner in step.ends_after)
 
     def _values_of(self, sources: tuple[Source, ...]) -> list[Any]:
         """What connections bring; nothing for those whose output is inactive."""

@@ -29,6 +29,17 @@ from kailash_studio.spec.registry import Registry
 from kailash_studio.spec.values import rows_of
 from kailash_studio.workflow.fallback import covered_inputs, covered_outputs
 from kailash_studio.workflow.graph import successors, topological_order
+from kailash_studio.workflow.sub_workflows import (
+    OUTPUTS,
+    PASSING,
+    SUB_WORKFLOW,
+    begins_after,
+    borders,
+    ends_after,
+    parent_of,
+    ports_in_run,
+    wired,
+)
 from kailash_studio.workflow.validation import ports_of, validate
 from kailash_studio.workflow.workflow import Connection, Workflow
 from kailash_studio.workflow.writer import write
@@ -72,6 +83,9 @@ class Step:
         fallback_inputs: (input of the fallback, input of this one) pairs.
         fallback_outputs: (output of this one, output of the fallback) pairs.
         plain: It neither waits nor has to do with fallbacks.
+        begins_after: The step that gives the inputs of its sub-workflow, or -1: without it, it is skipped.
+        opens: The sub-workflow that begins with this step, or -1.
+        ends_after: Steps inside of it that nothing waits for; where one has failed, it is skipped.
     """
 
     node_id: str
@@ -91,6 +105,9 @@ class Step:
     fallback_inputs: tuple[tuple[str, str], ...] = ()
     fallback_outputs: tuple[tuple[str, str], ...] = ()
     plain: bool = False
+    begins_after: int = -1
+    opens: int = -1
+    ends_after: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +131,31 @@ class Plan:
     document_hash: str = ""
     breaker_keys: Mapping[str, str] = field(default_factory=dict)
     policies: Mapping[str, Resilience] = field(default_factory=dict)
+
+    def entry(self, node_id: str) -> str:
+        """Where a node begins: of a sub-workflow, the node inside that gives its inputs."""
+        i = self.positions.get(node_id, -1)
+        first = self.steps[i].begins_after if i >= 0 and self.steps[i].node_type == SUB_WORKFLOW else -1
+        return self.steps[first].node_id if first >= 0 else node_id
+
+    def enters(self, node_id: str) -> str:
+        """The sub-workflow whose inputs a node gives; empty for other nodes."""
+        parent = parent_of(node_id)
+        return parent if parent and self.entry(parent) == node_id else ""
+
+    def next_to(self, node_id: str) -> list[str]:
+        """What a node feeds: at the end of a sub-workflow, what that feeds."""
+        found: dict[str, None] = {}
+        here, around = self.positions[node_id], parent_of(node_id)
+        entering = self.enters(node_id)
+        for i in self.steps[here].following:
+            step = self.steps[i]
+            given = any(source.step == here for sources in step.sources.values() for source in sources)
+            if step.node_id == around and not entering:
+                found |= dict.fromkeys(self.next_to(around))
+            elif given or (step.begins_after == here and step.node_type != OUTPUTS and step.node_id != around):
+                found[step.node_id] = None
+        return list(found)
 
 
 class InvalidWorkflowError(DocumentError):
@@ -168,9 +210,10 @@ def compile_plan(
     following = successors(workflow)
     order, _ = topological_order(following)
     position = {node_id: index for index, node_id in enumerate(order)}
-    incoming = _incoming(workflow)
-    given, around = values.by_node(), surroundings or Surroundings()
-    kept, breaker_keys = dict[str, Resilience](), dict[str, str]()
+    incoming = _incoming(wired(workflow))
+    order_of = _Order(workflow, position)
+    given, around = _to_borders(workflow, values.by_node()), surroundings or Surroundings()
+    kept = dict[str, Resilience]()
     stands_in_for = _origins(workflow)
     all_ports = ports_of(workflow, registry)
     steps, waiting = [], [0] * len(order)
@@ -179,9 +222,10 @@ def compile_plan(
         instance = workflow.instances.get(node_id)
         node_type = type(instance) if instance is not None else registry.get(placed.type)
         pairs = covered_inputs(workflow, all_ports, node_id) if node_id in stands_in_for else ()
-        late = ({c.input for c in incoming[node_id]} | {mine for mine, _ in pairs}) & node_type.declarations.keys()
+        own = frozenset[str]() if placed.type in PASSING else node_type.declarations.keys()
+        late = ({c.input for c in incoming[node_id]} | {mine for mine, _ in pairs}) & own
         mine = given.get(node_id, {})
-        changed = {name: value for name, value in mine.items() if name in node_type.declarations}
+        changed = {name: value for name, value in mine.items() if name in own}
         node: Node | _Unfinished
         unset: set[str] = set()  # parameters that only a connection gives: without its value the step is skipped
         if instance is not None:
@@ -197,9 +241,6 @@ def compile_plan(
             call, waits = _faulty(call, waits, faults[node_id], around), True
         if policies.given:
             kept[node_id] = policies
-            breaker = policies.circuit_breaker
-            if breaker is not None:
-                breaker_keys[node_id] = breaker.key or f"{workflow.name}/{node_id}"
         if policies.given.keys() - {"fallback"}:
             call, waits = around.guard(f"{workflow.name}/{node_id}", policies, call, waits), True
         if safe and node_type.effect_of(placed.parameters) not in {"pure", "reads"}:
@@ -208,21 +249,51 @@ def compile_plan(
         for target in targets:
             waiting[target] += 1
         constants = {name: value for name, value in mine.items() if name not in changed}
-        ports = node_type.ports_of(placed.parameters)
+        ports = ports_in_run(workflow, node_id, all_ports)
         step = _step(node_id, call, waits, ports, incoming[node_id], position, constants, targets)
-        fallback = policies.fallback
         step = replace(
             step,
             required=step.required | unset,
             node_type=placed.type,
-            fallback=position[fallback] if fallback else -1,
+            fallback=position[policies.fallback] if policies.fallback else -1,
             stands_in_for=position[stands_in_for[node_id]] if node_id in stands_in_for else -1,
-            fallback_inputs=covered_inputs(workflow, all_ports, fallback) if fallback else (),
-            fallback_outputs=covered_outputs(workflow, all_ports, node_id) if fallback else (),
-            plain=not waits and not fallback and node_id not in stands_in_for,
+            fallback_inputs=covered_inputs(workflow, all_ports, policies.fallback) if policies.fallback else (),
+            fallback_outputs=covered_outputs(workflow, all_ports, node_id) if policies.fallback else (),
+            plain=not waits and not policies.fallback and node_id not in stands_in_for and placed.type not in PASSING,
         )
-        steps.append(step)
-    return Plan(workflow.name, tuple(steps), tuple(waiting), position, _hash(workflow), breaker_keys, kept)
+        steps.append(order_of.placed(step))
+    breakers = {node: policies.circuit_breaker for node, policies in kept.items()}
+    keys = {node: b.key or f"{workflow.name}/{node}" for node, b in breakers.items() if b is not None}
+    return Plan(workflow.name, tuple(steps), tuple(waiting), position, _hash(workflow), keys, kept)
+
+
+class _Order:
+    """What steps wait for beside what connections say."""
+
+    def __init__(self, workflow: Workflow, position: Mapping[str, int]) -> None:
+        self._begins, self._ends, self._position = begins_after(workflow), ends_after(workflow), position
+
+    def placed(self, step: Step) -> Step:
+        """The step, waiting for what it has to wait for."""
+        node, around = step.node_id, parent_of(step.node_id)
+        opens = self._position[around] if self._begins.get(around) == node else -1
+        if node not in self._begins and node not in self._ends and opens < 0:
+            return step
+        return replace(
+            step,
+            simple=None,
+            opens=opens,
+            begins_after=self._position[self._begins[node]] if node in self._begins else -1,
+            ends_after=tuple(self._position[inner] for inner in self._ends.get(node, ())),
+        )
+
+
+def _to_borders(workflow: Workflow, given: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """What the caller gives, with that for a sub-workflow at its border."""
+    for node_id, border in borders(workflow).items():
+        if node_id in given and border.inputs:
+            given[border.inputs] = {**given.get(border.inputs, {}), **given.pop(node_id)}
+    return given
 
 
 def _origins(workflow: Workflow) -> dict[str, str]:

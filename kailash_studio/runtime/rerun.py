@@ -12,6 +12,7 @@ from typing import Any, Literal
 from kailash_studio.errors import EngineError
 from kailash_studio.spec.registry import Registry
 from kailash_studio.workflow.graph import descendants, successors, topological_order
+from kailash_studio.workflow.sub_workflows import wired, within
 from kailash_studio.workflow.workflow import Workflow
 
 Mode = Literal["failed", "from", "only"]
@@ -86,9 +87,10 @@ def plan_rerun(
         EngineError: A node is not there, or ``only`` lacks a result above it.
     """
     chosen = list(nodes)
-    for node in chosen:
+    for node in list(chosen):
         if node not in now.nodes:
             raise EngineError(f"There is no node {node} in the workflow any more.")
+        chosen += within(now, node)
     stale = {node: why for node, why in stale_nodes(before, now).items() if node in finished}
     counts = {node for node in finished if node in now.nodes and node not in stale}
     if mode == "only":
@@ -121,7 +123,7 @@ def _node(start: str) -> str:
 def _incoming(workflow: Workflow) -> dict[str, dict[str, list[str]]]:
     """What feeds each input of each node: beginnings of connections, in order."""
     found: dict[str, dict[str, list[str]]] = {}
-    for connection in sorted(workflow.connections.values(), key=lambda c: c.key):
+    for connection in sorted(wired(workflow).connections.values(), key=lambda c: c.key):
         found.setdefault(connection.target, {}).setdefault(connection.input, []).append(connection.start)
     return found
 
@@ -162,7 +164,7 @@ def _connected_otherwise(old: Mapping[str, list[str]], new: Mapping[str, list[st
 
 
 def _check_inputs(now: Workflow, calls: Collection[str], counts: Collection[str]) -> None:
-    for connection in now.connections.values():
+    for connection in wired(now).connections.values():
         if connection.target in calls and connection.source not in counts and connection.source not in calls:
             raise EngineError(
                 f"{connection.target} cannot run alone: {connection.source}, which feeds it, has no result yet. "
@@ -173,8 +175,9 @@ def _check_inputs(now: Workflow, calls: Collection[str], counts: Collection[str]
 def _lacking(now: Workflow, calls: Collection[str], counts: Collection[str]) -> set[str]:
     """The nodes above that have no result that counts."""
     above: dict[str, list[str]] = {}
-    for connection in now.connections.values():
-        above.setdefault(connection.target, []).append(connection.source)
+    for node, targets in successors(now).items():
+        for target in targets:
+            above.setdefault(target, []).append(node)
     found: set[str] = set()
     front = list(calls)
     while front:

@@ -13,7 +13,7 @@ from kailash_studio.spec.parameter import MISSING, ParameterDeclaration
 
 RowKind = Literal[
     "text", "multiline", "sql", "python", "integer", "number", "boolean", "choice", "list", "object", "file",
-    "save_file", "folder", "secret", "group", "any",
+    "save_file", "folder", "ports", "secret", "group", "any",
 ]  # fmt: skip
 
 

@@ -39,6 +39,11 @@ class Node(Declared):
     execution: ClassVar[Execution] = "inline"
     # A type that says nothing is taken to be one whose calls count. Pure ones are previewed while they are edited.
     effect: ClassVar[Effect] = "unsafe"
+    # What a statement in an SQL parameter runs on: a database that the parameters name, or the tables and files that
+    # are connected and named.
+    sql_runs_on: ClassVar[Literal["database", "tables"]] = "database"
+    # The type whose nodes bring one of these along; nobody else places one.
+    placed_by: ClassVar[str] = ""
 
     inputs: ClassVar[Mapping[str, Input]] = {}
     outputs: ClassVar[Mapping[str, Output]] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-Editor = Literal["", "text", "multiline", "sql", "python", "file", "save_file", "folder"]
+Editor = Literal["", "text", "multiline", "sql", "python", "file", "save_file", "folder", "ports"]
 
 
 class _Missing:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, overload
 
 from kailash_studio.errors import ConnectionRefusedByTypeError, DocumentError
 from kailash_studio.spec.finding import Finding
 from kailash_studio.spec.node import Node
-from kailash_studio.spec.port import Ports, fits
+from kailash_studio.spec.port import DataType, Ports, fits
 from kailash_studio.spec.registry import Registry, installed_node_types
-from kailash_studio.workflow.commands import add_node as add_node_edit
-from kailash_studio.workflow.commands import apply
+from kailash_studio.workflow.commands import Change, Edit, apply
 from kailash_studio.workflow.commands import connect as connect_edit
 from kailash_studio.workflow.resilience import ResilienceCalls
+from kailash_studio.workflow.sub_workflows import INPUTS, OUTPUTS, SUB_WORKFLOW, inner_id, is_sub_workflow, parent_of
 from kailash_studio.workflow.validation import refusal, validate
-from kailash_studio.workflow.workflow import NODE_ID, Connection, PlacedNode, Workflow, near
+from kailash_studio.workflow.workflow import NODE_ID, Connection, PlacedNode, Workflow, near, split_endpoint
 
 
 class WorkflowBuilder(ResilienceCalls):
@@ -59,11 +61,8 @@ class WorkflowBuilder(ResilienceCalls):
         self._check_id(second)
         values = {**(third or {}), **parameters}
         node_type = self.registry.get(first)
-        _, edit = add_node_edit(
-            self.workflow, first, (0.0, 0.0), node_id=second, parameters=values, type_version=node_type.type_version
-        )
-        apply(self.workflow, edit)
-        self.workflow.positions.pop(second)  # places are for people; they come when it is first shown
+        placed = PlacedNode(first, node_type.type_version, values)
+        apply(self.workflow, Edit(f"add {second}", (Change("nodes", second, None, placed),)))
         return second
 
     def _add_instance(self, node_id: str, node: Node) -> str:
@@ -77,6 +76,9 @@ class WorkflowBuilder(ResilienceCalls):
             raise DocumentError(
                 f"{node_id!r} cannot be a node's id: use letters, digits, - and _, at most 64, starting with a letter."
             )
+        parent = parent_of(node_id)
+        if parent and not is_sub_workflow(self.workflow, parent):
+            raise DocumentError(f"There is no sub-workflow {parent!r} for {node_id}: add a SubWorkflowNode of that id.")
         if node_id in self.workflow.nodes:
             raise DocumentError(f"There is a node {node_id!r} already: choose another id.")
 
@@ -112,6 +114,63 @@ class WorkflowBuilder(ResilienceCalls):
                 f"{connection.end} takes one connection and has {taken[0].start}: put a merge before it."
             )
         apply(self.workflow, connect_edit(self.workflow, connection))
+
+    def add_sub_workflow(
+        self,
+        node_id: str,
+        inside: Workflow | WorkflowBuilder,
+        *,
+        inputs: Mapping[str, str],
+        outputs: Mapping[str, str],
+    ) -> str:
+        """Add another workflow as one node, with an interface of its own.
+
+        Its nodes get ids that begin with this one's: ``clean:sort``.
+
+        Args:
+            node_id: The id of the sub-workflow.
+            inside: What stands in it; it is copied.
+            inputs: Name of each input, and the end that it goes to: ``{"rows": "sort.rows"}``.
+            outputs: Name of each output, and the end that it comes from: ``{"rows": "sort.data"}``.
+
+        Raises:
+            DocumentError: An id is taken, or an end is not there.
+            ConnectionRefusedByTypeError: An end is connected already to something that it does not fit.
+        """
+        inner = inside.build()
+        self.add_node(SUB_WORKFLOW, node_id)
+        for name, placed in inner.nodes.items():
+            own = inner_id(node_id, name)
+            spare = placed.resilience.get("fallback")
+            named = {"fallback": inner_id(node_id, spare)} if isinstance(spare, str) else {}
+            self.workflow.nodes[own] = replace(placed, resilience={**placed.resilience, **named})
+            if name in inner.instances:
+                self.workflow.instances[own] = inner.instances[name]
+        for c in inner.connections.values():
+            moved = replace(c, source=inner_id(node_id, c.source), target=inner_id(node_id, c.target))
+            self.workflow.connections[moved.key] = moved
+        self.workflow.parameters = {**inner.parameters, **self.workflow.parameters}
+        first, last = (self.workflow.free_id(name, parent=node_id) for name in ("inputs", "outputs"))
+        ends = {name: split_endpoint(end) for name, end in inputs.items()}
+        starts = {name: split_endpoint(start) for name, start in outputs.items()}
+        kinds = {n: str(self._input_type(inner_id(node_id, at), port)) for n, (at, port, _) in ends.items()}
+        self.add_node(INPUTS, first, {"ports": kinds})
+        kinds = {n: str(self._output_type(inner_id(node_id, at), port, path)) for n, (at, port, path) in starts.items()}
+        self.add_node(OUTPUTS, last, {"ports": kinds})
+        for name, (at, port, _) in ends.items():
+            self.add_connection(first, name, inner_id(node_id, at), port)
+        for name, (at, port, path) in starts.items():
+            self.add_connection(inner_id(node_id, at), ".".join((port, *path)), last, name)
+        return node_id
+
+    def _input_type(self, node_id: str, name: str) -> DataType:
+        return self._ports(node_id).inputs[self._input_named(node_id, name)].type
+
+    def _output_type(self, node_id: str, name: str, path: tuple[str, ...]) -> DataType:
+        outputs = self._ports(node_id).outputs
+        if name not in outputs:
+            raise DocumentError(f"{node_id} has no output {name!r}{near(name, outputs)}")
+        return DataType.ANY if path else outputs[name].type
 
     def _ports(self, node_id: str) -> Ports:
         self.workflow.node(node_id)

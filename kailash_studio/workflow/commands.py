@@ -11,6 +11,18 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from kailash_studio.errors import DocumentError
+from kailash_studio.workflow.graph import COLUMN
+from kailash_studio.workflow.sub_workflows import (
+    INPUTS,
+    OUTPUTS,
+    SEPARATOR,
+    SUB_WORKFLOW,
+    inner_id,
+    is_sub_workflow,
+    name_of,
+    parent_of,
+    within,
+)
 from kailash_studio.workflow.workflow import NODE_ID, Connection, PlacedNode, Workflow
 
 Section = Literal["nodes", "connections", "positions", "parameters", "information"]
@@ -79,17 +91,35 @@ def add_node(
     node_id: str = "",
     parameters: Mapping[str, Any] | None = None,
     type_version: int = 1,
+    parent: str = "",
 ) -> tuple[str, Edit]:
-    """Place a node; its id is the wanted one, or the type's name in snake_case, made free."""
-    new_id = workflow.free_id(node_id or snake_case(type_name))
-    placed = PlacedNode(type_name, type_version, dict(parameters or {}))
-    changes = (Change("nodes", new_id, None, placed), Change("positions", new_id, None, _place(position)))
-    return new_id, Edit(f"add {new_id}", changes)
+    """Place a node; its id is the wanted one, or the type's name in snake_case, made free.
+
+    Args:
+        workflow: The document.
+        type_name: The node's type; a sub-workflow comes with the nodes at its border.
+        position: Its place, among those in the same sub-workflow.
+        node_id: The wanted name.
+        parameters: Raw values.
+        type_version: That of the node type.
+        parent: The sub-workflow that it is placed in.
+    """
+    new_id = workflow.free_id(node_id or snake_case(type_name), parent=parent)
+    changes = _placed(new_id, PlacedNode(type_name, type_version, dict(parameters or {})), position)
+    if type_name == SUB_WORKFLOW:
+        changes += _placed(inner_id(new_id, "inputs"), PlacedNode(INPUTS), (0.0, 0.0))
+        changes += _placed(inner_id(new_id, "outputs"), PlacedNode(OUTPUTS), (2 * COLUMN, 0.0))
+    return new_id, Edit(f"add {new_id}", tuple(changes))
+
+
+def _placed(node_id: str, placed: PlacedNode, position: tuple[float, float]) -> list[Change]:
+    return [Change("nodes", node_id, None, placed), Change("positions", node_id, None, _place(position))]
 
 
 def remove_nodes(workflow: Workflow, node_ids: Iterable[str]) -> Edit:
-    """Take nodes away, with their connections."""
-    gone = [node_id for node_id in node_ids if node_id in workflow.nodes]
+    """Take nodes away, with their connections, and all that stands inside of them."""
+    chosen = [node_id for node_id in node_ids if node_id in workflow.nodes]
+    gone = _with_inside(workflow, chosen)
     lost = set(gone)
     changes = [
         Change("connections", key, connection, None)
@@ -101,38 +131,56 @@ def remove_nodes(workflow: Workflow, node_ids: Iterable[str]) -> Edit:
         changes.append(Change("nodes", node_id, workflow.nodes[node_id], None))
         if node_id in workflow.positions:
             changes.append(Change("positions", node_id, workflow.positions[node_id], None))
-    return Edit(f"remove {gone[0]}" if len(gone) == 1 else f"remove {len(gone)} nodes", tuple(changes))
+    return Edit(f"remove {gone[0]}" if len(chosen) == 1 else f"remove {len(gone)} nodes", tuple(changes))
+
+
+def _with_inside(workflow: Workflow, node_ids: Iterable[str]) -> list[str]:
+    """Nodes and all that stands inside of them, each once."""
+    found = dict.fromkeys(node_ids)
+    for node_id in list(found):
+        if is_sub_workflow(workflow, node_id):
+            found |= dict.fromkeys(within(workflow, node_id))
+    return list(found)
 
 
 def rename_node(workflow: Workflow, node_id: str, new_id: str) -> Edit:
-    """Give a node another id; its connections go with it.
+    """Give a node another id; its connections go with it, and all that stands inside of it.
 
     Raises:
-        DocumentError: The id is taken, or not a name.
+        DocumentError: The id is taken, not a name, or that of another place.
     """
-    placed = workflow.node(node_id)
+    workflow.node(node_id)
     if new_id == node_id:
         return Edit(f"rename {node_id}", ())
-    if not NODE_ID.match(new_id):
+    if not NODE_ID.match(new_id) or parent_of(new_id) != parent_of(node_id):
         raise DocumentError(
-            f"{new_id!r} cannot be a node's id: use letters, digits, - and _, at most 64, starting with a letter."
+            f"{name_of(new_id)!r} cannot be a node's id: use letters, digits, - and _, at most 64, "
+            "starting with a letter."
         )
     if new_id in workflow.nodes:
         raise DocumentError(f"There is a node {new_id!r} already: choose another id.")
-    changes = [Change("nodes", node_id, placed, None), Change("nodes", new_id, None, placed)]
-    changes += _with_fallback_of(workflow, {node_id: new_id}, skipping={node_id})
-    if node_id in workflow.positions:
-        place = workflow.positions[node_id]
-        changes += [Change("positions", node_id, place, None), Change("positions", new_id, None, place)]
-    for key, old in workflow.connections.items():
-        if node_id in (old.source, old.target):
-            new = replace(
-                old,
-                source=new_id if old.source == node_id else old.source,
-                target=new_id if old.target == node_id else old.target,
-            )
-            changes += [Change("connections", key, old, None), Change("connections", new.key, None, new)]
-    return Edit(f"rename {node_id} to {new_id}", tuple(changes))
+    names = {old: new_id + old[len(node_id) :] for old in _with_inside(workflow, [node_id])}
+    return Edit(f"rename {node_id} to {new_id}", renamed(workflow, names))
+
+
+def renamed(workflow: Workflow, names: Mapping[str, str]) -> tuple[Change, ...]:
+    """The changes that give nodes other ids; connections, places and fallbacks go along."""
+    changes = []
+    for old, new in names.items():
+        placed = workflow.nodes[old]
+        fallback = placed.resilience.get("fallback")
+        after = _naming(placed, names) if isinstance(fallback, str) and fallback in names else placed
+        changes += [Change("nodes", old, placed, None), Change("nodes", new, None, after)]
+        if old in workflow.positions:
+            place = workflow.positions[old]
+            changes += [Change("positions", old, place, None), Change("positions", new, None, place)]
+    changes += _with_fallback_of(workflow, names, skipping=names)
+    for key, connection in workflow.connections.items():
+        source, target = connection.source, connection.target
+        if source in names or target in names:
+            moved = replace(connection, source=names.get(source, source), target=names.get(target, target))
+            changes += [Change("connections", key, connection, None), Change("connections", moved.key, None, moved)]
+    return tuple(changes)
 
 
 def set_parameter(workflow: Workflow, node_id: str, name: str, value: Any) -> Edit:
@@ -225,31 +273,52 @@ def _naming(placed: PlacedNode, names: Mapping[str, str | None]) -> PlacedNode:
 
 # ---------------------------------------------------------------------------------------------- copy and paste
 def fragment(workflow: Workflow, node_ids: Iterable[str]) -> Workflow:
-    """The chosen nodes with the connections among them, as a workflow of their own."""
+    """The chosen nodes and what is inside of them, with the connections among them, as a workflow of their own.
+
+    Nodes from inside of a sub-workflow stand in none there.
+    """
     chosen = [node_id for node_id in node_ids if node_id in workflow.nodes]
-    inside = set(chosen)
+    roots = [node_id for node_id in chosen if not any(node_id.startswith(other + SEPARATOR) for other in chosen)]
+    names: dict[str, str] = {}
+    for root in roots:
+        free = Workflow(nodes=dict.fromkeys(names.values(), PlacedNode(""))).free_id(name_of(root))
+        names |= {old: free + old[len(root) :] for old in _with_inside(workflow, [root])}
+    connections = {}
+    for c in workflow.connections.values():
+        if c.source in names and c.target in names:
+            moved = replace(c, source=names[c.source], target=names[c.target])
+            connections[moved.key] = moved
     return Workflow(
-        nodes={node_id: workflow.nodes[node_id] for node_id in chosen},
-        connections={key: c for key, c in workflow.connections.items() if c.source in inside and c.target in inside},
-        positions={node_id: workflow.positions[node_id] for node_id in chosen if node_id in workflow.positions},
+        nodes={new: _naming(workflow.nodes[old], names) for old, new in names.items()},
+        connections=connections,
+        positions={names[old]: workflow.positions[old] for old in names if old in workflow.positions},
     )
 
 
-def paste(workflow: Workflow, piece: Workflow, offset: tuple[float, float]) -> tuple[list[str], Edit]:
-    """Add the nodes and connections of a fragment under free ids, moved by an offset."""
-    renamed: dict[str, str] = {}
-    for node_id in piece.nodes:
-        renamed[node_id] = workflow.free_id(node_id, renamed.values())
-    changes = [Change("nodes", renamed[node_id], None, _naming(p, renamed)) for node_id, p in piece.nodes.items()]
+def paste(
+    workflow: Workflow, piece: Workflow, offset: tuple[float, float], *, parent: str = ""
+) -> tuple[list[str], Edit]:
+    """Add the nodes and connections of a fragment under free ids, moved by an offset, into a sub-workflow or none.
+
+    Returns:
+        The new ids, without those inside of others; the edit.
+    """
+    names: dict[str, str] = {}
+    roots = [node_id for node_id in piece.nodes if parent_of(node_id) not in piece.nodes]
+    for root in roots:
+        free = workflow.free_id(name_of(root), names.values(), parent=parent)
+        names |= {old: free + old[len(root) :] for old in [root, *within(piece, root)]}
+    changes = [Change("nodes", names[node_id], None, _naming(p, names)) for node_id, p in piece.nodes.items()]
     for node_id, (x, y) in piece.positions.items():
-        if node_id in renamed:
-            changes.append(Change("positions", renamed[node_id], None, _place((x + offset[0], y + offset[1]))))
+        if node_id in names:
+            step = offset if node_id in roots else (0.0, 0.0)
+            changes.append(Change("positions", names[node_id], None, _place((x + step[0], y + step[1]))))
     for old in piece.connections.values():
-        if old.source in renamed and old.target in renamed:
-            new = replace(old, source=renamed[old.source], target=renamed[old.target])
+        if old.source in names and old.target in names:
+            new = replace(old, source=names[old.source], target=names[old.target])
             changes.append(Change("connections", new.key, None, new))
-    count = len(renamed)
-    return list(renamed.values()), Edit("paste" if count == 1 else f"paste {count} nodes", tuple(changes))
+    label = "paste" if len(roots) == 1 else f"paste {len(names)} nodes"
+    return [names[root] for root in roots], Edit(label, tuple(changes))
 
 
 def snake_case(type_name: str) -> str:

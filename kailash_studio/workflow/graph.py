@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
+from kailash_studio.workflow.sub_workflows import borders, order_links, parent_of, wired
 from kailash_studio.workflow.workflow import Workflow
 
 COLUMN = 296.0
@@ -12,11 +13,13 @@ ROW = 168.0
 
 
 def successors(workflow: Workflow) -> dict[str, list[str]]:
-    """The nodes that each node gives to, each named once, in canonical order."""
+    """The nodes that each node gives to, each named once, in canonical order; those that wait for it besides."""
     found: dict[str, dict[str, None]] = {node_id: {} for node_id in workflow.nodes}
-    for connection in sorted(workflow.connections.values(), key=lambda c: c.key):
+    for connection in sorted(wired(workflow).connections.values(), key=lambda c: c.key):
         if connection.source in found and connection.target in found:
             found[connection.source][connection.target] = None
+    for first, later in order_links(workflow):
+        found[first][later] = None
     return {node_id: list(targets) for node_id, targets in found.items()}
 
 
@@ -127,12 +130,38 @@ def would_close_cycle(workflow: Workflow, source: str, target: str) -> bool:
 
 
 def arranged(workflow: Workflow) -> dict[str, tuple[float, float]]:
-    """Places in layers from left to right, each node right of all that it needs.
+    """Places in layers from left to right, each node right of all that it needs; each sub-workflow has its own.
 
     Within a layer nodes are ordered by the mean row of their predecessors (the barycentre heuristic of Sugiyama, Tagawa
     and Toda 1981).
     """
-    following = successors(workflow)
+    following = _following_beside(workflow)
+    levels: dict[str, dict[str, list[str]]] = {}
+    for node_id, targets in following.items():
+        levels.setdefault(parent_of(node_id), {})[node_id] = targets
+    return {node_id: place for level in levels.values() for node_id, place in _arranged(level).items()}
+
+
+def _following_beside(workflow: Workflow) -> dict[str, list[str]]:
+    """What each node gives to beside it; the borders of a sub-workflow come first and last."""
+    found: dict[str, dict[str, None]] = {node_id: {} for node_id in workflow.nodes}
+    fed: set[str] = set()
+    for connection in sorted(workflow.connections.values(), key=lambda c: c.key):
+        source, target = connection.source, connection.target
+        if source in found and target in found and parent_of(source) == parent_of(target):
+            found[source][target] = None
+            fed.add(target)
+    known = borders(workflow)
+    for node_id in workflow.nodes if known else ():
+        border = known.get(parent_of(node_id))
+        if border is not None and border.inputs and node_id not in fed and node_id != border.inputs:
+            found[border.inputs][node_id] = None
+        if border is not None and border.outputs and not found[node_id] and node_id != border.outputs:
+            found[node_id][border.outputs] = None
+    return {node_id: list(targets) for node_id, targets in found.items()}
+
+
+def _arranged(following: Mapping[str, list[str]]) -> dict[str, tuple[float, float]]:
     order, stuck = topological_order(following)
     depth: dict[str, int] = dict.fromkeys([*order, *stuck], 0)
     preceding: dict[str, list[str]] = defaultdict(list)
@@ -166,7 +195,10 @@ def missing_places(workflow: Workflow) -> dict[str, tuple[float, float]]:
     if not without:
         return {}
     places = arranged(workflow)
-    placed = [workflow.positions[n] for n in workflow.nodes if n in workflow.positions]
-    drop = max((y for _, y in placed), default=0.0) + ROW if placed else 0.0
-    top = min(places[n][1] for n in without)
-    return {n: (places[n][0], places[n][1] - top + drop if placed else places[n][1]) for n in without}
+    found: dict[str, tuple[float, float]] = {}
+    for parent in {parent_of(n) for n in without}:
+        mine = [n for n in without if parent_of(n) == parent]
+        below = [y for n, (_, y) in workflow.positions.items() if n in workflow.nodes and parent_of(n) == parent]
+        shift = max(below) + ROW - min(places[n][1] for n in mine) if below else 0.0
+        found |= {n: (places[n][0], places[n][1] + shift) for n in mine}
+    return found

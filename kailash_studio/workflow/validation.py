@@ -13,8 +13,9 @@ from kailash_studio.spec.parameter import reference
 from kailash_studio.spec.policy import Resilience
 from kailash_studio.spec.port import Input, Ports, fits
 from kailash_studio.spec.registry import Registry
-from kailash_studio.workflow import fallback, graph
-from kailash_studio.workflow.workflow import Connection, Workflow, near
+from kailash_studio.workflow import fallback, graph, sub_workflows
+from kailash_studio.workflow.sub_workflows import parent_of
+from kailash_studio.workflow.workflow import Connection, PlacedNode, Workflow, near
 
 PARAMETER_TYPES = ("text", "integer", "number", "boolean", "list", "object", "any")
 
@@ -34,7 +35,12 @@ def validate(workflow: Workflow, registry: Registry, *, supplied: Collection[tup
 def ports_of(workflow: Workflow, registry: Registry) -> dict[str, Ports]:
     """The ports of every node whose type is installed."""
     found = {}
+    known = sub_workflows.borders(workflow)
     for node_id in workflow.nodes:
+        border = known.get(node_id)
+        if border is not None and registry.find(sub_workflows.SUB_WORKFLOW) is not None:
+            found[node_id] = sub_workflows.interface(workflow, node_id, registry, border)
+            continue
         ports = workflow.ports(node_id, registry)
         if ports is not None:
             found[node_id] = ports
@@ -72,6 +78,8 @@ def replaced_by(workflow: Workflow, registry: Registry, connection: Connection) 
 
 
 def _port_problem(connection: Connection, source: Ports | None, target: Ports | None) -> str | None:
+    if parent_of(connection.source) != parent_of(connection.target):
+        return _crossing(connection)
     if source is not None and connection.output not in source.outputs:
         return f"{connection.source} has no output {connection.output!r}{near(connection.output, source.outputs)}"
     if target is not None and connection.input not in target.inputs:
@@ -85,12 +93,23 @@ def _port_problem(connection: Connection, source: Ports | None, target: Ports | 
     return None
 
 
+def _crossing(connection: Connection) -> str:
+    """Why a connection cannot go through the border of a sub-workflow."""
+    source, target = parent_of(connection.source), parent_of(connection.target)
+    inside, inner = (
+        (connection.target, target) if target.startswith(source) and target != source else (connection.source, source)
+    )
+    outside = connection.source if inside == connection.target else connection.target
+    return f"{inside} stands inside of {inner} and {outside} does not: connect them through its inputs and outputs."
+
+
 class _Checker:
     def __init__(self, workflow: Workflow, registry: Registry, supplied: frozenset[tuple[str, str]]) -> None:
         self.workflow = workflow
         self.registry = registry
         self.supplied = supplied
         self.ports = ports_of(workflow, registry)
+        self.borders = sub_workflows.borders(workflow)
         self.spares = {fallback.fallback_of(workflow, node_id) for node_id in workflow.nodes}
         self.inputs: dict[str, set[str]] = defaultdict(set)  # the connected inputs of each node
         for connection in workflow.connections.values():
@@ -145,12 +164,47 @@ class _Checker:
                 if not self._is_fed(node_id, name):
                     yield _error("KS-1222", f"{place}/parameters/{name}", f"{node_id}: {sentence}")
             yield from self._secrets(node_id, node_type)
+        yield from self._enclosure(node_id, placed)
         yield from self._references(place, placed.parameters)
         for name, sentence in check_parameters(Resilience, placed.resilience):
             yield _error("KS-1229", f"{place}/resilience/{name}", f"{node_id}: {sentence}")
         for code, sentence in fallback.problems(self.workflow, self.ports, node_id):
             yield _error(code, f"{place}/resilience/fallback", sentence)
         yield from self._inputs(node_id)
+
+    def _enclosure(self, node_id: str, placed: PlacedNode) -> Iterator[Finding]:
+        """What is wrong with a node as part of a sub-workflow, or as one."""
+        place, parent = f"nodes/{node_id}", parent_of(node_id)
+        if parent and parent not in self.borders:
+            sentence = f"{node_id} stands inside of {parent}, which is no sub-workflow: give it another id."
+            yield _error("KS-1250", place, sentence)
+        if placed.type in sub_workflows.BORDER and node_id not in self._border_of(parent):
+            sentence = f"{node_id} is at the border of no sub-workflow: remove it."
+            if parent in self.borders:
+                sentence = f"{parent} has another {placed.type} than {node_id}: remove one of them."
+            yield _error("KS-1251", place, sentence)
+        for kind, there in zip((sub_workflows.INPUTS, sub_workflows.OUTPUTS), self._border_of(node_id), strict=False):
+            if not there:
+                yield _error("KS-1252", place, f"{node_id} has no {kind} inside: add one.")
+        if placed.type in sub_workflows.PASSING:
+            for name in sorted(placed.resilience):
+                what = f"{node_id} has none itself: set {name} on the nodes inside of {node_id}."
+                if placed.type in sub_workflows.BORDER:
+                    what = f"{node_id} calls nothing that {name} could be for: remove it."
+                yield _error("KS-1253", f"{place}/resilience/{name}", what)
+        spare = fallback.fallback_of(self.workflow, node_id)
+        other = self.workflow.nodes.get(spare or "")
+        if spare and other is not None:
+            if parent_of(spare) != parent:
+                sentence = f"{spare} does not stand beside {node_id}: choose a fallback in the same place."
+                yield _error("KS-1254", f"{place}/resilience/fallback", sentence)
+            elif other.type in sub_workflows.PASSING:
+                sentence = f"{spare} is a sub-workflow or its border and cannot stand in: choose another fallback."
+                yield _error("KS-1254", f"{place}/resilience/fallback", sentence)
+
+    def _border_of(self, node_id: str) -> tuple[str, ...]:
+        border = self.borders.get(node_id)
+        return (border.inputs, border.outputs) if border is not None else ()
 
     def _supplied_to(self, node_id: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         given = dict(parameters)

@@ -16,6 +16,7 @@ from kailash_studio.errors import DocumentError
 from kailash_studio.spec.node import Node
 from kailash_studio.spec.port import Ports
 from kailash_studio.workflow.resilience import Monitor, ResilienceCalls
+from kailash_studio.workflow.sub_workflows import SUB_WORKFLOW, inner_id, interface
 
 if TYPE_CHECKING:
     from kailash_studio.spec.registry import Registry
@@ -24,7 +25,8 @@ FORMAT = "kailash-studio/workflow"
 VERSION = 1
 SUFFIX = ".kailash.json"
 
-NODE_ID = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}\Z")
+_NAME = r"[A-Za-z_][A-Za-z0-9_-]{0,63}"
+NODE_ID = re.compile(rf"{_NAME}(?::{_NAME}){{0,7}}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ class Workflow(ResilienceCalls):
         name: Title for people.
         description: What it is for.
         parameters: Declared workflow parameters: name to ``{"type", "default", "doc"}``.
-        nodes: Placed nodes by id.
+        nodes: Placed nodes by id; those inside of another begin with its id and a colon, see ``sub_workflows``.
         connections: Connections by key.
         positions: Place on the canvas by node id, in scene units.
         notes: Notes on the canvas, raw.
@@ -144,20 +146,28 @@ class Workflow(ResilienceCalls):
         placed = self.node(node_id)
         instance = self.instances.get(node_id)
         node_type = type(instance) if instance is not None else registry.find(placed.type)
+        if placed.type == SUB_WORKFLOW:
+            return interface(self, node_id, registry)
         return None if node_type is None else node_type.ports_of(placed.parameters)
 
-    def free_id(self, wanted: str, taken: Iterable[str] = ()) -> str:
-        """An id like the wanted one that no node has: the same, or with a number behind it."""
+    def free_id(self, wanted: str, taken: Iterable[str] = (), *, parent: str = "") -> str:
+        """An id like the wanted one that no node has: the same, or with a number behind it.
+
+        Args:
+            wanted: The name, without the sub-workflow that it is for.
+            taken: Ids that are not free either.
+            parent: The sub-workflow that the node is for.
+        """
         base = re.sub(r"[^A-Za-z0-9_-]", "_", wanted) or "node"
         base = base if NODE_ID.match(base) else f"node_{base}"[:60]
         used = {*self.nodes, *taken}
-        if base not in used:
-            return base
+        if inner_id(parent, base) not in used:
+            return inner_id(parent, base)
         stem = re.sub(r"_\d+\Z", "", base)
         number = 2
-        while f"{stem}_{number}" in used:
+        while inner_id(parent, f"{stem}_{number}") in used:
             number += 1
-        return f"{stem}_{number}"
+        return inner_id(parent, f"{stem}_{number}")
 
     @classmethod
     def load(cls, path: str | Path) -> Workflow:

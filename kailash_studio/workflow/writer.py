@@ -124,24 +124,32 @@ def split_lines(value: Any) -> Any:
 
 def _render(value: Any, indent: int, open_levels: int) -> str:
     """JSON text; the outermost levels are always open, so that the shape does not depend on widths."""
-    try:
-        line = json.dumps(value, ensure_ascii=False, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise DocumentError(f"A parameter cannot be written to a file: {error}.") from None
     has_lines = isinstance(value, dict) and "$lines" in value
     if not isinstance(value, dict | list) or not value:
-        return line
-    if open_levels <= 0 and not has_lines and len(line) + indent <= _WIDTH and '{"$lines"' not in line:
-        return line
+        return _line(value)
+    if open_levels <= 0 and not has_lines:  # else all of a large document would be written once for each level
+        line = _line(value)
+        if len(line) + indent <= _WIDTH and '{"$lines"' not in line:
+            return line
     pad = " " * (indent + 2)
     if isinstance(value, dict):
         items = [
-            f"{pad}{json.dumps(key, ensure_ascii=False)}: {_render(item, indent + 2, _below(value, key, open_levels))}"
+            f"{pad}{_encode(key)}: {_render(item, indent + 2, _below(value, key, open_levels))}"
             for key, item in value.items()
         ]
         return "{\n" + ",\n".join(items) + "\n" + " " * indent + "}"
     items = [pad + _render(item, indent + 2, 0) for item in value]
     return "[\n" + ",\n".join(items) + "\n" + " " * indent + "]"
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode  # json.dumps makes an encoder for each line
+
+
+def _line(value: Any) -> str:
+    try:
+        return _encode(value)
+    except (TypeError, ValueError) as error:
+        raise DocumentError(f"A parameter cannot be written to a file: {error}.") from None
 
 
 def _below(parent: Mapping[str, Any], key: str, open_levels: int) -> int:

@@ -322,7 +322,7 @@ class ChoiceField(Field):
             self.segments.chosen.connect(self.committed)
             self._hold(self.segments, row)
         else:
-            self.combo = _CalmCombo(self)
+            self.combo = CalmCombo(self)
             for _, text in names:
                 self.combo.addItem(text)
             self.combo.currentIndexChanged.connect(self._changed)
@@ -404,37 +404,12 @@ class _CalmDouble(QDoubleSpinBox):
         return f"{value:.10g}"
 
 
-class _CalmCombo(QComboBox):
+class CalmCombo(QComboBox):
     """A combo box that the wheel changes only when it has the focus."""
 
     def wheelEvent(self, event: QWheelEvent) -> None:
+        """Choose another one, or let the form scroll."""
         if self.hasFocus():
             super().wheelEvent(event)
         else:
             event.ignore()
-
-
-def make_field(row: FormRow, value: Any, theme: Theme, icons: Icons) -> Field:
-    """The editor of a row; a value that is a reference gets one of its own."""
-    if reference(value) is not None and row.kind != "secret":
-        return ReferenceField(row)
-    match row.kind:
-        case "sql" | "python":
-            return CodeField(row, theme)
-        case "multiline":
-            return LinesField(row)
-        case "integer" | "number":
-            return NumberField(row)
-        case "boolean":
-            return SwitchField(row, theme)
-        case "choice":
-            return ChoiceField(row)
-        case "list" | "object" | "any":
-            return JsonField(row)
-        case _:
-            return TextField(row, icons)
-
-
-def is_tall(row: FormRow) -> bool:
-    """Whether a row's editor stands below its label instead of beside it."""
-    return row.kind in {"sql", "python", "multiline", "list", "object"}

@@ -13,6 +13,7 @@ from kailash_studio.desktop.inspector.fields import CodeField
 from kailash_studio.desktop.inspector.group import Group
 from kailash_studio.desktop.inspector.row import Row
 from kailash_studio.desktop.theme import Theme
+from kailash_studio.desktop.widgets.basics import label
 from kailash_studio.spec.form import FormRow
 from kailash_studio.spec.parameter import reference
 
@@ -40,7 +41,13 @@ class Form(QScrollArea):
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
 
     def show_rows(
-        self, key: object, rows: Sequence[FormRow], given: Mapping[str, Any], problems: Mapping[str, str]
+        self,
+        key: object,
+        rows: Sequence[FormRow],
+        given: Mapping[str, Any],
+        problems: Mapping[str, str],
+        *,
+        nothing: str = "",
     ) -> None:
         """Show a node's values.
 
@@ -49,16 +56,17 @@ class Form(QScrollArea):
             rows: The rows.
             given: Values that the document holds; others show their default.
             problems: Sentence by parameter.
+            nothing: What to say where there are no rows.
         """
         same = key == self._key and [row.row for row in self._rows.values()] == list(rows)
         same = same and all(r.refers == (reference(given.get(n)) is not None) for n, r in self._rows.items())
         if not same:
-            self._build(key, rows, given)
+            self._build(key, rows, given, nothing)
         for row in self._rows.values():
             row.show_value(given, problems, fresh=not same)
             row.setVisible(_matters(row.row, rows, given))
 
-    def _build(self, key: object, rows: Sequence[FormRow], given: Mapping[str, Any]) -> None:
+    def _build(self, key: object, rows: Sequence[FormRow], given: Mapping[str, Any], nothing: str) -> None:
         self._key = key
         body = QWidget()
         layout = QVBoxLayout(body)
@@ -69,6 +77,10 @@ class Form(QScrollArea):
             row = self._make(declared, given.get(declared.name))
             self._rows[declared.name] = row
             layout.addWidget(row)
+        if not rows:
+            remark = label(nothing or "There is nothing to set here.", "muted", body)
+            remark.setWordWrap(True)
+            layout.addWidget(remark)
         layout.addStretch(1)
         old = self.takeWidget()
         self.setWidget(body)

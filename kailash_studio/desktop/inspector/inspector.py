@@ -63,6 +63,7 @@ class InspectedNode:
         help: Reference page, Markdown.
         notice: A sentence about the node as a whole; empty when there is none.
         schedule: What the policies mean in time; None when they cannot be read.
+        nothing: What to say in place of a form that has no rows: of the parameters, and of the policies.
     """
 
     node_id: str
@@ -79,6 +80,7 @@ class InspectedNode:
     help: str
     notice: str = ""
     schedule: Schedule | None = None
+    nothing: tuple[str, str] = ("", "")
 
 
 class Inspector(QWidget):
@@ -197,7 +199,7 @@ class Inspector(QWidget):
         self._type.setText(view.type_name)
         self.show_notice(view.notice)
         key = (view.node_id, view.type_name)
-        self.form.show_rows(key, view.rows, view.given, view.problems)
+        self.form.show_rows(key, view.rows, view.given, view.problems, nothing=view.nothing[0])
         if self.tabs.currentWidget() is self.policies:
             self._show_policies()
         self._paint_tile()
@@ -211,7 +213,8 @@ class Inspector(QWidget):
         """Build the form of the policies when somebody looks: it takes as long as all the rest."""
         view = self._view
         if view is not None:
-            self.policies.show_rows((view.node_id, view.type_name), view.policy_rows, view.policies, view.problems)
+            key, said = (view.node_id, view.type_name), view.nothing[1]
+            self.policies.show_rows(key, view.policy_rows, view.policies, view.problems, nothing=said)
             self._show_schedule(view.schedule)
 
     def _tab_changed(self) -> None:

@@ -10,7 +10,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QToolButton, QWidget
 
 from kailash_studio.desktop.icons import Icons
-from kailash_studio.desktop.inspector.fields import CodeField, Field, is_tall, make_field
+from kailash_studio.desktop.inspector.fields import CodeField, Field
+from kailash_studio.desktop.inspector.made import is_tall, make_field
 from kailash_studio.desktop.theme import Theme
 from kailash_studio.desktop.widgets.basics import label
 from kailash_studio.spec.form import FormRow

@@ -19,9 +19,10 @@ from kailash_studio.desktop.inspector.fields import (
     ReferenceField,
     SwitchField,
     TextField,
-    make_field,
 )
 from kailash_studio.desktop.inspector.form import Form
+from kailash_studio.desktop.inspector.made import make_field
+from kailash_studio.desktop.inspector.ports_field import PortsField
 from kailash_studio.desktop.window import MainWindow
 from kailash_studio.spec.form import FormRow, form_rows
 from kailash_studio.spec.node import Node
@@ -56,6 +57,11 @@ def edit(field: Field, new: Any) -> None:
         QTest.keyClick(field.spin, Qt.Key.Key_Return)
     elif isinstance(field, SwitchField):
         QTest.mouseClick(field.switch, Qt.MouseButton.LeftButton)
+    elif isinstance(field, PortsField):
+        (line,), ((name, kind),) = field.lines, new.items()
+        assert line.kind.currentText() == kind
+        _type(line.name, name)
+        QTest.keyClick(line.name, Qt.Key.Key_Return)
     elif isinstance(field, ChoiceField) and field.segments is not None:
         index = field._values.index(new)
         QTest.mouseClick(field.segments.findChildren(QPushButton)[index], Qt.MouseButton.LeftButton)
@@ -80,6 +86,8 @@ def value_of(field: Field) -> Any:
         return None if field.spin.text() == "not set" else field.spin.value()
     if isinstance(field, SwitchField):
         return field.switch.isChecked()
+    if isinstance(field, PortsField):
+        return {line.name.text(): line.kind.currentText() for line in field.lines}
     if isinstance(field, ChoiceField) and field.segments is not None:
         buttons = field.segments.findChildren(QPushButton)
         return next((field._values[i] for i, button in enumerate(buttons) if button.isChecked()), None)
@@ -108,6 +116,8 @@ def samples(row: FormRow) -> tuple[Any, Any]:
             return ["first"], ["second"]
         case "object":
             return {"a": 1}, {"b": 2}
+        case "ports":
+            return {"first": "table"}, {"second": "table"}
         case "sql":
             return "SELECT 1", "SELECT 2"
         case "python":

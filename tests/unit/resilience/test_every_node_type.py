@@ -17,8 +17,10 @@ from kailash_studio.runtime.async_local import AsyncLocalRuntime
 from kailash_studio.runtime.events import Event
 from kailash_studio.runtime.outcome import Outcome
 from kailash_studio.spec.registry import installed_node_types
+from kailash_studio.workflow.sub_workflows import PASSING
 
-TYPES = [node_type.type_name() for node_type in installed_node_types()]
+# a sub-workflow's policies are those of the nodes inside
+TYPES = [name for node_type in installed_node_types() if (name := node_type.type_name()) not in PASSING]
 PARAMETERS: dict[str, dict[str, Any]] = {
     "AsyncPostgreSQLVectorNode": {"table_name": "vectors"},
     "AsyncSQLDatabaseNode": {"query": "SELECT 1"},

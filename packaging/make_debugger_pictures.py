@@ -1,0 +1,106 @@
+"""Takes the pictures of docs/debugging.md: ``python packaging/make_debugger_pictures.py [FOLDER]``.
+
+Opens the window on a workflow over the embedded database, makes a sub-workflow of two of its nodes, and runs it with a
+breakpoint in there. Then the same workflow after the run, with the sub-workflow as one card and from inside.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from kailash_studio import WorkflowBuilder
+from kailash_studio.desktop.app import make_application, run_loop
+from kailash_studio.desktop.settings import Settings
+from kailash_studio.desktop.theme import Theme
+from kailash_studio.desktop.window import MainWindow
+from kailash_studio.spec.registry import installed_node_types
+
+ROOT = Path(__file__).resolve().parents[1]
+_TURN = 0.05
+_QUERY = "SELECT symbol, quantity::float8 AS quantity FROM positions ORDER BY position_id LIMIT 400"
+_PRICES = "SELECT symbol, max(close_price)::float8 AS price FROM market_prices GROUP BY symbol"
+
+
+def main() -> int:
+    """Write the pictures."""
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "images"
+    app = make_application(sys.argv[:1])
+    theme = Theme("dark")
+    theme.apply(app)
+    with tempfile.TemporaryDirectory() as there:
+        return run_loop(app, _sit(theme, Path(there) / "book_value.kailash.json", folder))
+
+
+async def _sit(theme: Theme, file: Path, folder: Path) -> int:
+    workflow = _workflow().build()
+    workflow.positions |= {
+        "positions": (0, 0), "prices": (0, 200), "priced": (296, 72), "worth": (592, 72), "largest": (888, 0),
+        "report": (888, 200),
+    }  # fmt: skip
+    workflow.save(file)
+    window = MainWindow(theme, Settings(), installed_node_types())
+    window.resize(1720, 1000)
+    window.show()
+    window.start([file])
+    window.session.approve()
+    await _until(lambda: window.engine.state == "ready")
+    window.canvas.select(["priced", "worth"])
+    window.actions_by_name["group"].trigger()
+    assert not window.session.rename("part", "valuation")
+    window.breakpoints.toggle("valuation:worth")
+    window.runs.start()
+    await _until(lambda: bool(window.runs.stopped()) and bool(window.debugger._when))
+    window.canvas.show_whole("valuation")
+    window.canvas.fit()
+    await asyncio.sleep(20 * _TURN)
+    window.grab().save(str(folder / "debugger.png"))
+    window.actions_by_name["run"].trigger()
+    await _until(lambda: not window.runs.running)
+    window.breakpoints.toggle("valuation:worth")
+    window.canvas.select(["valuation"])
+    window.actions_by_name["unfold"].trigger()
+    window.canvas.fit()
+    window.data_tabs.setCurrentWidget(window.rows)
+    await asyncio.sleep(20 * _TURN)
+    window.canvas.image().save(str(folder / "sub_workflow_folded.png"))
+    window.actions_by_name["unfold"].trigger()
+    window.canvas.select([])
+    await asyncio.sleep(4 * _TURN)
+    window.canvas.image().save(str(folder / "sub_workflow_unfolded.png"))
+    window.close_without_asking()
+    window.dispose()
+    return 0
+
+
+def _workflow() -> WorkflowBuilder:
+    """Positions with their prices, what they are worth, the largest of them, and a table."""
+    builder = WorkflowBuilder("book value")
+    builder.add_node("AsyncSQLDatabaseNode", "positions", query=_QUERY)
+    builder.add_node("AsyncSQLDatabaseNode", "prices", query=_PRICES)
+    builder.add_node("JoinTablesNode", "priced", on=["symbol"])
+    builder.add_node("ComputeColumnNode", "worth", column="worth", expression="quantity * price")
+    builder.add_node("SortRowsNode", "largest", by=["worth desc"])
+    builder.add_node("TableViewNode", "report")
+    for source, target, taken in (
+        ("positions", "priced", "left"),
+        ("prices", "priced", "right"),
+        ("priced", "worth", "rows"),
+        ("worth", "largest", "rows"),
+        ("worth", "report", "rows"),
+    ):
+        builder.add_connection(source, "data", target, taken)
+    return builder
+
+
+async def _until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not holds():  # noqa: ASYNC110 - Qt and the engine tell in many ways
+            await asyncio.sleep(_TURN)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
