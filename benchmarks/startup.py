@@ -101,7 +101,7 @@ def main() -> int:
         measured["--help"] = medians(lambda: timed([*program, "--help"], variables)[0], rounds)
         measured["run of three nodes"] = medians(run, rounds)
         if shutil.which("xvfb-run"):
-            server = ["xvfb-run", "-a", "-s", "-screen 0 1600x1000x24", sys.executable, __file__, "--window"]
+            server = ["xvfb-run", "-a", "-s", "-screen 0 1600x1000x24 -noreset", sys.executable, __file__, "--window"]
             done = subprocess.run(
                 [*server, str(rounds)], env=variables, capture_output=True, encoding="utf-8", check=False
             )

@@ -72,7 +72,7 @@ class CapsuleLink(QObject):
         if not out.name.endswith(SUFFIX):
             out = out.with_name(out.name + SUFFIX)
         told = await self._engine.request(
-            "as_test", capsule=self._runs.capsule, workflow=self._session.text(), out=str(out)
+            "as_test", capsule=self._runs.capsule, workflow=await self._session.text_beside(), out=str(out)
         )
         self._say(f"{out.name} expects that the run has {told['state']}: kailash-studio test {out.name}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from kailash_studio.folders import resources
 from kailash_studio.workflow.workflow import SUFFIX
 
 _FILTER = f"Workflows (*{SUFFIX});;JSON files (*.json)"
+_LARGE_FILE = 300_000  # bytes; reading them would hold the window up
 Then = Callable[[], None]
 
 
@@ -24,13 +26,17 @@ class Documents(QObject):
 
     Signals:
         recent_changed: The list of recent files changed.
+        said: A sentence for the person.
     """
 
     recent_changed = Signal()
+    said = Signal(str)
 
     def __init__(self, session: Session, settings: Settings, window: QWidget) -> None:
         super().__init__(window)
         self._session, self._settings, self._window = session, settings, window
+        self._opening: asyncio.Task[None] | None = None
+        self._saving: asyncio.Task[None] | None = None
 
     # ------------------------------------------------------------------ actions
     def new(self) -> None:
@@ -54,8 +60,8 @@ class Documents(QObject):
         path = self._session.path
         if path is None or path.is_relative_to(resources()):
             self.save_as(then)
-        elif self._write(path) and then is not None:
-            then()
+        else:
+            self._write(path, then)
 
     def save_as(self, then: Then | None = None) -> None:
         """Choose a file and save to it."""
@@ -67,14 +73,16 @@ class Documents(QObject):
             path = Path(text)
             if not path.name.endswith(".json"):
                 path = path.with_name(path.name + SUFFIX)
-            if self._write(path) and then is not None:
-                then()
+            self._write(path, then)
 
         dialog.fileSelected.connect(chosen)
         dialog.open()
 
     def when_saved(self, then: Then) -> None:
         """Do something that would lose unsaved changes, after asking what becomes of them."""
+        if self._saving is not None:
+            self._saving.add_done_callback(lambda _: self.when_saved(then))
+            return
         if not self._session.dirty:
             then()
             return
@@ -157,6 +165,12 @@ class Documents(QObject):
         return dialog
 
     def _open(self, path: Path) -> None:
+        if self._opening is not None:
+            self._opening.cancel()  # of two wishes the later one counts
+            self._opening = None
+        if path.is_file() and path.stat().st_size > _LARGE_FILE:
+            self._opening = asyncio.ensure_future(self._open_beside(path))
+            return
         try:
             self._session.open(path)
         except DocumentError as error:
@@ -164,14 +178,50 @@ class Documents(QObject):
             return
         self._remember(path)
 
-    def _write(self, path: Path) -> bool:
+    async def _open_beside(self, path: Path) -> None:
+        """Read a large file in a thread; what was edited meanwhile is asked about."""
+        self.said.emit(f"Opening {path.name} …")
+        try:
+            loaded = await asyncio.to_thread(self._session.load, path)
+        except DocumentError as error:
+            self.say(str(error))
+            return
+        finally:
+            self._opening = None
+
+        def take() -> None:
+            self._session.take(loaded)
+            self._remember(path)
+
+        self.when_saved(take)
+
+    def _write(self, path: Path, then: Then | None) -> None:
+        if self._session.large:
+            if self._saving is None:
+                self._saving = asyncio.ensure_future(self._write_beside(path, then))
+            else:
+                self._saving.add_done_callback(lambda _: self._write(path, then))
+            return
         try:
             self._session.save(path)
         except DocumentError as error:
             self.say(str(error))
-            return False
+            return
         self._remember(path)
-        return True
+        if then is not None:
+            then()
+
+    async def _write_beside(self, path: Path, then: Then | None) -> None:
+        try:
+            await self._session.save_beside(path)
+        except DocumentError as error:
+            self.say(str(error))
+            return
+        finally:
+            self._saving = None
+        self._remember(path)
+        if then is not None:
+            then()
 
     def _remember(self, path: Path) -> None:
         self._settings.add_recent(path.resolve())

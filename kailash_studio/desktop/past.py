@@ -16,13 +16,15 @@ from kailash_studio.desktop.panels.past_node import PastNode
 from kailash_studio.desktop.panels.run_history import when
 from kailash_studio.desktop.panels.table import RowsPanel
 from kailash_studio.desktop.past_view import PastView
-from kailash_studio.desktop.runs import node_state, row_labels
+from kailash_studio.desktop.runs import by_source, node_state, row_labels
+from kailash_studio.desktop.unfolding import Unfolding
 from kailash_studio.desktop.values import Values
 from kailash_studio.errors import DocumentError, EngineError
 from kailash_studio.runtime.wording import duration
 from kailash_studio.spec.registry import Registry
 from kailash_studio.workflow.graph import missing_places
 from kailash_studio.workflow.reader import read
+from kailash_studio.workflow.sub_workflows import is_sub_workflow, within
 from kailash_studio.workflow.workflow import Connection, Workflow
 
 _QUEUED = NodeState("queued")
@@ -94,6 +96,7 @@ class Past(QObject):
         self._shown: tuple[str, str] = ("", "")
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
+        self._unfolding = Unfolding(registry)
         rows.port_chosen.connect(self._port_chosen)
 
     @property
@@ -124,11 +127,10 @@ class Past(QObject):
         if self._asked != run_id or self._closed:
             return
         self.run, self.workflow, self._why = told["run"], workflow, told["why"]
+        self._unfolding.reset()
         self.states, self.at, self.total = {}, -1, told["total"]
         self._shown = ("", "")
-        self._outgoing = {}
-        for connection in workflow.connections.values():
-            self._outgoing.setdefault(connection.source, []).append(connection)
+        self._outgoing = by_source(workflow.connections.values())
         view = self._shown_view()
         view.show_run(_title(self.run), nodes, connections)
         view.show_states(dict.fromkeys(workflow.nodes, _QUEUED), {})
@@ -146,11 +148,35 @@ class Past(QObject):
         """What ran, and how it is drawn; in a thread, since ten thousand nodes take a second."""
         workflow = read(text, name=f"The document of run {run_id}").workflow
         workflow.positions.update(missing_places(workflow))
-        return (
-            workflow,
-            graph_views.node_views(workflow, self._registry),
-            graph_views.connections(workflow, self._registry),
-        )
+        return (workflow, *self._views(workflow, Unfolding(self._registry)))
+
+    def _views(self, workflow: Workflow, unfolding: Unfolding) -> tuple[list[NodeView], list[ConnectionView]]:
+        shown = dict.fromkeys(unfolding.shown(workflow))
+        nodes = [unfolding.dressed(workflow, v) for v in graph_views.node_views(workflow, self._registry, shown)]
+        return nodes, graph_views.connections(workflow, self._registry, shown)
+
+    def _activated(self, node: str) -> None:
+        """A double click: a sub-workflow is seen from inside, or as one card again."""
+        self.show_data(node)
+        if is_sub_workflow(self.workflow, node):
+            if self._unfolding.is_open(node):
+                self._unfolding.fold(node)
+            else:
+                self._unfolding.unfold(self.workflow, node)
+            self._draw_again()
+            self._shown_view().canvas.select([node])
+
+    def _reveal(self, node: str) -> None:
+        if node in self.workflow.nodes and not self._unfolding.shows(node):
+            self._unfolding.reveal(self.workflow, node)
+            self._draw_again()
+
+    def _draw_again(self) -> None:
+        """Draw what is to be seen of sub-workflows now, as it stood."""
+        view = self._shown_view()
+        view.show_run(_title(self.run), *self._views(self.workflow, self._unfolding))
+        states = {n: node_state(s) if (s := self.states.get(n)) else _QUEUED for n in self.workflow.nodes}
+        view.show_states(states, row_labels(self.workflow.connections.values(), self.states))
 
     def _shown_view(self) -> PastView:
         if self.view is None:
@@ -158,7 +184,9 @@ class Past(QObject):
             self._place.addWidget(self.view)
             self.view.place_wanted.connect(self.go_to)
             self.view.canvas.selection_changed.connect(lambda _: self._selected())
-            self.view.canvas.node_activated.connect(self.show_data)
+            self.view.canvas.node_activated.connect(self._activated)
+            self.view.canvas.reveal = self._reveal
+            self.view.canvas.inside = lambda node: within(self.workflow, node)
             self.view.canvas.output_activated.connect(self._show_output)
         self._place.setCurrentWidget(self.view)
         return self.view

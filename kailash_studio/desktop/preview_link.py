@@ -13,6 +13,7 @@ from kailash_studio.desktop.runs import Runs
 from kailash_studio.desktop.session import Session
 from kailash_studio.errors import EngineError
 from kailash_studio.runtime.preview import can_preview
+from kailash_studio.workflow.sub_workflows import PASSING
 
 _AFTER_MS = 200
 
@@ -48,7 +49,8 @@ class PreviewLink(QObject):
         chosen = [node for node in self._canvas.selection() if node in self._session.workflow.nodes]
         if len(chosen) != 1 or self._runs.current is None or self._engine.state != "ready":
             return ""
-        node_type = self._session.registry.find(self._session.workflow.nodes[chosen[0]].type)
+        kind = self._session.workflow.nodes[chosen[0]].type
+        node_type = self._session.registry.find(kind) if kind not in PASSING else None
         return chosen[0] if node_type is not None and can_preview(node_type) else ""
 
     def _ask(self) -> None:
@@ -66,7 +68,7 @@ class PreviewLink(QObject):
             return
         try:
             told = await self._engine.request(
-                "preview", run_id=run.run_id, node=node, workflow=self._session.workflow.to_json()
+                "preview", run_id=run.run_id, node=node, workflow=await self._session.text_beside()
             )
         except EngineError:
             self._strip.show_nothing()  # the engine is gone, which its notice says

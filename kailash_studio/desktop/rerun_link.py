@@ -94,7 +94,7 @@ class RerunLink(QObject):
             self._spawn(self._ask_and_start({"run_id": run.run_id, "mode": mode, "nodes": nodes}))
 
     async def _ask_and_start(self, again: dict[str, Any]) -> None:
-        told = await self._engine.request("rerun", workflow=self._session.text(), again=again)
+        told = await self._engine.request("rerun", workflow=await self._session.text_beside(), again=again)
         if not told["calls"]:
             self._say("There is nothing to run again: each node has a result that counts.")
         elif told["asks"]:

@@ -140,11 +140,9 @@ class RowsLink(QObject):
         self._was_running = running
 
     def _offer_ports(self) -> None:
-        ports = [
-            (node_id, output)
-            for node_id in self._session.workflow.nodes
-            for output in self._outputs_with_value(node_id)
-        ]
+        states = self._runs.current.states if self._runs.current is not None else {}
+        ended = [node_id for node_id in self._session.workflow.nodes if node_id in states]
+        ports = [(node_id, output) for node_id in ended for output in self._outputs_with_value(node_id)]
         if ports != self._ports:
             self._ports = ports
             if not self._away:

@@ -101,7 +101,9 @@ class Runs(QObject):
         self.capsule = ""  # the file whose recorded answers runs get
         self.breakpoints: Callable[[], list[dict[str, Any]]] = list
         self._starting = False
+        self._outgoing: dict[str, list[Connection]] | None = None  # by node, until the graph changes
         self._tasks: set[asyncio.Task[None]] = set()
+        session.changed.connect(self._graph_changed)
         engine.updated.connect(self._update)
         engine.state_changed.connect(self._engine_changed)
         session.opened.connect(self.clear)
@@ -162,8 +164,18 @@ class Runs(QObject):
             known = {node_id: run.states[node_id] for node_id in chunk if node_id in run.states}
             waiting = {node_id: NodeState("queued") for node_id in chunk if node_id not in known}
             self._canvas.set_states(waiting | {node_id: node_state(state) for node_id, state in known.items()})
-            self._canvas.set_labels(row_labels(self._session.workflow.connections.values(), known))
+            self._canvas.set_labels(dict.fromkeys((c.key for c in self._from(waiting)), ""))
+            self._canvas.set_labels(row_labels(self._from(known), known))
             await asyncio.sleep(0)
+
+    def _from(self, nodes: Iterable[str]) -> list[Connection]:
+        """The connections from nodes; a run tells of a few nodes thirty times a second."""
+        if self._outgoing is None:
+            self._outgoing = by_source(self._session.workflow.connections.values())
+        return [connection for node in nodes for connection in self._outgoing.get(node, ())]
+
+    def _graph_changed(self, changes: object) -> None:
+        self._outgoing = None
 
     def stop(self) -> None:
         """Stop the run that is under way."""
@@ -172,7 +184,7 @@ class Runs(QObject):
 
     def clear(self) -> None:
         """Forget the last run: another workflow is open."""
-        self.current = None
+        self.current = self._outgoing = None
         self._canvas.clear_run()
         self._canvas.set_watermark("")
         self.changed.emit()
@@ -235,15 +247,17 @@ class Runs(QObject):
         self._early.clear()
         self.happened, self.whys = {}, {}
         self.compared.emit()
-        self._canvas.clear_run()
+        large = self._session.large
         self._canvas.set_watermark(_TEST if "scenario" in further else _SAFE if further.get("safe") else "")
-        self._canvas.set_states({node_id: NodeState("queued") for node_id in self._session.workflow.nodes})
+        if not large:
+            self._canvas.clear_run()
+            self._canvas.set_states({node_id: NodeState("queued") for node_id in self._session.workflow.nodes})
         self.changed.emit()
         document = self._session.as_it_is()
         try:
             answer = await self._engine.request(
                 "run",
-                workflow=self._session.text(),
+                workflow=await self._session.text_beside(),
                 folder=str(self._session.folder),
                 breakpoints=self.breakpoints(),
                 file=str(self._session.path) if self._session.path is not None else "",
@@ -251,10 +265,13 @@ class Runs(QObject):
                 **further,
             )
         except EngineError as error:
-            self._canvas.clear_run()
+            if not large:
+                self._canvas.clear_run()
             self.said.emit(str(error))
         else:
             self.current = RunView(answer["run_id"], {}, document=document)
+            if large:
+                self._spawn(self._paint(self.current))
         finally:
             self._starting = False
             for update in self._early:
@@ -279,7 +296,7 @@ class Runs(QObject):
         run.put(states)
         if states:
             self._canvas.set_states({node_id: node_state(state) for node_id, state in states.items()})
-            self._canvas.set_labels(row_labels(self._session.workflow.connections.values(), states))
+            self._canvas.set_labels(row_labels(self._from(states), states))
         run.paused = update.get("paused", run.paused)
         if update["log"]:
             self.logged.emit(update["log"])
@@ -316,6 +333,14 @@ class Runs(QObject):
     def _state_of(self, node_id: str) -> str:
         state = self.current.states.get(node_id) if self.current is not None else None
         return state["state"] if state is not None else ""
+
+
+def by_source(connections: Iterable[Connection]) -> dict[str, list[Connection]]:
+    """Connections by the node that they come from."""
+    found: dict[str, list[Connection]] = {}
+    for connection in connections:
+        found.setdefault(connection.source, []).append(connection)
+    return found
 
 
 def row_labels(connections: Iterable[Connection], states: Mapping[str, Mapping[str, Any] | None]) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,11 +17,12 @@ from kailash_studio.services import trust
 from kailash_studio.spec.finding import Finding
 from kailash_studio.spec.port import Ports
 from kailash_studio.spec.registry import Registry
-from kailash_studio.workflow import commands, graph
+from kailash_studio.workflow import commands, enclosing, graph
 from kailash_studio.workflow import fallback as fallbacks
 from kailash_studio.workflow.commands import Change, Edit
 from kailash_studio.workflow.history import History
 from kailash_studio.workflow.reader import ReadResult, read, read_file
+from kailash_studio.workflow.sub_workflows import BORDER, INPUTS, PASSING, parent_of
 from kailash_studio.workflow.validation import refusal, replaced_by, validate
 from kailash_studio.workflow.workflow import SUFFIX, Connection, PlacedNode, Workflow
 from kailash_studio.workflow.writer import write
@@ -30,6 +31,21 @@ _VALIDATE_AFTER_MS = 120
 _KEEP_AFTER_MS = 1500
 _LARGE = 1500  # nodes; validating so many takes some 70 ms
 UNTITLED = "Untitled"
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A file that was read.
+
+    Attributes:
+        document: What it holds.
+        path: Where it is.
+        trusted: It may run here.
+    """
+
+    document: ReadResult
+    path: Path
+    trusted: bool
 
 
 class Session(QObject):
@@ -58,6 +74,7 @@ class Session(QObject):
         self._validation = QTimer(self, singleShot=True, interval=_VALIDATE_AFTER_MS)
         self._validating: asyncio.Task[None] | None = None
         self._validation.timeout.connect(self._validate)
+        self._keeping_beside: asyncio.Task[None] | None = None
         self._keeping = QTimer(self, singleShot=True, interval=_KEEP_AFTER_MS)
         self._keeping.timeout.connect(self._keep)
         self._open(Workflow(name=UNTITLED), None, [])
@@ -73,8 +90,21 @@ class Session(QObject):
         Raises:
             DocumentError: It cannot be read.
         """
+        self.take(self.load(path))
+
+    def load(self, path: Path) -> Loaded:
+        """Read a file, and change nothing yet; may be called in a thread.
+
+        Raises:
+            DocumentError: It cannot be read.
+        """
         result = read_file(path)
-        self._open(result.workflow, path.resolve(), result.findings)
+        result.workflow.positions.update(graph.missing_places(result.workflow))
+        return Loaded(result, path.resolve(), trust.is_trusted(result.workflow, self.registry))
+
+    def take(self, loaded: Loaded) -> None:
+        """Open what was read."""
+        self._open(loaded.document.workflow, loaded.path, loaded.document.findings, trusted=loaded.trusted)
 
     def show(self, document: ReadResult) -> None:
         """Open a document that has no file here: that of a run of another process."""
@@ -100,25 +130,53 @@ class Session(QObject):
         Raises:
             DocumentError: It cannot be written.
         """
-        if self.workflow.name == UNTITLED:
-            title = path.name.removesuffix(SUFFIX).replace("_", " ")
-            self.do(commands.set_information(self.workflow, "name", title))
-        self.workflow.save(path)
-        if self.trusted:
-            trust.approve(self.workflow)
-        self.path = path.resolve()
+        self._name_after(path)
+        self.path = self._write(self.workflow, path)
         self.history.mark_saved()
         self._forget()
         self.saved_changed.emit()
+
+    async def save_beside(self, path: Path) -> None:
+        """Save as it is now, in a thread: of a large workflow, that the window need not wait for.
+
+        Raises:
+            DocumentError: It cannot be written; it is unsaved then.
+        """
+        self._name_after(path)
+        workflow = self.workflow
+        self.history.mark_saved()  # what is edited from now on is not in the file
+        try:
+            written = await asyncio.to_thread(self._write, self.as_it_is(), path)
+        except DocumentError:
+            if self.workflow is workflow:
+                self.history.mark_unsaved()
+                self.saved_changed.emit()
+            raise
+        if self.workflow is workflow:
+            self.path = written
+            if not self.dirty:
+                self._forget()
+            self.saved_changed.emit()
+
+    def _name_after(self, path: Path) -> None:
+        if self.workflow.name == UNTITLED:
+            title = path.name.removesuffix(SUFFIX).replace("_", " ")
+            self.do(commands.set_information(self.workflow, "name", title))
+
+    def _write(self, workflow: Workflow, path: Path) -> Path:
+        workflow.save(path)
+        if self.trusted:
+            trust.approve(workflow)
+        return path.resolve()
 
     def approve(self) -> None:
         """Let the open workflow run on this machine."""
         trust.approve(self.workflow)
         self.trusted = True
 
-    def _open(self, workflow: Workflow, path: Path | None, findings: list[Finding]) -> None:
+    def _open(self, workflow: Workflow, path: Path | None, findings: list[Finding], *, trusted: bool = True) -> None:
         self._forget()
-        self.trusted = path is None or trust.is_trusted(workflow, self.registry)
+        self.trusted = trusted
         workflow.positions.update(graph.missing_places(workflow))
         self.workflow = workflow
         self.history = History(workflow)
@@ -149,9 +207,24 @@ class Session(QObject):
         """The canonical text of the workflow as it is now."""
         return write(self.workflow)
 
+    async def text_beside(self) -> str:
+        """The same; of a large workflow it is written in a thread."""
+        return await asyncio.to_thread(write, self.as_it_is()) if self.large else self.text()
+
     def _keep(self) -> None:
-        if self.dirty:
+        if not self.dirty:
+            return
+        if not self.large:
             self._keeper.keep(self.path, self.text(), self.trusted)
+        elif self._keeping_beside is None or self._keeping_beside.done():
+            self._keeping_beside = asyncio.ensure_future(self._keep_beside(self.workflow))
+        else:
+            self._keeping.start()  # once the last one is written
+
+    async def _keep_beside(self, workflow: Workflow) -> None:
+        text = await self.text_beside()
+        if self.workflow is workflow and self.dirty:
+            self._keeper.keep(self.path, text, self.trusted)
 
     def _forget(self) -> None:
         self._keeping.stop()
@@ -163,6 +236,8 @@ class Session(QObject):
         if self._validating is not None:
             self._validating.cancel()
         self._keeping.stop()
+        if self._keeping_beside is not None:
+            self._keeping_beside.cancel()
         self._keeper.close()
 
     # ------------------------------------------------------------------ edits
@@ -190,7 +265,15 @@ class Session(QObject):
     def as_it_is(self) -> Workflow:
         """The workflow, as it stays when it is edited; entries are never changed in place."""
         w = self.workflow
-        return replace(w, nodes=dict(w.nodes), connections=dict(w.connections), parameters=dict(w.parameters))
+        return replace(
+            w,
+            nodes=dict(w.nodes),
+            connections=dict(w.connections),
+            positions=dict(w.positions),
+            parameters=dict(w.parameters),
+            notes=list(w.notes),
+            frames=list(w.frames),
+        )
 
     @property
     def large(self) -> bool:
@@ -226,12 +309,17 @@ class Session(QObject):
         self.findings_changed.emit()
 
     def add_node(
-        self, type_name: str, position: tuple[float, float], parameters: Mapping[str, Any] | None = None
+        self,
+        type_name: str,
+        position: tuple[float, float],
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        parent: str = "",
     ) -> str:
-        """Place a node and return its id."""
+        """Place a node, inside of a sub-workflow or of none, and return its id."""
         version = self.registry.get(type_name).type_version
         node_id, edit = commands.add_node(
-            self.workflow, type_name, position, parameters=parameters, type_version=version
+            self.workflow, type_name, position, parameters=parameters, type_version=version, parent=parent
         )
         self.do(edit)
         return node_id
@@ -271,15 +359,39 @@ class Session(QObject):
         before = self.ports(node_id)
         if node_type is not None and before is not None and not node_type.problems_of(after.parameters):
             now = node_type.ports_of(after.parameters)
+            inputs, outputs = before.inputs.keys() - now.inputs.keys(), before.outputs.keys() - now.outputs.keys()
             lost = [
                 c.key
                 for c in self.workflow.connections.values()
-                if (c.target == node_id and c.input in before.inputs and c.input not in now.inputs)
-                or (c.source == node_id and c.output in before.outputs and c.output not in now.outputs)
+                if (c.target == node_id and c.input in inputs) or (c.source == node_id and c.output in outputs)
             ]
+            names = _renamed(edit.changes[0].before, after)
+            if names is not None:
+                self.do(Edit(edit.label, edit.changes + self._with_port(node_id, after.type, *names)))
+                return
+            if after.type in BORDER:  # what it declares are the ports of the sub-workflow as well
+                around = parent_of(node_id)
+                lost += [c.key for c in self.workflow.incoming(around) if c.input in outputs]
+                lost += [c.key for c in self.workflow.outgoing(around) if c.output in inputs]
             if lost:
                 edit = Edit(edit.label, edit.changes + commands.disconnect(self.workflow, lost).changes)
         self.do(edit)
+
+    def _with_port(self, node_id: str, kind: str, old: str, new: str) -> tuple[Change, ...]:
+        """The changes that take connections along to the new name of a port at a border, inside and outside."""
+        changes: list[Change] = []
+        around, inputs = parent_of(node_id), kind == INPUTS
+        for c in self.workflow.connections.values():
+            gives = (c.source == node_id and c.output == old and inputs) or (
+                c.source == around and c.output == old and not inputs
+            )
+            takes = (c.target == around and c.input == old and inputs) or (
+                c.target == node_id and c.input == old and not inputs
+            )
+            if gives or takes:
+                moved = replace(c, output=new if gives else c.output, input=new if takes else c.input)
+                changes += [Change("connections", c.key, c, None), Change("connections", moved.key, None, moved)]
+        return tuple(changes)
 
     def set_resilience(self, node_id: str, name: str, value: Any) -> None:
         """Give a policy a value, or take it away with None."""
@@ -306,6 +418,11 @@ class Session(QObject):
     def fallback_refusal(self, node_id: str, fallback: str) -> str | None:
         """Why a node cannot stand in for another, or none."""
         workflow = self.workflow
+        for each in (node_id, fallback):
+            if workflow.nodes[each].type in PASSING:
+                return f"{each} is a sub-workflow or its border: fallbacks are for the nodes inside."
+        if parent_of(node_id) != parent_of(fallback):
+            return f"{fallback} does not stand beside {node_id}: choose a fallback in the same place."
         if fallback == node_id or node_id in fallbacks.chain_of(workflow, fallback):
             return f"{fallback} cannot be the fallback of {node_id}: the fallbacks would form a circle."
         others = [other for other in fallbacks.stands_in_for(workflow, fallback) if other != node_id]
@@ -320,6 +437,26 @@ class Session(QObject):
         except DocumentError as error:
             return str(error)
         return None
+
+    def enclose(self, node_ids: Iterable[str]) -> str:
+        """Make a sub-workflow of nodes and return its id.
+
+        Raises:
+            DocumentError: They cannot be one.
+        """
+        made, edit = enclosing.enclose(self.workflow, self.registry, node_ids)
+        self.do(edit)
+        return made
+
+    def take_apart(self, node_id: str) -> list[str]:
+        """Put what is inside of a sub-workflow in its place and return the ids.
+
+        Raises:
+            DocumentError: It is none.
+        """
+        inner, edit = enclosing.take_apart(self.workflow, node_id)
+        self.do(edit)
+        return inner
 
     def remove(self, node_ids: Iterable[str]) -> None:
         """Take nodes away."""
@@ -356,12 +493,21 @@ class Session(QObject):
             piece.nodes[node_id] = replace(placed, parameters=kept)
         return write(piece)
 
-    def paste(self, text: str, offset: tuple[float, float]) -> list[str]:
-        """Add copied nodes and return their ids.
+    def paste(self, text: str, offset: tuple[float, float], *, parent: str = "") -> list[str]:
+        """Add copied nodes, inside of a sub-workflow or of none, and return their ids.
 
         Raises:
             DocumentError: The text is no copied nodes.
         """
-        ids, edit = commands.paste(self.workflow, read(text, name="The clipboard").workflow, offset)
+        ids, edit = commands.paste(self.workflow, read(text, name="The clipboard").workflow, offset, parent=parent)
         self.do(edit)
         return ids
+
+
+def _renamed(before: PlacedNode, after: PlacedNode) -> tuple[str, str] | None:
+    """The old and the new name of the one port at a border that has another name now."""
+    old, new = before.parameters.get("ports"), after.parameters.get("ports")
+    if after.type not in BORDER or not isinstance(old, Mapping) or not isinstance(new, Mapping) or len(old) != len(new):
+        return None
+    differ = [(a, b) for a, b in zip(old, new, strict=True) if a != b]
+    return differ[0] if len(differ) == 1 and differ[0][1] not in old else None

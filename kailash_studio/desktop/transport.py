@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+import time
 
-from PySide6.QtCore import QObject, QProcess, QProcessEnvironment, QTimer, Signal
+from PySide6.QtCore import QIODevice, QObject, QProcess, QProcessEnvironment, QTimer, Signal
 from PySide6.QtNetwork import QAbstractSocket, QTcpSocket
 
 _LONG_MS = 5000
+_SHARE = 0.01  # seconds; then it is the window's turn
 _UNTOUCHED = "Your workflow is untouched"
 
 
@@ -37,6 +39,20 @@ class Transport(QObject):
     def let_go(self) -> None:
         """End it without waiting; it tells nothing any more and takes itself away."""
         raise NotImplementedError  # pragma: no cover - each kind has its own
+
+    def _hand_on(self, device: QIODevice) -> None:
+        """Hand on the lines that are there, a few in a row: a line may mean much work."""
+        until = time.perf_counter() + _SHARE
+        while device.canReadLine():
+            self.arrived.emit(bytes(device.readLine().data()))
+            if time.perf_counter() > until:
+                QTimer.singleShot(0, self, lambda: self._hand_on(device))
+                return
+
+    def _hand_on_the_rest(self, device: QIODevice) -> None:
+        """Hand on all lines that are there: nothing comes after them."""
+        while device.canReadLine():
+            self.arrived.emit(bytes(device.readLine().data()))
 
 
 class ProcessTransport(Transport):
@@ -87,8 +103,7 @@ class ProcessTransport(Transport):
         impatient.start()
 
     def _read(self) -> None:
-        while self._process.canReadLine():
-            self.arrived.emit(bytes(self._process.readLine().data()))
+        self._hand_on(self._process)
 
     def _read_errors(self) -> None:
         sys.stderr.write(bytes(self._process.readAllStandardError().data()).decode("utf-8", "replace"))
@@ -98,7 +113,7 @@ class ProcessTransport(Transport):
             self.ended.emit(f"The engine cannot be started: {self._process.errorString()}.")
 
     def _finished(self, status: int, how: QProcess.ExitStatus) -> None:
-        self._read()
+        self._hand_on_the_rest(self._process)
         if how == QProcess.ExitStatus.CrashExit:
             self.ended.emit(f"The engine was killed or crashed. {_UNTOUCHED}; restart the engine to run it again.")
         else:
@@ -136,8 +151,7 @@ class SocketTransport(Transport):
         self.deleteLater()
 
     def _read(self) -> None:
-        while self._socket.canReadLine():
-            self.arrived.emit(bytes(self._socket.readLine().data()))
+        self._hand_on(self._socket)
 
     def _failed(self, error: QAbstractSocket.SocketError) -> None:
         if error != QAbstractSocket.SocketError.RemoteHostClosedError:
@@ -146,5 +160,5 @@ class SocketTransport(Transport):
     def _end(self, why: str) -> None:
         if not self._over:
             self._over = True
-            self._read()
+            self._hand_on_the_rest(self._socket)
             self.ended.emit(why)

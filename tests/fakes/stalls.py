@@ -20,6 +20,7 @@ class StallMeter:
 
     def __init__(self, parent: QObject) -> None:
         self.gaps: list[float] = []
+        self.computed = 0.0  # the longest that this thread itself computed between two beats
         self.beats = 0
         self._beside: list[float] = [time.monotonic()]
         self._ended = threading.Event()
@@ -55,6 +56,7 @@ class StallMeter:
         beside = max(after - before for before, after in itertools.pairwise(inside))
         waited = now - began - beside  # what the thread beside did not stand still for
         self.gaps.append(max(computed, waited))
+        self.computed = max(self.computed, computed)
 
     @property
     def longest(self) -> float:

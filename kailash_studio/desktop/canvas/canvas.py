@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPoint, QRectF, QSize, Qt, QTimer, Signal
@@ -33,6 +33,7 @@ _ZOOM_STEP = 1.2
 _EDGE = 14
 _LEAST_WIDTH_FOR_MAP = 520
 _LARGEST_PICTURE = 8000
+_MOST_REVEALED = 50
 
 
 class Canvas(QWidget):
@@ -45,6 +46,8 @@ class Canvas(QWidget):
         refusal: Asked with (from node, output, to node, input) while a connection is drawn: why not, or none.
         still: Signs of running nodes stand still: what is shown is not happening now.
         fallback_refusal: Asked with (node, its fallback) while a fallback is drawn: why not, or none.
+        inside: Asked for the nodes inside of one, which move with it.
+        reveal: Asked to put a node on the canvas that is not there because it is inside of another.
 
     Signals:
         type_dropped: A node type came from the palette: its name, and where the new card's corner belongs.
@@ -87,6 +90,8 @@ class Canvas(QWidget):
         self.refusal: Refusal = lambda *_ends: None
         self.fallback_refusal: FallbackRefusal = lambda *_ends: None
         self.still = False
+        self.inside: Callable[[str], Iterable[str]] = lambda _node: ()
+        self.reveal: Callable[[str], None] = lambda _node: None
         self._paper = Paper(theme, icons)
         self._viewer = StudioViewer(self._paper, self)
         self._store = Store(self._viewer, self._paper)
@@ -192,11 +197,18 @@ class Canvas(QWidget):
         self.hide()
         self.deleteLater()
 
+    def hide_node(self, node_id: str) -> None:
+        """Take a node away that is inside of another; how it stands in the run is still known."""
+        self._hands.stop()
+        self._store.remove_node(node_id, forget=False)
+        self.selected.settle()
+
     # ------------------------------------------------------------------ the run
     def set_states(self, states: Mapping[str, NodeState]) -> None:
         """Show how nodes stand; those not named stay as they are."""
-        if self._store.show_states(states):
-            self._map.stale()
+        changed = self._store.show_states(states)
+        if changed:
+            self._map.recolour(changed)
             self._show_turning()
 
     def set_labels(self, labels: Mapping[str, str]) -> None:
@@ -237,9 +249,16 @@ class Canvas(QWidget):
     # ------------------------------------------------------------------ selection
     def select(self, ids: Iterable[str]) -> None:
         """Select these nodes and no others."""
-        self.selected.set(ids)
+        wanted = list(ids)
+        for node_id in wanted[:_MOST_REVEALED]:
+            self._bring(node_id)
+        self.selected.set(wanted)
         if not self.selected.ids():
             self.selected.choose(None)
+
+    def _bring(self, node_id: str) -> None:
+        if node_id not in self._store.cards:
+            self.reveal(node_id)
 
     def selection(self) -> list[str]:
         """The selected nodes' ids."""
@@ -248,12 +267,20 @@ class Canvas(QWidget):
     # ------------------------------------------------------------------ the view
     def center_on(self, node_id: str) -> None:
         """Show a node in the middle, large enough to be read."""
-        self._viewer.look_at(self._store.cards[node_id].body(), max(self._viewer.zoom(), 0.6))
+        self._bring(node_id)
+        self._viewer.look_at(self._store.cards[node_id].grip(), max(self._viewer.zoom(), 0.6))
 
     def show_node(self, node_id: str) -> None:
         """Bring a node into view, where it is not seen whole."""
-        if not self._viewer.visible().contains(self._store.cards[node_id].body()):
+        self._bring(node_id)
+        if not self._viewer.visible().contains(self._store.cards[node_id].grip()):
             self.center_on(node_id)
+
+    def show_whole(self, node_id: str) -> None:
+        """Show all of a card or frame, smaller where that is needed."""
+        body = self._store.cards[node_id].body()
+        if not self._viewer.visible().contains(body):
+            self._viewer.fit(body, self._viewer.zoom())
 
     def fit(self) -> None:
         """Show the whole graph."""
@@ -285,11 +312,21 @@ class Canvas(QWidget):
             middle = self._viewer.visible().center()
             x, y = middle.x() - WIDTH / 2, middle.y() - 60
         x, y = snapped(x), snapped(y)
-        taken = [card.body().adjusted(-DOTS, -DOTS, DOTS, DOTS) for card in self._store.cards.values()]
+        mine = self._store.cards[ids[-1]].body() if ids else QRectF()
+        taken = [
+            card.body().adjusted(-DOTS, -DOTS, DOTS, DOTS)
+            for card in self._store.cards.values()
+            if card.view.room is None or not card.body().contains(mine)  # the frame that the selected one is in
+        ]
         place = QRectF(x, y, WIDTH, height(2, True))
         while any(body.intersects(place) for body in taken):
             place.translate(0, DOTS)
         return snapped(place.left()), snapped(place.top())
+
+    def frame_at(self, x: float, y: float) -> str:
+        """The innermost frame that a place is in; empty for none."""
+        around = [c for c in self._store.cards.values() if c.view.room is not None and c.body().contains(x, y)]
+        return min(around, key=lambda card: card.card_width * card.card_height).view.id if around else ""
 
     def image(self) -> QImage:
         """A picture of the whole graph, at twice the size where that is not too large."""

@@ -12,7 +12,17 @@ from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
 from kailash_studio.desktop.canvas import face, signs
 from kailash_studio.desktop.canvas.compat import IN, OUT, AbstractNodeItem, NodeObject
 from kailash_studio.desktop.canvas.line import ConnectionLine
-from kailash_studio.desktop.canvas.metrics import FAILURE_X, MARGIN, PORT_REACH, RADIUS, SMALL, WIDTH, height, port_y
+from kailash_studio.desktop.canvas.metrics import (
+    FAILURE_X,
+    HEAD,
+    MARGIN,
+    PORT_REACH,
+    RADIUS,
+    SMALL,
+    WIDTH,
+    height,
+    port_y,
+)
 from kailash_studio.desktop.canvas.paper import FaceKey, Paper
 from kailash_studio.desktop.canvas.port import PortDot
 from kailash_studio.desktop.canvas.view import NodeState, NodeView, PortView
@@ -32,6 +42,7 @@ class NodeCard(AbstractNodeItem):
         left: Its place in the scene.
         top: Its place in the scene.
         card_height: Height of the card without its margin.
+        card_width: Width of the card without its margin.
         fallbacks: Fallback connections that begin or end here.
         angle: Where the arc of a running node stands, in degrees.
         note_room: Width that the type's name leaves for the state's note.
@@ -46,6 +57,7 @@ class NodeCard(AbstractNodeItem):
         self.inputs: list[PortDot] = []
         self.outputs: list[PortDot] = []
         self.left = self.top = self.card_height = 0.0
+        self.card_width = WIDTH
         self.fallbacks: list[ConnectionLine] = []
         self.angle = 0
         self.note_room = 0
@@ -56,23 +68,32 @@ class NodeCard(AbstractNodeItem):
 
     def dress(self, view: NodeView) -> None:
         """Show other data; the ports stay as they are when they are the same, with their connections."""
-        old = self.view
-        if view is old or (old.inputs, old.outputs) != (view.inputs, view.outputs):
+        old, wide = self.view, self.card_width
+        least = height(max(len(view.inputs), len(view.outputs)), bool(view.badges))
+        self.card_width, self.card_height = WIDTH, least
+        if view.room is not None:
+            self.card_width, self.card_height = max(WIDTH, view.room[0]), max(least, view.room[1])
+        if view is old or (old.inputs, old.outputs) != (view.inputs, view.outputs) or wide != self.card_width:
             self._make_ports(view)
         self.view = view
-        self.card_height = height(max(len(view.inputs), len(view.outputs)), bool(view.badges))
-        bounds = QRectF(-MARGIN, -MARGIN, WIDTH + 2 * MARGIN, self.card_height + 2 * MARGIN)
+        bounds = QRectF(-MARGIN, -MARGIN, self.card_width + 2 * MARGIN, self.card_height + 2 * MARGIN)
         if bounds != self._bounds:
             self.prepareGeometryChange()
             self._bounds = bounds
-            self._width, self._height = WIDTH, self.card_height
+            self._width, self._height = self.card_width, self.card_height
+        self.rest()
         self.face_changed()
+
+    def rest(self, *, raised: bool = False) -> None:
+        """Lie where a card lies: above connections, a frame below all that it is around."""
+        depth = self.view.id.count(":") / 100
+        self.setZValue(-3.0 + depth if self.view.room is not None else 2.0 if raised else 1.0)
 
     def _make_ports(self, view: NodeView) -> None:
         """Make the ports, keeping the dot of each port that was there before, since connections hold on to it."""
         kept = {(dot.port_type, dot.view.name): dot for dot in self.ports()}
         self.inputs = [self._port(kept, port, IN, 0.0, i) for i, port in enumerate(view.inputs)]
-        self.outputs = [self._port(kept, port, OUT, WIDTH, i) for i, port in enumerate(view.outputs)]
+        self.outputs = [self._port(kept, port, OUT, self.card_width, i) for i, port in enumerate(view.outputs)]
         scene = self.scene()
         for dot in kept.values():  # the caller has removed the connections of what is left over
             if scene is not None:
@@ -83,7 +104,7 @@ class NodeCard(AbstractNodeItem):
         dot = kept.pop((kind, port.name), None)
         if dot is None:
             return PortDot(self, port, kind, x, port_y(row), token)
-        dot.view, dot.token, dot.y_offset = port, token, port_y(row)
+        dot.view, dot.token, dot.x_offset, dot.y_offset = port, token, x, port_y(row)
         dot.setPos(x, dot.y_offset)
         return dot
 
@@ -127,11 +148,15 @@ class NodeCard(AbstractNodeItem):
 
     def body(self) -> QRectF:
         """The card in the scene."""
-        return QRectF(self.left, self.top, WIDTH, self.card_height)
+        return QRectF(self.left, self.top, self.card_width, self.card_height)
+
+    def grip(self) -> QRectF:
+        """Where it can be taken hold of, in the scene: all of a card, the heading of a frame."""
+        return QRectF(self.left, self.top, self.card_width, HEAD if self.view.room is not None else self.card_height)
 
     def sign_rect(self) -> QRectF:
         """Where the state's sign is painted, in the card's own coordinates."""
-        return QRectF(WIDTH - 28, 8, 18, 18)
+        return QRectF(self.card_width - 28, 8, 18, 18)
 
     def problem_rect(self) -> QRectF:
         """Where the problem's mark is painted, in the card's own coordinates."""
@@ -144,7 +169,10 @@ class NodeCard(AbstractNodeItem):
     def output_label_at(self, x: float, y: float) -> PortDot | None:
         """The output whose label is at a point in the scene."""
         for dot in self.outputs:
-            if abs(self.top + dot.y_offset - y) <= 9 and self.left + WIDTH / 2 < x <= self.left + WIDTH:
+            if (
+                abs(self.top + dot.y_offset - y) <= 9
+                and self.left + self.card_width - WIDTH / 2 < x <= self.left + self.card_width
+            ):
                 return dot
         return None
 
@@ -190,20 +218,28 @@ class NodeCard(AbstractNodeItem):
             painter.setWorldTransform(own)
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(paper.brush("accent", 70))
-            painter.drawRoundedRect(QRectF(-4, -4, WIDTH + 8, self.card_height + 8), RADIUS + 4, RADIUS + 4)
-        pixels = zoom * ratio
-        margin = math.ceil(MARGIN * pixels)
-        painter.setWorldTransform(QTransform())
-        corner = QPointF(x - margin / ratio, y - margin / ratio)
-        painter.drawPixmap(corner, self._picture(pixels, margin))
-        painter.drawPixmap(corner, self._frame(pixels, margin))
-        painter.setWorldTransform(own)
+            painter.drawRoundedRect(QRectF(-4, -4, self.card_width + 8, self.card_height + 8), RADIUS + 4, RADIUS + 4)
+        if self.view.room is not None:  # too large to be kept as a picture
+            painter.setWorldTransform(own)
+            face.draw(painter, paper, self, small=zoom < SMALL)
+            face.draw_frame(painter, paper, self)
+        else:
+            self._draw_kept(painter, zoom * ratio, QPointF(x, y))
+            painter.setWorldTransform(own)
         if self.state is not _IDLE and zoom >= SMALL:
             self._draw_state(painter)
         if self.view.problem:
             signs.problem(painter, paper, self.problem_rect(), "red" if self.view.problem == "error" else "amber")
         if unseen:
             painter.setOpacity(1.0)
+
+    def _draw_kept(self, painter: QPainter, pixels: float, corner: QPointF) -> None:
+        ratio = self._paper.ratio
+        margin = math.ceil(MARGIN * pixels)
+        painter.setWorldTransform(QTransform())
+        corner -= QPointF(margin / ratio, margin / ratio)
+        painter.drawPixmap(corner, self._picture(pixels, margin))
+        painter.drawPixmap(corner, self._frame(pixels, margin))
 
     def _picture(self, pixels: float, margin: int) -> QPixmap:
         """The kept picture of this card, drawn when there is none for this zoom."""
@@ -245,7 +281,7 @@ class NodeCard(AbstractNodeItem):
             painter.setPen(self._paper.pen("red" if failed else "text2"))
             text = metrics.elidedText(self.state.note, Qt.TextElideMode.ElideRight, face.NOTE_WIDTH)
             painter.drawText(
-                QRectF(WIDTH - 12 - face.NOTE_WIDTH, 28, face.NOTE_WIDTH, 16),
+                QRectF(self.card_width - 12 - face.NOTE_WIDTH, 28, face.NOTE_WIDTH, 16),
                 Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter,
                 text,
             )

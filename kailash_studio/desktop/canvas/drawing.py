@@ -91,7 +91,7 @@ class ConnectionDrag:
             if dot is not self.start
         ]
         near = sorted(((d, dot) for d, dot in near if d <= reach), key=lambda pair: pair[0])
-        self._over = next((c for c in self._viewer.cards_near(at, 1) if c.body().contains(at)), None)
+        self._over = next((c for c in self._viewer.cards_near(at, 1) if c.grip().contains(at)), None)
         self.end = next((dot for _, dot in near if not self.why_not(dot)), None)
         self.reason = ""
         if self.end is None and near:
@@ -133,7 +133,7 @@ class ConnectionDrag:
 
     def _paint_card(self, painter: QPainter, card: NodeCard) -> None:
         legal = [dot for dot in self.candidates(card) if not self.why_not(dot)]
-        if not legal:
+        if not legal and card.view.room is None:
             hints.veil(painter, self._paper, card)
             return
         for dot in self.candidates(card):

@@ -43,7 +43,10 @@ def draw(painter: QPainter, paper: Paper, card: NodeCard, *, small: bool) -> Non
         card: The card.
         small: The zoom is too low for more than a title.
     """
-    _draw_ground(painter, paper, card)
+    if card.view.room is None:
+        _draw_ground(painter, paper, card)
+    else:
+        _draw_frame_ground(painter, paper, card)
     category = paper.theme.category_colour(card.view.category)
     tile = QRectF(11, 11, 30, 30)
     painter.setPen(Qt.PenStyle.NoPen)
@@ -78,7 +81,7 @@ def draw_frame(painter: QPainter, paper: Paper, card: NodeCard) -> None:
         pen = paper.pen("border2")
     painter.setPen(pen)
     painter.setBrush(Qt.BrushStyle.NoBrush)
-    painter.drawRoundedRect(QRectF(0.5, 0.5, WIDTH - 1, card.card_height - 1), RADIUS, RADIUS)
+    painter.drawRoundedRect(QRectF(0.5, 0.5, card.card_width - 1, card.card_height - 1), RADIUS, RADIUS)
 
 
 def note_room(paper: Paper, note: str) -> int:
@@ -105,6 +108,20 @@ def _draw_ground(painter: QPainter, paper: Paper, card: NodeCard) -> None:
         painter.fillRect(QRectF(1, h - FOOT, w - 2, 1), paper.colour("border"))
 
 
+def _draw_frame_ground(painter: QPainter, paper: Paper, card: NodeCard) -> None:
+    """The ground of a frame: one sees through it, and its heading is that of a card."""
+    rect = QRectF(0, 0, card.card_width, card.card_height)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(paper.brush("panel", 150))
+    painter.drawRoundedRect(rect, RADIUS, RADIUS)
+    painter.save()
+    painter.setClipRect(QRectF(0, 0, card.card_width, HEAD), Qt.ClipOperation.IntersectClip)
+    painter.setBrush(paper.brush("node_head"))
+    painter.drawRoundedRect(rect, RADIUS, RADIUS)
+    painter.restore()
+    painter.fillRect(QRectF(1, HEAD - 1, card.card_width - 2, 1), paper.colour("border"))
+
+
 @cache
 def _head_path() -> QPainterPath:
     """The heading: round above, straight below."""
@@ -122,13 +139,13 @@ def _draw_heading(painter: QPainter, paper: Paper, card: NodeCard) -> None:
     font, metrics = paper.font(13, QFont.Weight.DemiBold)
     painter.setFont(font)
     painter.setPen(paper.pen("text"))
-    room = WIDTH - _TEXT_LEFT - 32
+    room = card.card_width - _TEXT_LEFT - 32
     title = metrics.elidedText(card.view.title, _ELIDE, room)
     painter.drawText(QRectF(_TEXT_LEFT, 8, room, 20), _LEFT, title)
     font, metrics = paper.font(11)
     painter.setFont(font)
     painter.setPen(paper.pen("text3"))
-    room = WIDTH - _TEXT_LEFT - 12 - card.note_room
+    room = card.card_width - _TEXT_LEFT - 12 - card.note_room
     painter.drawText(QRectF(_TEXT_LEFT, 28, room, 16), _LEFT, metrics.elidedText(card.view.type_name, _ELIDE, room))
 
 
@@ -136,7 +153,7 @@ def _draw_large_title(painter: QPainter, paper: Paper, card: NodeCard) -> None:
     font, metrics = paper.font(22, QFont.Weight.DemiBold)
     painter.setFont(font)
     painter.setPen(paper.pen("text"))
-    room = WIDTH - _TEXT_LEFT - 8
+    room = card.card_width - _TEXT_LEFT - 8
     painter.drawText(QRectF(_TEXT_LEFT, 0, room, HEAD), _LEFT, metrics.elidedText(card.view.title, _ELIDE, room))
 
 
@@ -175,12 +192,12 @@ def _draw_label(painter: QPainter, paper: Paper, dot: PortDot) -> None:
             painter.setPen(paper.pen("amber"))
             painter.drawText(QRectF(12 + metrics.horizontalAdvance(text), top, 10, 18), _LEFT, "*")
     else:
-        painter.drawText(QRectF(WIDTH - 10 - _LABEL_ROOM, top, _LABEL_ROOM, 18), _RIGHT, text)
+        painter.drawText(QRectF(dot.x_offset - 10 - _LABEL_ROOM, top, _LABEL_ROOM, 18), _RIGHT, text)
 
 
 def _draw_badges(painter: QPainter, paper: Paper, card: NodeCard) -> None:
     font, metrics = paper.font(10, QFont.Weight.Medium)
-    x, y, right = 9.0, card.card_height - FOOT + 6, WIDTH - 9
+    x, y, right = 9.0, card.card_height - FOOT + 6, card.card_width - 9
     for index, badge in enumerate(card.view.badges):
         left_over = len(card.view.badges) - index
         width = metrics.horizontalAdvance(badge.text) + 25

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol
 
 from PySide6.QtCore import QPointF, QRectF, Qt
@@ -52,6 +53,14 @@ class Table:
         self.paper = paper
         self.selection = canvas.selected
 
+    def with_inside(self, ids: Iterable[str]) -> list[str]:
+        """Cards, and with a frame the cards that it is around."""
+        found = dict.fromkeys(ids)
+        for node_id in list(found):
+            if self.store.cards[node_id].view.room is not None:
+                found |= dict.fromkeys(i for i in self.canvas.inside(node_id) if i in self.store.cards)
+        return list(found)
+
 
 class _Quiet:
     """The parts that most gestures leave out."""
@@ -94,7 +103,8 @@ class MoveCards(_Quiet):
             table.selection.toggle(card.view.id)
         elif not self._was_selected:
             table.selection.set([card.view.id])
-        self._places = {i: (table.store.cards[i].left, table.store.cards[i].top) for i in table.selection.ids()}
+        moved = table.with_inside(table.selection.ids())
+        self._places = {i: (table.store.cards[i].left, table.store.cards[i].top) for i in moved}
 
     def move(self, point: QPointF) -> None:
         """Move by whole steps of the grid, so that the pressed card lies on it."""
@@ -128,7 +138,7 @@ class MoveCards(_Quiet):
     def _click(self, point: QPointF) -> None:
         if self._add:
             return
-        if len(self._places) > 1:
+        if len(self._table.selection.ids()) > 1:
             self._table.selection.set([self._card.view.id])
         at = self._table.viewer.to_scene(point)
         dot = self._card.output_label_at(at.x(), at.y())
@@ -291,7 +301,7 @@ class Band(_Quiet):
     def move(self, point: QPointF) -> None:
         """Select what the rectangle touches now."""
         self._rect = QRectF(self._origin, self._table.viewer.to_scene(point)).normalized()
-        touched = [i for i, card in self._table.store.cards.items() if card.body().intersects(self._rect)]
+        touched = [i for i, card in self._table.store.cards.items() if card.grip().intersects(self._rect)]
         self._table.selection.set([*self._kept, *touched])
         self._table.viewer.viewport().update()
 
@@ -369,7 +379,7 @@ class Nudge:
     def by(self, steps_x: int, steps_y: int) -> None:
         """Move by steps of the grid; the first step brings a card onto it."""
         store = self._table.store
-        for node_id in self._table.selection.ids():
+        for node_id in self._table.with_inside(self._table.selection.ids()):
             card = store.cards[node_id]
             self._before.setdefault(node_id, (card.left, card.top))
             store.move_node(node_id, card.left + steps_x * GRID, card.top + steps_y * GRID)

@@ -47,7 +47,7 @@ class Selection:
             card = self._store.cards.get(node_id)
             if card is not None:
                 card.setSelected(node_id in wanted)
-                card.setZValue(2.0 if node_id in wanted else 1.0)
+                card.rest(raised=node_id in wanted)
         for node_id in changed:
             card = self._store.cards.get(node_id)
             for line in card.lines() if card is not None else ():

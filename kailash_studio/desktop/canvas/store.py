@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from PySide6.QtCore import QRectF
@@ -15,8 +16,11 @@ from kailash_studio.desktop.canvas.line import ConnectionLine
 from kailash_studio.desktop.canvas.paper import Paper
 from kailash_studio.desktop.canvas.view import TURNING, ConnectionView, NodeState, NodeView
 from kailash_studio.desktop.canvas.viewer import StudioViewer
+from kailash_studio.workflow.sub_workflows import SEPARATOR
 
 _IDLE = NodeState("idle")
+_INSIDE = {"stopped": "stand still", "failed": "failed"}
+_TOLD = _INSIDE.keys()
 
 
 class Store:
@@ -38,6 +42,8 @@ class Store:
         self._graph = NodeGraph(viewer, viewer=viewer, undo_stack=QUndoStack(viewer))
         self._states: dict[str, NodeState] = {}
         self._running: dict[str, None] = {}
+        self._inside: dict[str, Counter[str]] = {}
+        self._labels: dict[str, str] = {}
         self._bulk = False
         self._extent: QRectF | None = None
         viewer.show_store(self)
@@ -55,10 +61,13 @@ class Store:
     # ------------------------------------------------------------------ nodes
     def put_node(self, view: NodeView) -> None:
         """Add a node, or show its new data in place; connections whose port is gone are taken away."""
-        self._changed()
         card = self.cards.get(view.id)
         if card is None:
-            self._add(view)
+            card = self._add(view)
+            self.far.put_card(card)
+            if self._extent is not None:
+                self._extent = self._extent.united(card.body())
+            self._changed()
             return
         if (card.view.inputs, card.view.outputs) != (view.inputs, view.outputs):
             inputs, outputs = {p.name for p in view.inputs}, {p.name for p in view.outputs}
@@ -69,7 +78,16 @@ class Store:
                 if not kept:
                     self.remove_connection(line.view.key)
         card.dress(view)
-        card.place(view.x, view.y)
+        self._place(card, view.x, view.y)
+
+    def _place(self, card: NodeCard, x: float, y: float) -> None:
+        """Put a card, which may have another size, somewhere; its connections go with it."""
+        card.place(x, y)
+        self.far.put_card(card)
+        for line in card.lines():
+            self.far.put_line(line)
+        self._extent = None
+        self._changed()
 
     def _add(self, view: NodeView) -> NodeCard:
         node = StudioNode(view, self._paper)
@@ -78,22 +96,32 @@ class Store:
         self.cards[view.id] = card
         self._viewer.add_node(card, (view.x, view.y))
         card.place(view.x, view.y)
-        state = self._states.get(view.id)
-        if state is not None:
+        state = self._shown(view.id)
+        if state is not _IDLE:
             card.show_state(state)
+            if state.state in TURNING:
+                self._running[view.id] = None
         return card
 
-    def remove_node(self, node_id: str) -> None:
-        """Take a node away, with its connections; a node that is not there is gone already."""
+    def remove_node(self, node_id: str, *, forget: bool = True) -> None:
+        """Take a node away, with its connections; a node that is not there is gone already.
+
+        Args:
+            node_id: The node.
+            forget: Also how it stands in the run.
+        """
         card = self.cards.pop(node_id, None)
         if card is None:
             return
         for line in card.lines():
             self.remove_connection(line.view.key)
+        self.far.drop_card(card)
+        self._extent = None
         card.setSelected(False)
         card.delete()
         self._graph.model.nodes.pop(node_id)
-        self._states.pop(node_id, None)
+        if forget:
+            self._count(node_id, self._states.pop(node_id, _IDLE), _IDLE)
         self._running.pop(node_id, None)
         self._changed()
 
@@ -101,8 +129,7 @@ class Store:
         """Move a node."""
         card = self.cards[node_id]
         if (card.left, card.top) != (x, y):
-            card.place(x, y)
-            self._changed()
+            self._place(card, x, y)
 
     # ------------------------------------------------------------------ connections
     def put_connection(self, view: ConnectionView) -> None:
@@ -132,8 +159,10 @@ class Store:
             source.face_changed()
             target.face_changed()
         line.dimmed = source.state.state == "skipped" or target.state.state == "skipped"
+        line.label = self._labels.get(view.key, "")
         line.near = source.isSelected() or target.isSelected()
         self.lines[view.key] = line
+        self.far.put_line(line)
         self._changed()
 
     def remove_connection(self, key: str) -> None:
@@ -141,6 +170,7 @@ class Store:
         line = self.lines.pop(key, None)
         if line is None:
             return
+        self.far.drop_line(line)
         self._viewer.forget(line)
         line.delete()
         for card in (line.source, line.target):
@@ -175,9 +205,13 @@ class Store:
         self.cards.clear()
         self.lines.clear()
         self._states.clear()
+        self._inside.clear()
+        self._labels.clear()
         self._running.clear()
         self.scene.clear()
         self._paper.forget_faces()
+        self.far.clear()
+        self._extent = None
         self._changed()
 
     def dispose(self) -> None:
@@ -187,11 +221,8 @@ class Store:
         self._graph.deleteLater()
 
     def _changed(self) -> None:
-        if self._bulk:
-            return
-        self.far.stale()
-        self._extent = None
-        self._viewer.graph_changed()
+        if not self._bulk:
+            self._viewer.graph_changed()
 
     def extent(self) -> QRectF:
         """The rectangle around all cards, empty when there are none."""
@@ -200,37 +231,65 @@ class Store:
         return self._extent
 
     # ------------------------------------------------------------------ the run
-    def show_states(self, states: Mapping[str, NodeState]) -> bool:
+    def show_states(self, states: Mapping[str, NodeState]) -> list[NodeCard]:
         """Show how nodes stand; those not named stay as they are.
 
         Returns:
-            Whether anything changed.
+            The cards that look different now.
         """
-        changed: list[QRectF] = []
+        changed: list[NodeCard] = []
         dimmed = False
+        touched: dict[str, None] = {}
         for node_id, state in states.items():
-            if self._states.get(node_id, _IDLE) == state:
+            old = self._states.get(node_id, _IDLE)
+            if old != state:
+                self._states[node_id] = state
+                touched[node_id] = None
+                touched |= dict.fromkeys(self._count(node_id, old, state))
+        for node_id in touched:
+            card, state = self.cards.get(node_id), self._shown(node_id)
+            if card is None or card.state == state:  # inside of another, or the run is older than the graph
                 continue
-            card = self.cards.get(node_id)
-            if card is None:  # the run may be older than the graph
-                continue
-            changed.append(card.body())
-            self._states[node_id] = state
-            dimmed |= card.show_state(state)
+            changed.append(card)
+            if card.show_state(state):
+                dimmed = True
+                for line in card.lines():
+                    self.far.put_line(line)
             self.far.recolour(card)
             if state.state in TURNING:
                 self._running[node_id] = None
             else:
                 self._running.pop(node_id, None)
         if dimmed:
-            self.far.lines_stale()
             self._viewer.repaint_far()
         elif changed:
-            self._viewer.repaint_far(changed)
-        return bool(changed)
+            self._viewer.repaint_far([card.grip() for card in changed])
+        return changed
+
+    def _count(self, node_id: str, old: NodeState, new: NodeState) -> list[str]:
+        """Count what the nodes around a node have to tell of their inside; gives those whose count changed."""
+        if SEPARATOR not in node_id or old.state == new.state or not {old.state, new.state} & _TOLD:
+            return []
+        around, parts = [], node_id.split(SEPARATOR)[:-1]
+        for depth in range(1, len(parts) + 1):
+            name = SEPARATOR.join(parts[:depth])
+            counts = self._inside.setdefault(name, Counter())
+            counts[old.state] -= 1
+            counts[new.state] += 1
+            around.append(name)
+        return around
+
+    def _shown(self, node_id: str) -> NodeState:
+        """How a node is shown to stand: one in which something stands still or has failed says so."""
+        counts = self._inside.get(node_id)
+        for state in ("stopped", "failed") if counts else ():
+            if counts is not None and counts[state] > 0:
+                return NodeState(state, "inside", f"{counts[state]} inside {_INSIDE[state]}")
+        return self._states.get(node_id, _IDLE)
 
     def show_labels(self, labels: Mapping[str, str]) -> None:
         """Show texts on connections; those not named stay as they are."""
+        self._labels |= labels
         for key, label in labels.items():
             line = self.lines.get(key)
             if line is not None and line.label != label:
@@ -241,7 +300,9 @@ class Store:
         """Every node idle, no texts on connections."""
         self.show_states(dict.fromkeys(list(self._states), _IDLE))
         self._states.clear()
+        self._inside.clear()
         self.show_labels(dict.fromkeys(self.lines, ""))
+        self._labels.clear()
 
     def running(self) -> list[NodeCard]:
         """The cards whose sign turns."""
@@ -254,7 +315,7 @@ class Store:
     # ------------------------------------------------------------------ emphasis
     def restyle(self) -> None:
         """Take the colours of another theme; the kept pictures are gone already."""
-        self.far.stale()
+        self.far.restyle()
 
     def selected_cards(self) -> list[NodeCard]:
         """The selected cards."""

@@ -70,6 +70,7 @@ class NodeView:
         problem_text: Tooltip of the mark.
         breakpoint: Marks the card's edge: ``on``, ``off``, or empty.
         known: False for a node type that is not installed; drawn with a dashed outline.
+        room: Width and height of a frame around other cards, when the node is shown from inside.
     """
 
     id: str
@@ -86,6 +87,7 @@ class NodeView:
     problem_text: str = ""
     breakpoint: str = ""
     known: bool = True
+    room: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 _SCENE = QRectF(-1e6, -1e6, 2e6, 2e6)
 _FIT_MARGIN = 48
+_NO_GRID = 0
 _LOOSE = 3
 """How much larger than its parts a rectangle may be that is painted instead of them."""
 
@@ -100,6 +101,8 @@ class StudioViewer(NodeViewer):
 
     def _remove_stock_parts(self) -> None:
         """Take away what the library would draw or answer by itself."""
+        self.scene().grid_mode = _NO_GRID  # type: ignore[attr-defined]  # the library's scene
+        self.scene().setBackgroundBrush(Qt.BrushStyle.NoBrush)  # the viewer paints the ground
         for item in (self._LIVE_PIPE, self._SLICER_PIPE, self._cursor_text):
             self.scene().removeItem(item)
         for widget in (self._search_widget, self._ctx_graph_menu, self._ctx_node_menu, self._ctx_menu_bar):
@@ -185,14 +188,14 @@ class StudioViewer(NodeViewer):
         """Show the middle of a rectangle in the middle, at a zoom."""
         self._show(rect.center(), QRectF(self.viewport().rect()).center(), zoom or self.zoom())
 
-    def fit(self, rect: QRectF) -> None:
-        """Show the whole of a rectangle, not larger than at 100 %."""
+    def fit(self, rect: QRectF, most: float = 1.0) -> None:
+        """Show the whole of a rectangle, not larger than at 100 %, or at another zoom."""
         if rect.isEmpty():
             self.look_at(QRectF(0, 0, 1, 1), 1.0)
             return
         room = self.viewport().size()
         wide, tall = max(1, room.width() - 2 * _FIT_MARGIN), max(1, room.height() - 2 * _FIT_MARGIN)
-        zoom = min(1.0, wide / rect.width(), tall / rect.height())
+        zoom = min(most, wide / rect.width(), tall / rect.height())
         self.look_at(rect, max(ZOOM_MIN, zoom))
 
     def visible(self) -> QRectF:
@@ -228,7 +231,7 @@ class StudioViewer(NodeViewer):
                 if math.hypot(off.x(), off.y()) <= reach:
                     return Hit(card, failure=True)
         for card in cards:
-            if card.body().contains(at):
+            if card.grip().contains(at):
                 return Hit(card)
         for line in lines:
             if line.pill().contains(at):
@@ -308,18 +311,20 @@ class StudioViewer(NodeViewer):
         if self.zoom() >= FAR or self._store is None:
             super().paintEvent(event)
             return
+        far, view = self._store.far, self.viewportTransform()
         painter = QPainter(self.viewport())  # which is clipped to the event's region
-        painter.setTransform(self.viewportTransform())
-        exposed = event.region().boundingRect()
-        self.drawBackground(painter, QRectF(self.to_scene(QPointF(exposed.topLeft())), QPointF()))
-        painter.setTransform(self.viewportTransform())
-        self._store.far.paint(painter)
+        painter.drawPixmap(0, 0, far.picture(view, self.viewport().size(), self._paper.ratio, self._lay_ground))
+        painter.setTransform(view)
+        far.paint_selected(painter)
         painter.setRenderHints(self.renderHints())
         self.drawForeground(painter, QRectF())
         painter.end()
 
     def drawBackground(self, painter: QPainter, rect: QRectF | QRect) -> None:
         """Fill the ground and lay the dots, which move with the content."""
+        self._lay_ground(painter)
+
+    def _lay_ground(self, painter: QPainter) -> None:
         scrolled = QPointF(self.horizontalScrollBar().value(), self.verticalScrollBar().value())
         self._ground.paint(painter, QRectF(self.viewport().rect()), scrolled, self.zoom())
 

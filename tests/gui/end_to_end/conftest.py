@@ -22,7 +22,9 @@ def display() -> Iterator[str]:
     if missing:
         pytest.fail(f"The tests of the real window need system packages: {install_line(missing)}.")
     reader, writer = os.pipe()
-    words = ["Xvfb", "-displayfd", str(writer), "-screen", "0", "1600x1000x24", "-nolisten", "tcp"]
+    # Without -noreset the server starts anew when its last client leaves, as each question below does, and a window
+    # manager that connects at that moment is turned away.
+    words = ["Xvfb", "-displayfd", str(writer), "-screen", "0", "1600x1000x24", "-nolisten", "tcp", "-noreset"]
     server = subprocess.Popen(words, pass_fds=[writer], stderr=subprocess.DEVNULL)
     os.close(writer)
     with os.fdopen(reader) as stream:

@@ -1,0 +1,156 @@
+"""Large workflows are read, written and kept in a thread: the window goes on, and nothing is lost meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PySide6.QtWidgets import QMessageBox
+
+from kailash_studio import WorkflowBuilder
+from kailash_studio.desktop import documents, session
+from kailash_studio.desktop.window import MainWindow
+from kailash_studio.workflow.workflow import Workflow
+
+
+@pytest.fixture(autouse=True)
+def small_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(documents, "_LARGE_FILE", 10)
+    monkeypatch.setattr(session, "_LARGE", 0)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "flow.kailash.json"
+    builder = WorkflowBuilder("From a file")
+    builder.add_node("TableViewNode", "view")
+    builder.build().save(path)
+    return path
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Writing waits for this."""
+    may = threading.Event()
+    write = Workflow.save
+
+    def later(self: Workflow, path: Path) -> None:
+        assert may.wait(20)
+        write(self, path)
+
+    monkeypatch.setattr(Workflow, "save", later)
+    yield may
+    may.set()
+
+
+def boxes(window: MainWindow) -> list[QMessageBox]:
+    return [box for box in window.findChildren(QMessageBox) if box.isVisible()]
+
+
+def until(loop: Any, holds: Callable[[], object]) -> None:
+    async def wait() -> None:
+        async with asyncio.timeout(20):
+            while not holds():
+                await asyncio.sleep(0.01)
+
+    loop.run_until_complete(wait())
+
+
+def do(loop: Any, work: Callable[[], object]) -> None:
+    """Call inside of the running loop, as an action is."""
+
+    async def inside() -> None:
+        work()
+
+    loop.run_until_complete(inside())
+
+
+def test_a_large_file_is_opened_beside_the_window(window: MainWindow, loop: Any, file: Path) -> None:
+    do(loop, lambda: window.documents.open(file))
+    assert not window.session.workflow.nodes, "it is being read"
+    until(loop, lambda: window.session.path == file)
+    assert list(window.session.workflow.nodes) == ["view"]
+    assert window.settings.recent[0] == str(file)
+    assert "view" in window.canvas.store.cards
+
+
+def test_of_two_files_the_later_wish_counts(window: MainWindow, loop: Any, file: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.kailash.json"
+    other.write_text(file.read_text(encoding="utf-8").replace("From a file", "Another"), encoding="utf-8")
+
+    def both() -> None:
+        window.documents.open(file)
+        window.documents.open(other)
+
+    do(loop, both)
+    until(loop, lambda: window.session.path is not None)
+    assert window.session.path == other
+
+
+def test_what_is_edited_while_a_file_is_read_is_asked_about(window: MainWindow, loop: Any, file: Path) -> None:
+    do(loop, lambda: window.documents.open(file))
+    window.session.add_node("MergeNode", (0, 0))
+    until(loop, lambda: boxes(window))
+    (box,) = boxes(window)
+    assert box.objectName() == "unsaved_changes"
+    box.button(QMessageBox.StandardButton.Cancel).click()
+    assert window.session.path is None
+    assert len(window.session.workflow.nodes) == 1
+
+
+def test_a_file_that_cannot_be_read_is_told(window: MainWindow, loop: Any, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.kailash.json"
+    broken.write_text('{"format": "kailash', encoding="utf-8")
+    do(loop, lambda: window.documents.open(broken))
+    until(loop, lambda: boxes(window))
+    assert "is not JSON at line 1" in boxes(window)[0].text()
+    boxes(window)[0].accept()
+
+
+def test_edits_while_it_is_saved_are_unsaved(window: MainWindow, loop: Any, file: Path, held: threading.Event) -> None:
+    then: list[str] = []
+    window.session.add_node("MergeNode", (0, 0))
+    window.session.path = file
+    do(loop, lambda: window.documents.save(lambda: then.append("saved")))
+    window.session.add_node("MergeNode", (0, 300))
+    held.set()
+    until(loop, lambda: then)
+    assert len(json.loads(file.read_text(encoding="utf-8"))["nodes"]) == 1
+    assert window.session.dirty
+    window.session.undo()
+    assert not window.session.dirty
+
+
+def test_closing_waits_for_the_file_to_be_written(
+    window: MainWindow, loop: Any, file: Path, held: threading.Event
+) -> None:
+    window.session.add_node("MergeNode", (0, 0))
+    window.session.path = file
+    do(loop, window.documents.save)
+    window.close()
+    assert not window.closed.done()
+    held.set()
+    until(loop, window.closed.done)
+    assert "MergeNode" in file.read_text(encoding="utf-8")
+
+
+def test_a_file_that_cannot_be_written_leaves_it_unsaved(window: MainWindow, loop: Any, tmp_path: Path) -> None:
+    window.session.add_node("MergeNode", (0, 0))
+    window.session.path = tmp_path / "missing" / "flow.kailash.json"
+    do(loop, window.documents.save)
+    until(loop, lambda: boxes(window))
+    assert window.session.dirty
+    boxes(window)[0].accept()
+
+
+def test_unsaved_changes_of_a_large_workflow_are_kept(window: MainWindow, loop: Any, user_home: Path) -> None:
+    window.session.add_node("MergeNode", (0, 0))
+    do(loop, window.session._keep)
+    until(loop, lambda: list((user_home / "unsaved").glob("*.json")))
+    (kept,) = (user_home / "unsaved").glob("*.json")
+    assert json.loads(kept.read_text(encoding="utf-8"))["text"] == window.session.text()
