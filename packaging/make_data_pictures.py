@@ -1,6 +1,6 @@
 """Takes pictures of docs/pool.md and docs/sql_editor.md: ``python packaging/make_data_pictures.py [FOLDER]``.
 
-Opens the window on workflows over the embedded database: six SQL nodes that share a pool of four connections, while
+Opens the window on workflows over the embedded database: four SQL nodes that share a pool of two connections, while
 they run, and the editor of a statement over connected tables. On a display or under ``xvfb-run -a``.
 """
 
@@ -22,9 +22,11 @@ from kailash_studio.workflow.workflow import Workflow
 
 ROOT = Path(__file__).resolve().parents[1]
 _TURN = 0.05
-_NODES = ("positions", "prices", "clients", "quotes", "returns", "risk")
+_NODES = ("positions", "prices", "clients", "quotes")
 _SLOW = "SELECT client_name, total_value, pg_sleep(0.05) FROM portfolios LIMIT {rows}"
-_WORTH = """SELECT symbol, sum(quantity * price) AS worth
+_EXPOSURE = """def exposure(positions, prices, clients, quotes):
+    return sum(len(rows) for rows in (positions, prices, clients, quotes))"""
+_WORTH = """SELECT symbol, round(sum(quantity * price), 2) AS worth
 FROM positions JOIN prices USING (symbol)
 WHERE price > $1
 GROUP BY symbol ORDER BY worth DESC"""
@@ -46,9 +48,13 @@ async def _sit(theme: Theme, there: Path, folder: Path) -> int:
     window.show()
     window.start([])
     await _until(lambda: window.engine.state == "ready")
-    await _open(window, _pool(), there / "nightly.kailash.json")
+    there = there / "Risk"
+    there.mkdir()
+    await _open(window, _pool(), there / "nightly_exposure.kailash.json")
     window.actions_by_name["pools"].trigger()
-    for last in (False, False, False, True):
+    await asyncio.sleep(4 * _TURN)
+    window.actions_by_name["fit"].trigger()
+    for last in (*[False] * 5, True):
         window.runs.start()
         await _until(lambda: bool(window.pools.chosen()) and window.runs.running)
         await asyncio.sleep(1.2)
@@ -61,6 +67,7 @@ async def _sit(theme: Theme, there: Path, folder: Path) -> int:
     bench = window.sql_link.open("worth", "query")
     await _until(lambda: "DuckDB over" in bench.where.toolTip())
     bench.run_button.click()
+    await _until(lambda: "takes this statement" in bench.verdict.text())
     await asyncio.sleep(20 * _TURN)
     bench.grab().save(str(folder / "sql_over_tables.png"))
     window.close_without_asking()
@@ -77,14 +84,16 @@ async def _open(window: MainWindow, workflow: Workflow, file: Path) -> None:
 
 
 def _pool() -> Workflow:
-    builder = WorkflowBuilder("Nightly")
-    builder.add_node("WorkflowConnectionPool", "warehouse", min_connections=1, max_connections=4)
+    builder = WorkflowBuilder("Nightly exposure")
+    builder.add_node("WorkflowConnectionPool", "warehouse", min_connections=1, max_connections=2)
+    builder.add_node("PythonCodeNode", "exposure", code=_EXPOSURE)
     for number, name in enumerate(_NODES):
-        builder.add_node("AsyncSQLDatabaseNode", name, connection="pool", query=_SLOW.format(rows=28 + 8 * number))
+        builder.add_node("AsyncSQLDatabaseNode", name, connection="pool", query=_SLOW.format(rows=18 + 8 * number))
         builder.add_connection("warehouse", "pool", name, "pool")
+        builder.add_connection(name, "data", "exposure", name)
     workflow = builder.build()
-    workflow.positions["warehouse"] = (0, 200)
-    workflow.positions |= {name: (340 + number // 3 * 330, number % 3 * 170) for number, name in enumerate(_NODES)}
+    workflow.positions |= {"warehouse": (0, 200), "exposure": (680, 200)}
+    workflow.positions |= {name: (340, number * 145) for number, name in enumerate(_NODES)}
     return workflow
 
 

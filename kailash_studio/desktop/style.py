@@ -122,6 +122,7 @@ QSplitter::handle { background: $border; }
 #panel { background: $panel; }
 #h2 { font-size: 13px; font-weight: 600; background: transparent; }
 #cap { color: $text3; font-size: 11px; font-weight: 600; background: transparent; }
+#figure { font-size: 19px; font-weight: 600; background: transparent; }
 #muted { color: $text3; font-size: 12px; background: transparent; }
 #error_text { color: $red; font-size: 12px; background: transparent; }
 #card { background: $raised; border: 1px solid $border; border-radius: 8px; }

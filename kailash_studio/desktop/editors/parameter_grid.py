@@ -84,6 +84,7 @@ class ParameterGrid(QTableWidget):
         self._declared: Mapping[str, Any] = {}
         self._names: list[str] = []
         self._filling = False
+        self._known = False
         self.setAccessibleName("Parameters")
         self.setHorizontalHeaderLabels(["Name", "Type", "Value"])
         self.verticalHeader().hide()
@@ -104,7 +105,12 @@ class ParameterGrid(QTableWidget):
         self.cellChanged.connect(self._cell_changed)
 
     def show_parameters(
-        self, asked: Sequence[tuple[str, str]], values: list[Any] | dict[str, Any], declared: Mapping[str, Any]
+        self,
+        asked: Sequence[tuple[str, str]],
+        values: list[Any] | dict[str, Any],
+        declared: Mapping[str, Any],
+        *,
+        known: bool = True,
     ) -> None:
         """Show what a statement asks for, and what it is given.
 
@@ -112,8 +118,10 @@ class ParameterGrid(QTableWidget):
             asked: Placeholder and type of each.
             values: What is given.
             declared: The workflow's parameters, for references.
+            known: The statement has been looked at: what it does not ask for is not used.
         """
         self._asked, self._values, self._declared = list(asked), values, declared
+        self._known = known
         if self.state() == QAbstractItemView.State.EditingState:
             return  # what is being typed is left alone; the end of it shows everything anew
         kinds = dict(asked)
@@ -133,7 +141,7 @@ class ParameterGrid(QTableWidget):
         return {f"${number}": value for number, value in enumerate(self._values, 1)}
 
     def _fill(self, row: int, name: str, kinds: Mapping[str, str], given: Mapping[str, Any]) -> None:
-        used = name in kinds
+        used = name in kinds or not self._known
         kind = kinds.get(name, "") if used else "not used"
         cells = (name, kind, show_value(given[name], kinds.get(name, "")) if name in given else "")
         for column, text in enumerate(cells):

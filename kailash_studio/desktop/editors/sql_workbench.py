@@ -251,7 +251,10 @@ class SqlWorkbench(QDialog):
 
     def _show_values(self) -> None:
         self.grid.show_parameters(
-            [(name, self._types.get(name, "")) for name in self._asked], self._values, self._declared
+            [(name, self._types.get(name, "")) for name in self._asked],
+            self._values,
+            self._declared,
+            known=self._check is not None,
         )
 
     # ------------------------------------------------------------------ what the engine says

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import QStringListModel, Qt, QTimer, Signal
 from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import (
+    QComboBox,
     QHBoxLayout,
     QHeaderView,
     QSplitter,
@@ -20,16 +21,35 @@ from PySide6.QtWidgets import (
 )
 
 from kailash_studio.desktop.icons import Icons
-from kailash_studio.desktop.panels.usage_plot import UsagePlot
+from kailash_studio.desktop.panels.live_plot import Importer, Line, LivePlot
 from kailash_studio.desktop.theme import Theme
-from kailash_studio.desktop.widgets.basics import EmptyState, label
+from kailash_studio.desktop.widgets.basics import ElidedLabel, EmptyState, label
 from kailash_studio.runtime.wording import duration
 
 _EVERY_MS = 500
 _KEPT = 600  # samples: five minutes
-_NAME = Qt.ItemDataRole.UserRole
-_STATE_TOKENS = {"open": "green", "paused": "amber", "drained": "text3", "closed": "text3"}
+_NODE = Qt.ItemDataRole.UserRole
+_STATE_TOKENS = {"open": "green", "paused": "amber", "draining": "amber"}
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+_CONNECTIONS = (
+    Line("in use", "accent", filled=True),
+    Line("idle", "teal"),
+    Line("open", "border2"),
+    Line("waiting", "red"),
+)
+_LATENCY = (
+    Line("query p50", "green", filled=True),
+    Line("query p95", "amber", said="p95"),
+    Line("wait p50", "accent"),
+    Line("wait p95", "purple", said="p95"),
+)
+_PAUSE = ("Pause", "pause", "Hand out no connection until the pool is resumed; what is in use goes on.")
+_RESUME = ("Resume", "play", "Hand out connections again.")
+_ACTIONS = {
+    "pause": _PAUSE,
+    "evict": ("Evict", "refresh-cw", "Replace all connections: idle ones now, those in use when given back."),
+    "drain": ("Drain", "archive", "Hand out none any more, wait up to 30 s for those in use, and close the pool."),
+}
 
 
 class Pools(QWidget):
@@ -51,60 +71,88 @@ class Pools(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._theme, self._icons = theme, icons
         self._told: dict[str, dict[str, Any]] = {}
-        self._samples: dict[str, deque[tuple[float, int, int, int]]] = {}
-        self.figures = label("", "muted", self)
-        self.figures.setWordWrap(True)  # on two lines where the panel is narrow
-        self.figures.setMinimumHeight(2 * self.figures.fontMetrics().lineSpacing())
-        self.buttons: dict[str, QToolButton] = {}
-        for name, text, icon, tip in (
-            ("pause", "Pause", "pause", "Hand out no connection until it is resumed; what is in use goes on."),
-            ("evict", "Evict", "refresh-cw", "Replace all connections: idle ones now, those in use when given back."),
-            ("drain", "Drain", "archive", "Hand out none any more, wait for those in use, and close the pool."),
-        ):
-            button = QToolButton(self)
-            button.setIcon(icons.icon(icon))
-            button.setAccessibleName(text)
-            button.setToolTip(f"{text}: {tip[0].lower()}{tip[1:]}")
-            button.clicked.connect(lambda _=False, what=name: self._do(what))
-            self.buttons[name] = button
-        self.list = _tree(["Pool", "In use", "Wait"], "Pools", self, (1, 54), (2, 48))
-        self.holders = _tree(["Held by", "Since", "Statement"], "Who holds a connection", self, (0, 84), (1, 56))
-        self.holders.header().setSectionResizeMode(2, QHeaderView.ResizeMode.Stretch)
-        self.plot = UsagePlot(theme, self)
+        self._samples: dict[str, deque[tuple[float, ...]]] = {}
+        self._names = QStringListModel(self)
+        self.choice = QComboBox(self)
+        self.choice.setModel(self._names)
+        self.choice.setAccessibleName("Pool")
+        self.choice.setMinimumWidth(120)
+        self.choice.setMaximumWidth(260)
+        self.choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        self.state = label("", "chip", self)
+        self.address = ElidedLabel("muted", self)
+        self.buttons: dict[str, QToolButton] = {name: self._button(name) for name in _ACTIONS}
+        self.holders = _holders(self)
+        self.connections = LivePlot(theme, "Connections", _CONNECTIONS, self, limit=Line("max", "text3"), whole=True)
+        self.latency = LivePlot(theme, "Latency", _LATENCY, self, tick=lambda value: _ms(value, short=True))
+        self.figures = ElidedLabel("muted", self)
         self._empty = EmptyState(icons, "database", "No pool is open. A run that asks a database opens one.", self)
+        self._importer = Importer(self)
+        self._importer.done.connect(self.connections.begin)
+        self._importer.done.connect(self.latency.begin)
         self._lay_out()
         self._timer = QTimer(self, interval=_EVERY_MS)
         self._timer.timeout.connect(self.wanted)
-        self.list.itemSelectionChanged.connect(self._show_chosen)
+        self.choice.currentIndexChanged.connect(lambda _: self._show_chosen())
         self.holders.itemActivated.connect(self._holder_chosen)
         self.holders.itemClicked.connect(self._holder_chosen)
         theme.changed.connect(self._empty.repaint_icon)
+        theme.changed.connect(self._show_chosen)
         self.show_pools([], 0.0)
+
+    def _button(self, name: str) -> QToolButton:
+        button = QToolButton(self)
+        button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        button.clicked.connect(lambda: self._do(name))
+        self._name_button(button, _ACTIONS[name])
+        return button
+
+    def _name_button(self, button: QToolButton, words: tuple[str, str, str]) -> None:
+        text, icon, tip = words
+        button.setIcon(self._icons.icon(icon))
+        button.setText(text)
+        button.setAccessibleName(text)
+        button.setToolTip(f"{text}: {tip[0].lower()}{tip[1:]}")
 
     def _lay_out(self) -> None:
         bar = QHBoxLayout()
-        bar.setContentsMargins(12, 8, 12, 6)
+        bar.setContentsMargins(12, 8, 12, 8)
         bar.setSpacing(8)
-        bar.addWidget(self.figures, 1)
+        bar.addWidget(self.choice)
+        bar.addWidget(self.state)
+        bar.addWidget(self.address, 1)
         for button in self.buttons.values():
             bar.addWidget(button)
-        split = QSplitter(Qt.Orientation.Horizontal, self)
-        for widget in (self.list, self.plot, self.holders):
-            split.addWidget(widget)
-        split.setSizes([172, 226, 212])
+        right = QWidget(self)
+        column = QVBoxLayout(right)
+        column.setContentsMargins(4, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.holders, 1)
+        self.split = QSplitter(Qt.Orientation.Horizontal, self)
+        for widget in (self.connections, self.latency, right):
+            self.split.addWidget(widget)
+        self.split.setSizes([186, 186, 238])
+        self.split.setChildrenCollapsible(False)
+        self.split.setHandleWidth(6)
+        shown = QWidget(self)
+        below = QVBoxLayout(shown)
+        below.setContentsMargins(12, 0, 12, 8)
+        below.setSpacing(6)
+        below.addLayout(bar)
+        bar.setContentsMargins(0, 8, 0, 2)
+        below.addWidget(self.split, 1)
+        below.addWidget(self.figures)
         self.stack = QStackedWidget(self)
-        self.stack.addWidget(split)
+        self.stack.addWidget(shown)
         self.stack.addWidget(self._empty)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(0)
-        layout.addLayout(bar)
         layout.addWidget(self.stack, 1)
 
     # ------------------------------------------------------------------ while it is seen
     def showEvent(self, event: QShowEvent) -> None:
         """Follow the pools."""
-        self.plot.prepare()
+        self._importer.ask()
         self.wanted.emit()
         self._timer.start()
 
@@ -115,43 +163,24 @@ class Pools(QWidget):
     # ------------------------------------------------------------------ what is shown
     def show_pools(self, pools: list[dict[str, Any]], now: float) -> None:
         """Show snapshots of pools (``Pool.snapshot``), taken at a time in seconds."""
+        chosen = self.chosen()
         self._told = {pool["name"]: pool for pool in pools}
         for name in self._samples.keys() - self._told.keys():
             del self._samples[name]
         for name, pool in self._told.items():
-            counts = pool["connections"]
-            kept = self._samples.setdefault(name, deque(maxlen=_KEPT))
-            kept.append((now, counts["active"], counts["size"], pool["waiting"]))
-        self._fill_list()
+            self._samples.setdefault(name, deque(maxlen=_KEPT)).append((now, *_sample(pool)))
+        names = list(self._told)
+        if names != self._names.stringList():
+            self.choice.blockSignals(True)
+            self._names.setStringList(names)
+            self.choice.setCurrentIndex(names.index(chosen) if chosen in names else 0)
+            self.choice.blockSignals(False)
         self.stack.setCurrentIndex(0 if pools else 1)
         self._show_chosen()
 
     def chosen(self) -> str:
-        """The selected pool's name, or the first one's."""
-        items = self.list.selectedItems()
-        return str(items[0].data(0, _NAME)) if items else next(iter(self._told), "")
-
-    def _fill_list(self) -> None:
-        """Rows keep their place, so that a click does not miss."""
-        known = {self.list.topLevelItem(i).data(0, _NAME): self.list.topLevelItem(i) for i in range(self._rows())}  # type: ignore[union-attr]
-        for name, item in known.items():
-            if name not in self._told and item is not None:
-                self.list.takeTopLevelItem(self.list.indexOfTopLevelItem(item))
-        for name, pool in self._told.items():
-            item = known.get(name) or QTreeWidgetItem(self.list)
-            counts = pool["connections"]
-            item.setData(0, _NAME, name)
-            item.setText(0, name)
-            item.setText(1, f"{counts['active']} / {counts['max']}")
-            item.setText(2, str(pool["waiting"]))
-            item.setTextAlignment(1, _RIGHT)
-            item.setTextAlignment(2, _RIGHT)
-            item.setForeground(0, self._theme.colour(_STATE_TOKENS.get(pool["state"], "text2")))
-            item.setForeground(2, self._theme.colour("red" if pool["waiting"] else "text2"))
-            item.setToolTip(0, f"{pool['address']}\n{pool['state']}" + _reason(pool))
-
-    def _rows(self) -> int:
-        return self.list.topLevelItemCount()
+        """The name of the pool that is shown."""
+        return self.choice.currentText() if self.choice.currentText() in self._told else next(iter(self._told), "")
 
     def _show_chosen(self) -> None:
         pool = self._told.get(self.chosen())
@@ -159,16 +188,30 @@ class Pools(QWidget):
             button.setEnabled(pool is not None)
         if pool is None:
             self.figures.setText("")
-            self.figures.setToolTip("")
             self.holders.clear()
             return
-        paused = pool["state"] == "paused"
-        self.buttons["pause"].setAccessibleName("Resume" if paused else "Pause")
-        self.buttons["pause"].setIcon(self._icons.icon("play" if paused else "pause"))
+        state = pool["state"]
+        self.state.setText(f"\N{BLACK CIRCLE} {state}")
+        self.state.setStyleSheet(f"color: {self._theme.colour(_STATE_TOKENS.get(state, 'text3')).name()}")
+        self.address.setText(pool["address"])
+        self._name_button(self.buttons["pause"], _RESUME if state == "paused" else _PAUSE)
         self.figures.setText(figures(pool))
         self.figures.setToolTip(explained(pool))
-        self.plot.show_samples(list(self._samples[pool["name"]]), pool["connections"]["max"])
+        self._show_plots(pool, list(zip(*self._samples[pool["name"]], strict=True)))
         self._show_holders(pool["holders"])
+
+    def _show_plots(self, pool: dict[str, Any], series: list[tuple[float, ...]]) -> None:
+        counts = pool["connections"]
+        waiting = f" · {pool['waiting']} waiting" if pool["waiting"] else ""
+        self.connections.say(str(counts["active"]), f"in use of {counts['max']}{waiting}", explained(pool))
+        self.latency.say(
+            _ms(pool["query_ms"]["p95"]),
+            "query p95",
+            "Over the last minute or so: p50 is the median, 95 % stay below p95. "
+            "Wait is the time that nodes waited for a connection.",
+        )
+        self.connections.show_samples(series[0], series[1:5], counts["max"])
+        self.latency.show_samples(series[0], series[5:9])
 
     def _show_holders(self, holders: list[dict[str, Any]]) -> None:
         while self.holders.topLevelItemCount() > len(holders):
@@ -182,11 +225,13 @@ class Pools(QWidget):
             item.setToolTip(0, " / ".join(part for part in owner.values() if part))
             item.setToolTip(2, holder["statement"])
             item.setTextAlignment(1, _RIGHT)
-            item.setData(0, _NAME, owner["node"])
+            item.setFont(2, self._theme.font(11, mono=True))
+            item.setForeground(2, self._theme.colour("text2"))
+            item.setData(0, _NODE, owner["node"])
 
     def _holder_chosen(self, item: QTreeWidgetItem) -> None:
-        if item.data(0, _NAME):
-            self.node_wanted.emit(item.data(0, _NAME))
+        if item.data(0, _NODE):
+            self.node_wanted.emit(item.data(0, _NODE))
 
     def _do(self, what: str) -> None:
         pool = self._told.get(self.chosen())
@@ -195,22 +240,31 @@ class Pools(QWidget):
             self.do_wanted.emit(pool["name"], "resume" if paused else what)
 
 
+def _sample(pool: dict[str, Any]) -> tuple[float, ...]:
+    """What the plots show of a snapshot, in the order of their lines."""
+    counts, query, wait = pool["connections"], pool["query_ms"], pool["acquire_ms"]
+    idle = counts["size"] - counts["active"]
+    return counts["active"], idle, counts["size"], pool["waiting"], query["p50"], query["p95"], wait["p50"], wait["p95"]
+
+
 def figures(pool: dict[str, Any]) -> str:
-    """The figures of a pool in one line."""
+    """The counts of a pool in one line."""
     counts, queries = pool["connections"], pool["queries"]
+    wait, query = pool["acquire_ms"], pool["query_ms"]
     parts = [
-        f"wait {_ms(pool['acquire_ms']['p50'])} / {_ms(pool['acquire_ms']['p95'])}",
-        f"query {_ms(pool['query_ms']['p50'])} / {_ms(pool['query_ms']['p95'])}",
+        f"wait {_ms(wait['p50'])} / {_ms(wait['p95'])}",
+        f"query {_ms(query['p50'])} / {_ms(query['p95'])}",
         f"{queries['executed']:,} statements",
         f"{queries['errors']:,} errors",
         f"{counts['recycled']:,} recycled",
+        f"{counts['lost']:,} lost",
         f"health {pool['health']['average']:.0f}",
     ]
     return " · ".join(parts)
 
 
 def explained(pool: dict[str, Any]) -> str:
-    """What the figures mean, and what is too long for them."""
+    """What is too long for the figures."""
     lines = [
         f"{pool['address']}",
         "wait, query: the median, and what 95 % stay below",
@@ -221,25 +275,25 @@ def explained(pool: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _ms(value: float) -> str:
+def _ms(value: float, *, short: bool = False) -> str:
+    """Milliseconds in words; ``short`` for the edge of a plot."""
     if value >= 1000:
-        return f"{value / 1000:,.1f} s"
+        return f"{value / 1000:,.1f} s" if not short else f"{value / 1000:g} s"
+    if short:
+        return f"{value:g} ms" if value else "0"
     return f"{value:.1f} ms" if value < 100 else f"{value:.0f} ms"
 
 
-def _reason(pool: dict[str, Any]) -> str:
-    return f"\n{pool['last_failure']}" if pool["last_failure"] else ""
-
-
-def _tree(headers: list[str], name: str, parent: QWidget, *widths: tuple[int, int]) -> QTreeWidget:
+def _holders(parent: QWidget) -> QTreeWidget:
     made = QTreeWidget(parent)
-    made.setHeaderLabels(headers)
+    made.setHeaderLabels(["Held by", "Since", "Statement"])
     made.setRootIsDecorated(False)
     made.setUniformRowHeights(True)
-    made.setAccessibleName(name)
-    made.header().setStretchLastSection(False)
-    if not any(column == 0 for column, _ in widths):
-        made.header().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-    for column, width in widths:
+    made.setAccessibleName("Who holds a connection")
+    made.setMinimumWidth(180)
+    header = made.header()
+    header.setStretchLastSection(False)
+    header.setSectionResizeMode(2, QHeaderView.ResizeMode.Stretch)
+    for column, width in ((0, 84), (1, 64)):
         made.setColumnWidth(column, width)
     return made

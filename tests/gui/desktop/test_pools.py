@@ -39,25 +39,31 @@ def pool(name: str, *, active: int = 2, state: str = "open", holders: tuple[str,
 @pytest.fixture
 def panel(theme: Theme, icons: Icons, shown: Any, qtbot: Any) -> Pools:
     made: Pools = shown(Pools(theme, icons))
-    qtbot.waitUntil(lambda: made.plot._plot is not None)
+    qtbot.waitUntil(lambda: made.latency._graph is not None)
     return made
 
 
-def test_a_pool_is_shown_with_who_holds_its_connections(panel: Pools) -> None:
+def test_a_pool_is_shown_with_its_lines_and_who_holds_its_connections(panel: Pools) -> None:
     assert panel.stack.currentIndex() == 1
     for second in range(30):
         panel.show_pools([pool("sample", active=second % 10), pool("other", holders=())], float(second))
-    item = panel.list.topLevelItem(0)
-    assert item is not None
-    assert [item.text(column) for column in range(3)] == ["sample", "9 / 10", "4"]
+    assert panel.chosen() == "sample"
+    assert [panel.choice.itemText(place) for place in range(2)] == ["sample", "other"]
+    assert (panel.connections.figure.text(), panel.connections.words.toolTip()) == ("9", "in use of 10 · 4 waiting")
+    assert panel.latency.figure.text() == "1.2 s"
+    assert panel.latency.words.toolTip() == "query p95"
     held = panel.holders.topLevelItem(0)
     assert held is not None
     assert [held.text(column) for column in range(3)] == ["quotes", "3.20 s", "SELECT 1"]
     assert "nightly / r1 / quotes" in held.toolTip(0)
-    ages, in_use = panel.plot._curves[1].getData()
-    assert (ages[0], ages[-1], list(in_use[-3:])) == (-29.0, 0.0, [7, 8, 9])
+    ages, in_use = panel.connections.drawn("in use")
+    assert (ages[0], ages[-1], in_use[-3:]) == (-29.0, 0.0, [7, 8, 9])
+    assert [panel.connections.drawn(name)[1][-1] for name in ("idle", "open", "waiting")] == [3, 12, 4]
+    assert [panel.latency.drawn(name)[1][-1] for name in ("query p50", "query p95", "wait p50", "wait p95")] == [
+        0.42, 1250.0, 0.42, 1250.0,
+    ]  # fmt: skip
     assert figures(pool("x")) == (
-        "wait 0.4 ms / 1.2 s · query 0.4 ms / 1.2 s · 1,200 statements · 3 errors · 1 recycled · health 98"
+        "wait 0.4 ms / 1.2 s · query 0.4 ms / 1.2 s · 1,200 statements · 3 errors · 1 recycled · 0 lost · health 98"
     )
 
 
@@ -68,22 +74,21 @@ def test_the_figures_tell_what_was_opened_beforehand_and_why(panel: Pools) -> No
     assert "opened beforehand: 3: as many as SQL nodes can be ready at once" in told
     assert told[-1] == "last failure: The server is away."
     panel.show_pools([], 2.0)
-    assert panel.figures.text() == ""
+    assert panel.figures.toolTip() == ""
+    assert not panel.buttons["drain"].isEnabled()
 
 
-def test_a_row_keeps_its_place_and_selection_while_it_is_followed(panel: Pools) -> None:
+def test_the_choice_stays_while_it_is_followed(panel: Pools) -> None:
     panel.show_pools([pool("a"), pool("b", holders=("x", "y"))], 1.0)
-    second = panel.list.topLevelItem(1)
-    assert second is not None
-    second.setSelected(True)
+    panel.choice.setCurrentIndex(1)
     assert panel.chosen() == "b"
     assert panel.holders.topLevelItemCount() == 2
-    panel.show_pools([pool("a"), pool("b", holders=("x",))], 2.0)
-    assert panel.list.topLevelItem(1) is second
+    panel.show_pools([pool("b", holders=("x",)), pool("c")], 2.0)
     assert panel.chosen() == "b"
     assert panel.holders.topLevelItemCount() == 1
-    panel.show_pools([pool("a")], 3.0)
+    panel.show_pools([pool("a", state="draining")], 3.0)
     assert panel.chosen() == "a"
+    assert panel.state.text() == "● draining"
 
 
 def test_pools_are_paused_evicted_and_drained_and_a_holder_leads_to_its_node(panel: Pools) -> None:
@@ -96,6 +101,7 @@ def test_pools_are_paused_evicted_and_drained_and_a_holder_leads_to_its_node(pan
         QTest.mouseClick(panel.buttons[name], Qt.MouseButton.LeftButton)
     panel.show_pools([pool("a", state="paused")], 2.0)
     assert panel.buttons["pause"].accessibleName() == "Resume"
+    assert panel.buttons["pause"].toolTip() == "Resume: hand out connections again."
     QTest.mouseClick(panel.buttons["pause"], Qt.MouseButton.LeftButton)
     held = panel.holders.topLevelItem(0)
     assert held is not None

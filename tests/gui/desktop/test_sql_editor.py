@@ -233,6 +233,10 @@ def test_the_grid_gives_values_in_the_form_of_the_document(theme: Theme, shown: 
     grid.show_parameters([("$1", "text"), ("$2", "integer")], ["Growth"], {})
     _type_into(grid, 1, "7")
     assert heard == [["Growth", 7]]
+    grid.show_parameters([], ["Growth"], {}, known=False)
+    kind = grid.item(0, 1)
+    assert kind is not None
+    assert kind.text() == "", "nobody has looked at the statement yet"
     grid.show_parameters([("$1", "text")], ["Growth", 7], {})
     assert [grid.item(row, 1).text() for row in range(2)] == ["text", "not used"]  # type: ignore[union-attr]
     grid.setCurrentCell(1, 2)
