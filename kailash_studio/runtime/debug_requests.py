@@ -15,7 +15,12 @@ step         ``run_id``; ``stop``: that node, else of a paused    ``node``: what
              sub-workflow, ``over`` it, ``out`` of it
 go_on        ``run_id``, ``stop``; ``go``: ``go_on``, ``give``,   --
              ``skip``, ``again``; ``inputs``, ``outputs``,
-             ``parameters`` by name
+             ``parameters`` by name; ``cells``: ``inputs`` and
+             ``outputs`` by name, each a list of
+             ``[row, column, value]`` (rows from 0) or, where it
+             is no table, ``[path, value]``: all else stays as it
+             is, and a text becomes what the cell held; also in
+             ``step``. Outputs count with ``give``.
 run_to       ``run_id``, ``node``                                 --
 stop_values  ``run_id``, ``stop``                                 ``inputs``, ``outputs`` (null before it succeeded):
                                                                   name and ``pages.page_of``; ``plain``: the values
@@ -34,6 +39,7 @@ from typing import Any
 
 from kailash_studio.errors import EngineError
 from kailash_studio.runtime.async_local import AsyncLocalRuntime
+from kailash_studio.runtime.cells import with_cells
 from kailash_studio.runtime.debugger import HOWS, WHENS, Breakpoint, Debugger, Decision, Stop
 from kailash_studio.runtime.engine import Run
 from kailash_studio.runtime.pages import page_of
@@ -95,12 +101,12 @@ class DebugRequests:
             how = request.get("how", "into")
             if how not in HOWS:
                 raise EngineError(f"A step goes {' or '.join(HOWS)}, not {how!r}.")
-            debugger.step(int(request["stop"]), _decision(request), how)
+            debugger.step(int(request["stop"]), self._decision(request), how)
             return {"node": node}
         return {"node": self._run(request).step_on()}
 
     def _go_on(self, request: Mapping[str, Any]) -> Answer:
-        self._debugger(request).go_on(int(request["stop"]), _decision(request))
+        self._debugger(request).go_on(int(request["stop"]), self._decision(request))
         return {}
 
     def _run_to(self, request: Mapping[str, Any]) -> Answer:
@@ -145,6 +151,19 @@ class DebugRequests:
             raise EngineError("That node does not stand still any more.")
         return stop
 
+    def _decision(self, request: Mapping[str, Any]) -> Decision:
+        go = request.get("go", "go_on")
+        inputs, outputs = dict(request.get("inputs") or {}), dict(request.get("outputs") or {})
+        cells: Mapping[str, Any] = request.get("cells") or {}
+        if cells:
+            stop = self._stop(request)
+            inputs = _patched(stop.node, "input", stop.inputs, inputs, cells.get("inputs") or {})
+            if cells.get("outputs"):
+                if go != "give" or stop.outputs is None:
+                    raise EngineError(f"Outputs of {stop.node} are given with give, once it has some.")
+                outputs = _patched(stop.node, "output", stop.outputs, dict(stop.outputs) | outputs, cells["outputs"])
+        return Decision(go, inputs=inputs, outputs=outputs, parameters=request.get("parameters") or {})
+
 
 def read_breakpoints(given: Any) -> list[Breakpoint]:
     """Breakpoints from objects of a message or a file.
@@ -162,13 +181,16 @@ def read_breakpoints(given: Any) -> list[Breakpoint]:
     return found
 
 
-def _decision(request: Mapping[str, Any]) -> Decision:
-    return Decision(
-        request.get("go", "go_on"),
-        inputs=request.get("inputs") or {},
-        outputs=request.get("outputs") or {},
-        parameters=request.get("parameters") or {},
-    )
+def _patched(
+    node: str, side: str, own: Mapping[str, Any], given: dict[str, Any], cells: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What is given, and with it those values of a stop in which cells are changed."""
+    for name, changed in cells.items():
+        if name not in own and name not in given:
+            raise EngineError(f"{node} has no value at its {side} {name}.")
+        value = given[name] if name in given else own[name]
+        given[name] = with_cells(value, changed, f"{node}.{name}")
+    return given
 
 
 def _shown(value: Any) -> Answer:

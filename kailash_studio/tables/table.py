@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Self, SupportsIndex, overload
 
 from kailash_studio.errors import TableError
@@ -110,6 +111,24 @@ class Table(Sequence[dict[str, Any]]):
         """All rows as records."""
         return list(self)
 
+    def with_cell(self, row: int, column: str, value: Any) -> Table:
+        """A table with another value in one cell, over the memory of this one.
+
+        Raises:
+            TableError: The column cannot hold it.
+        """
+        import pyarrow as pa
+
+        place = self._arrow.column_names.index(column)
+        old = self._arrow.column(place)
+        try:
+            cell = pa.array([value], _holding(old.type, value))
+            old = old.cast(cell.type)
+        except (pa.ArrowException, OverflowError, ValueError, TypeError) as error:
+            raise TableError(f"A column of type {old.type} cannot hold {value!r}: {str(error).rstrip('.')}.") from None
+        chunks = [*old.slice(0, row).chunks, cell, *old.slice(row + 1).chunks]
+        return Table(self._arrow.set_column(place, column, pa.chunked_array(chunks, type=cell.type)))
+
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Table):
             return self is other or bool(self._arrow.equals(other._arrow)) or _same_records(self, other)
@@ -127,6 +146,23 @@ class Table(Sequence[dict[str, Any]]):
 
     def __repr__(self) -> str:
         return f"<Table of {len(self)} rows: {', '.join(self.column_names) or 'no columns'}>"
+
+
+def _holding(kind: Any, value: Any) -> Any:
+    """The type of a column that is to hold a value: its own; a decimal one with as many digits as that takes."""
+    import pyarrow as pa
+
+    if pa.types.is_null(kind):
+        return None
+    if not isinstance(value, Decimal) or not pa.types.is_decimal(kind):
+        return kind
+    own = pa.array([value]).type
+    scale = max(kind.scale, own.scale)
+    digits = max(kind.precision - kind.scale, own.precision - own.scale) + scale
+    return pa.decimal128(digits, scale) if digits <= _DIGITS_OF_128_BITS else pa.decimal256(digits, scale)
+
+
+_DIGITS_OF_128_BITS = 38
 
 
 def _same_records(one: Table, other: Sequence[Any]) -> bool:

@@ -195,6 +195,47 @@ def test_a_run_is_debugged(tmp_path: Path) -> None:
     talk(conversation)
 
 
+def test_one_cell_is_changed_at_a_stop_and_the_others_keep_their_types(tmp_path: Path) -> None:
+    rows = "[{'n': 1, 'day': date(2026, 7, 1)}, {'n': 2, 'day': date(2026, 7, 2)}]"
+    kinds = "[[r['n'], type(r['day']).__name__] for r in rows]"
+    builder = WorkflowBuilder("w")
+    builder.add_node("PythonCodeNode", "start", code=f"from datetime import date\ndef start(): return {rows}")
+    builder.add_node("PythonCodeNode", "same", code="def same(rows): return rows")
+    builder.add_node("PythonCodeNode", "kinds", code=f"def kinds(rows): return {kinds}")
+    builder.add_connection("start", "result", "same", "rows")
+    builder.add_connection("same", "result", "kinds", "rows")
+    document = builder.build().to_json()
+
+    async def conversation(ask: Ask, until: Any) -> None:
+        points = [{"node": "same"}, {"node": "same", "when": "after"}]
+        run = (await ask("run", workflow=document, folder=str(tmp_path), breakpoints=points))["run_id"]
+
+        async def stopped(number: int) -> None:
+            await until(lambda m: m.get("update", {}).get("states", {}).get("same", {}).get("stop") == number)
+
+        await stopped(1)
+        wrong = await ask("go_on", run_id=run, stop=1, cells={"inputs": {"rows": [[0, "day", "soon"]]}})
+        assert wrong["error"]["sentence"].startswith('same.rows, row 1, day: "soon" is no date')
+        wrong = await ask("go_on", run_id=run, stop=1, cells={"outputs": {"result": [[0, "n", 5]]}})
+        assert "Outputs of same are given with give" in wrong["error"]["sentence"]
+        wrong = await ask("go_on", run_id=run, stop=1, cells={"inputs": {"other": [[0, "n", 5]]}})
+        assert "no value at its input other" in wrong["error"]["sentence"]
+        await ask("go_on", run_id=run, stop=1, cells={"inputs": {"rows": [[1, "n", "40"]]}})
+        await stopped(2)
+        given = {"outputs": {"result": [[0, "n", "7"], [0, "day", "2026-08-01"]]}}
+        await ask("step", run_id=run, stop=2, go="give", cells=given)
+        await until(lambda m: m.get("update", {}).get("states", {}).get("kinds", {}).get("stop") == 3)
+        await ask("resume", run_id=run)
+        await until(lambda m: m.get("update", {}).get("run_id") == run and m["update"]["run"])
+        page = await ask("page", run_id=run, node="kinds", output="result")
+        assert [[n["text"] for _, n in row["children"]] for _, row in page["tree"]["children"]] == [
+            ["7", "date"],
+            ["40", "date"],
+        ]
+
+    talk(conversation)
+
+
 def test_a_node_is_previewed_while_it_is_edited(tmp_path: Path) -> None:
     builder = WorkflowBuilder("w")
     builder.add_node("PythonCodeNode", "start", code="def start(): return [{'a': n, 'b': 'x'} for n in range(30)]")
