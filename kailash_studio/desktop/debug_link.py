@@ -14,8 +14,10 @@ from kailash_studio.desktop.canvas import Canvas
 from kailash_studio.desktop.engine import Engine
 from kailash_studio.desktop.panels.debugger import Debugger, described
 from kailash_studio.desktop.runs import Runs
+from kailash_studio.desktop.session import Session
 from kailash_studio.errors import EngineError
 from kailash_studio.runtime.debugger import Breakpoint, How
+from kailash_studio.spec.parameter import MISSING
 
 
 class DebugLink(QObject):
@@ -32,6 +34,7 @@ class DebugLink(QObject):
         engine: Engine,
         runs: Runs,
         canvas: Canvas,
+        session: Session,
         breakpoints: Breakpoints,
         panel: Debugger,
         say: Callable[[str], None],
@@ -39,7 +42,7 @@ class DebugLink(QObject):
     ) -> None:
         super().__init__(parent)
         self._engine, self._runs, self._canvas, self._say = engine, runs, canvas, say
-        self._breakpoints, self._panel = breakpoints, panel
+        self._session, self._breakpoints, self._panel = session, breakpoints, panel
         self._tasks: set[asyncio.Task[None]] = set()
         self._standing: set[int] = set()
         self._how: How = "over"
@@ -114,14 +117,29 @@ class DebugLink(QObject):
         return self._runs.current.run_id if self._runs.current is not None else ""
 
     # ------------------------------------------------------------------ with the engine
-    def _decided(self, stop: int, do: str, inputs: dict[str, Any], outputs: dict[str, Any]) -> None:
-        go = "give" if outputs and do in {"go_on", "step"} else do
+    def _decided(self, stop: int, do: str, changes: dict[str, Any]) -> None:
+        gives = changes["outputs"] or changes["cells"].get("outputs")
+        words = {**changes, "parameters": self._parameters_now(stop)}
         if do == "step":
-            go = "go_on" if go == "step" else go
-            self._ask("step", stop=stop, go=go, how=self._how, inputs=inputs, outputs=outputs)
+            self._ask("step", stop=stop, go="give" if gives else "go_on", how=self._how, **words)
             self._how = "over"
         else:
-            self._ask("go_on", stop=stop, go=go, inputs=inputs, outputs=outputs)
+            self._ask("go_on", stop=stop, go="give" if gives and do == "go_on" else do, **words)
+
+    def _parameters_now(self, stop: int) -> dict[str, Any]:
+        """The parameters of the node that were changed since the run began, in the inspector."""
+        run, workflow = self._runs.current, self._session.workflow
+        node = next((n for n, state in self._runs.stopped().items() if state["stop"] == stop), "")
+        before = run.document.nodes.get(node) if run is not None and run.document is not None else None
+        now = workflow.nodes.get(node)
+        if before is None or now is None or before.type != now.type:
+            return {}
+        node_type = self._session.registry.find(now.type)
+        reset = before.parameters.keys() - now.parameters.keys()
+        declared = node_type.declarations if node_type is not None else {}
+        defaults = {name: declared[name].default for name in reset & declared.keys()}
+        changed = {name: value for name, value in now.parameters.items() if before.parameters.get(name) != value}
+        return {name: value for name, value in defaults.items() if value is not MISSING} | changed
 
     def _ask(self, do: str, **words: Any) -> None:
         if self._run_id():
@@ -131,8 +149,14 @@ class DebugLink(QObject):
         await self._engine.request(do, run_id=self._run_id(), **words)
 
     async def _show_values(self, stop: int) -> None:
-        told = await self._engine.request("stop_values", run_id=self._run_id(), stop=stop)
-        self._panel.show_values(stop, told)
+        run_id = self._run_id()
+        told = await self._engine.request("stop_values", run_id=run_id, stop=stop)
+
+        async def page(side: str, name: str, offset: int, limit: int) -> dict[str, Any]:
+            words = {"run_id": run_id, "stop": stop, "side": side, "name": name}
+            return await self._engine.request("stop_page", **words, offset=offset, limit=limit)
+
+        self._panel.show_values(stop, told, page)
 
     async def _evaluate(self, stop: int, expression: str) -> None:
         try:

@@ -86,7 +86,7 @@ class MainWindow(QMainWindow):
         self.runs = Runs(self.session, self.engine, self.canvas, self)
         self.breakpoints = Breakpoints(self.session, settings, self)
         self.debug_link = DebugLink(
-            self.engine, self.runs, self.canvas, self.breakpoints, self.debugger, self.say, self
+            self.engine, self.runs, self.canvas, self.session, self.breakpoints, self.debugger, self.say, self
         )
         self._make_strips()
         self._make_debugging()

@@ -25,6 +25,8 @@ run_to       ``run_id``, ``node``                                 --
 stop_values  ``run_id``, ``stop``                                 ``inputs``, ``outputs`` (null before it succeeded):
                                                                   name and ``pages.page_of``; ``plain``: the values
                                                                   themselves where they are small
+stop_page    ``run_id``, ``stop``; ``side``: ``inputs`` or         ``pages.page_of``
+             ``outputs``; ``name``; ``offset``, ``limit``
 evaluate     ``run_id``, ``stop``, ``expression``                 ``page`` of the value
 ===========  ===================================================  ====================================================
 """
@@ -46,6 +48,7 @@ from kailash_studio.runtime.pages import page_of
 from kailash_studio.spec.values import to_plain
 
 _PAGE = 200
+_FEW = 2_000  # rows
 _SMALL = 100_000  # characters of a value that travels to be edited
 
 Answer = dict[str, Any]
@@ -69,6 +72,7 @@ class DebugRequests:
             "go_on": self._go_on,
             "run_to": self._run_to,
             "stop_values": self._stop_values,
+            "stop_page": self._stop_page,
             "evaluate": self._evaluate,
         }
 
@@ -121,6 +125,16 @@ class DebugRequests:
         for side, values in sides.items():
             told[side] = None if values is None else {name: _shown(value) for name, value in values.items()}
         shown: Answer = self._run(request).redactor.value(told)
+        return shown
+
+    def _stop_page(self, request: Mapping[str, Any]) -> Answer:
+        stop = self._stop(request)
+        values = stop.inputs if request["side"] == "inputs" else stop.outputs
+        name = request["name"]
+        if values is None or name not in values:
+            raise EngineError(f"{stop.node} has no value {name} among its {request['side']}.")
+        page = page_of(values[name], int(request["offset"]), int(request["limit"]))
+        shown: Answer = self._run(request).redactor.value(page)
         return shown
 
     def _evaluate(self, request: Mapping[str, Any]) -> asyncio.Future[Answer]:
@@ -196,6 +210,8 @@ def _patched(
 def _shown(value: Any) -> Answer:
     """A value as it is looked at, and as JSON where it is small enough to be edited."""
     shown: Answer = {"page": page_of(value, 0, _PAGE)}
+    if shown["page"]["total"] > _FEW:
+        return shown
     text = json.dumps(to_plain(value), ensure_ascii=False, indent=2)
     if len(text) <= _SMALL:
         shown["plain"] = text

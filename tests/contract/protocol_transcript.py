@@ -82,6 +82,7 @@ class Talk:
         self.folder, self.runs = folder, list[str]()
         self.states: dict[str, dict[str, Any]] = {}
         self.ended = ""
+        self.kept = False  # the journal has all of the run that ended
         self.answers: dict[int, dict[str, Any]] = {}
         self.heard = asyncio.Event()
 
@@ -91,6 +92,7 @@ class Talk:
         if "update" in message:
             self.states |= message["update"]["states"]
             self.ended = (message["update"]["run"] or {}).get("state", self.ended)
+            self.kept |= bool(message["update"].get("kept"))
         elif "id" in message:
             self.answers[message["id"]] = message
         self.heard.set()
@@ -110,7 +112,7 @@ class Talk:
         for number, step in enumerate(CONVERSATION, 1):
             if "ask" in step:
                 if step["ask"]["do"] == "run":
-                    self.states, self.ended = {}, ""
+                    self.states, self.ended, self.kept = {}, "", False
                 requests.put_nowait(protocol.encode({"id": number, **self.filled(step["ask"])}))
                 await self.until(lambda number=number: number in self.answers)
                 answer = self.answers[number]
@@ -127,7 +129,7 @@ class Talk:
     def fits(self, wanted: dict[str, Any]) -> bool:
         """Whether what is waited for has come."""
         if "run" in wanted:
-            return self.ended == wanted["run"]
+            return self.ended == wanted["run"] and self.kept
         state = self.states.get(wanted["node"], {})
         return all(state.get(name) == value for name, value in wanted.items() if name != "node")
 

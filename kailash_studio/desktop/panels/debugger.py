@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 )
 
 from kailash_studio.desktop.icons import Icons
-from kailash_studio.desktop.panels.stop_values import StopValues
+from kailash_studio.desktop.panels.stop_values import FetchPage, StopValues
 from kailash_studio.desktop.theme import Theme
 from kailash_studio.desktop.widgets.basics import ElidedLabel
 from kailash_studio.runtime.debugger import WHENS, Breakpoint
@@ -43,7 +43,8 @@ class Debugger(QWidget):
 
     Signals:
         values_wanted: The number of a stop.
-        decided: The number of a stop; ``go_on``, ``step``, ``again``, ``give`` or ``skip``; inputs, outputs by name.
+        decided: The number of a stop; ``go_on``, ``step``, ``again``, ``give`` or ``skip``; what was changed, as the
+            engine takes it: ``inputs`` and ``outputs`` by name, ``cells``.
         evaluate_wanted: The number of a stop, an expression.
         breakpoint_changed: Its place in the list, and what it is now.
         breakpoint_removed: Its place in the list.
@@ -51,7 +52,7 @@ class Debugger(QWidget):
     """
 
     values_wanted = Signal(int)
-    decided = Signal(int, str, dict, dict)
+    decided = Signal(int, str, dict)
     evaluate_wanted = Signal(int, str)
     breakpoint_changed = Signal(int, object)
     breakpoint_removed = Signal(int)
@@ -158,14 +159,15 @@ class Debugger(QWidget):
         items = self.stops.selectedItems()
         return int(items[0].data(0, _STOP)) if items else 0
 
-    def show_values(self, number: int, told: Mapping[str, Any]) -> None:
-        """Show what a stopped node was given and gave."""
+    def show_values(self, number: int, told: Mapping[str, Any], fetch: FetchPage) -> None:
+        """Show what a stopped node was given and gave; ``fetch`` gives further pages."""
         if number != self.chosen():
             return  # another one is selected meanwhile
         self._when = told["when"]
         error = told["error"].removeprefix(f"{told['node']}: ")
         self.caption.setText(f"{told['node']} stands {STANDS[self._when]}" + (f": {error}" if error else ""))
-        self.values.show_values(told["inputs"], told["outputs"], give=self._when in {"before", "error"})
+        give = self._when in {"before", "error"}
+        self.values.show_values(told["inputs"], told["outputs"], fetch, give=give)
         self._enable()
 
     def show_result(self, text: str, *, wrong: bool = False) -> None:
@@ -179,10 +181,11 @@ class Debugger(QWidget):
         """Let the selected node go on in one of the ways; to go on or step, its values need not have arrived yet."""
         at_once = not self._when and do in {"go_on", "step"}
         if self.chosen() and (at_once or self.buttons[do].isEnabled()):
-            inputs, outputs = self.values.edited()
-            if do == "give" or (do in {"go_on", "step"} and outputs):
-                outputs = self.values.outputs()
-            self.decided.emit(self.chosen(), do, inputs, outputs)
+            inputs, outputs, cells = self.values.edited()
+            if do == "give":
+                outputs |= self.values.written()
+                cells.setdefault("outputs", self.values.untouched())
+            self.decided.emit(self.chosen(), do, {"inputs": inputs, "outputs": outputs, "cells": cells})
 
     def _chosen_changed(self) -> None:
         self._when = ""
@@ -198,11 +201,14 @@ class Debugger(QWidget):
             "go_on": here and not wrong,
             "step": here and not wrong,
             "again": self._when in {"after", "error"} and not wrong,
-            "give": here and self._when != "retry" and not wrong and bool(self.values.outputs()),
+            "give": here and self._when != "retry" and not wrong and self._can_give(),
             "skip": here and self._when != "retry",
         }
         for name, button in self.buttons.items():
             button.setEnabled(able[name])
+
+    def _can_give(self) -> bool:
+        return bool(self.values.untouched() or self.values.written())
 
     def _evaluate(self) -> None:
         if self.chosen() and self.expression.text().strip():

@@ -1,32 +1,40 @@
-"""The values at a stop: each input and output as a table whose cells can be edited, or as JSON."""
+"""The values at a stop: each input and output as a table or a tree whose cells can be changed, or as JSON."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
+    QHeaderView,
     QPlainTextEdit,
     QPushButton,
     QStackedWidget,
-    QTableWidget,
-    QTableWidgetItem,
+    QToolButton,
+    QTreeWidget,
+    QTreeWidgetItem,
     QVBoxLayout,
     QWidget,
 )
 
+from kailash_studio.desktop.panels.editable_table import EditableTable, EditableView
 from kailash_studio.desktop.theme import Theme
 from kailash_studio.desktop.widgets.basics import ElidedLabel
 
-_MOST_ROWS = 200
 _GIVE = "{}"
+_PATH = Qt.ItemDataRole.UserRole
+_CUT = "…"
 
 Key = tuple[str, str]
 """``inputs`` or ``outputs``, and the port's name; an empty name for all outputs that are to be given."""
+Cells = dict[str, dict[str, list[list[Any]]]]
+"""What was changed, by side and port, as the engine's ``go_on`` takes it."""
+FetchPage = Callable[[str, str, int, int], Awaitable[dict[str, Any]]]
+"""Gives a page of a value at the stop: side, port, offset, limit."""
 
 
 class StopValues(QWidget):
@@ -41,78 +49,115 @@ class StopValues(QWidget):
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme
-        self._texts: dict[Key, str] = {}  # as they came; only values that are small enough to be edited
-        self._edits: dict[Key, str] = {}
         self._pages: dict[Key, Mapping[str, Any]] = {}
+        self._texts: dict[Key, str] = {}  # as JSON; only of values that are small enough to be edited whole
+        self._edits: dict[Key, str] = {}  # JSON that was typed
+        self._cells: dict[Key, dict[Any, str | None]] = {}  # cells that were changed, by row and column or by path
+        self._fetch: FetchPage | None = None
+        self._model: EditableTable | None = None
         self.port = QComboBox(self)
         self.port.setAccessibleName("Input or output that is shown")
         self.port.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.port.setMinimumWidth(130)
-        self.note = ElidedLabel("error_text", self)
+        self.extent = ElidedLabel("muted", self)
         self.undo = QPushButton("Undo changes", self)
         self.undo.setObjectName("link")
-        self.table = QTableWidget(self)
-        self.table.setAccessibleName("The value as a table; cells can be edited")
+        self.as_json = QToolButton(self)
+        self.as_json.setText("JSON")
+        self.as_json.setCheckable(True)
+        self.as_json.setToolTip("Show and change the whole value as JSON")
+        self.note = ElidedLabel("error_text", self)
+        self.note.hide()
+        self.table = EditableView(self)
+        self.tree = QTreeWidget(self)
+        self.tree.setHeaderLabels(["Field", "Value", "Type"])
+        self.tree.setAccessibleName("The value as a tree; values can be edited")
+        self.tree.setToolTip("Double-click or F2 changes a value.")
+        self.tree.setEditTriggers(QTreeWidget.EditTrigger.NoEditTriggers)
+        self.tree.header().setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
+        self.tree.header().setStretchLastSection(False)
+        self.tree.setColumnWidth(0, 130)
+        self.tree.setColumnWidth(2, 70)
         self.text = QPlainTextEdit(self)
         self.text.setAccessibleName("The value as JSON")
         self.stack = QStackedWidget(self)
-        self.stack.addWidget(self.table)
-        self.stack.addWidget(self.text)
-        row = QHBoxLayout()
-        row.addWidget(self.port)
-        row.addWidget(self.note, 1)
-        row.addWidget(self.undo)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(6)
-        layout.addLayout(row)
-        layout.addWidget(self.stack, 1)
-        self.port.currentIndexChanged.connect(lambda _: self._show())
-        self.table.cellChanged.connect(self._cell_edited)
+        for view in (self.table, self.tree, self.text):
+            self.stack.addWidget(view)
+        self._lay_out()
+        self.port.currentIndexChanged.connect(lambda _: self._port_chosen())
+        self.as_json.toggled.connect(lambda _: self._show())
+        self.tree.itemDoubleClicked.connect(self._edit_item)
+        self.tree.itemActivated.connect(self._edit_item)
+        self.tree.itemChanged.connect(self._item_edited)
         self.text.textChanged.connect(self._text_edited)
         self.undo.clicked.connect(self._undo)
         self.clear()
 
+    def _lay_out(self) -> None:
+        row = QHBoxLayout()
+        row.setSpacing(8)
+        row.addWidget(self.port)
+        row.addWidget(self.extent, 1)
+        row.addWidget(self.undo)
+        row.addWidget(self.as_json)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(6)
+        layout.addLayout(row)
+        layout.addWidget(self.note)
+        layout.addWidget(self.stack, 1)
+
+    # ------------------------------------------------------------------ from outside
     def clear(self) -> None:
         """Show nothing."""
         self._fill({}, None, give=False)
 
-    def show_values(self, inputs: Mapping[str, Any], outputs: Mapping[str, Any] | None, *, give: bool) -> None:
+    def show_values(
+        self, inputs: Mapping[str, Any], outputs: Mapping[str, Any] | None, fetch: FetchPage, *, give: bool
+    ) -> None:
         """Show values as ``stop_values`` tells them.
 
         Args:
             inputs: By name.
             outputs: By name, or None before there are any.
+            fetch: Gives further pages.
             give: Outputs can be written by hand, although there are none.
         """
+        self._fetch = fetch
         self._fill(inputs, outputs, give=give)
 
-    def edited(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The inputs and the outputs that were changed, by name.
+    def edited(self) -> tuple[dict[str, Any], dict[str, Any], Cells]:
+        """What was changed: inputs and outputs that were written anew, by name, and single cells.
+
+        Where any output was changed, all outputs stand among the cells, so that the others are given as they are.
 
         Raises:
             ValueError: A text is not JSON.
         """
-        found: dict[str, dict[str, Any]] = {"inputs": {}, "outputs": {}}
+        whole: dict[str, dict[str, Any]] = {"inputs": {}, "outputs": {}}
+        cells: Cells = {}
         for (side, name), text in self._edits.items():
             if name and text != self._texts[side, name]:
-                found[side][name] = json.loads(text)
-        return found["inputs"], found["outputs"]
+                whole[side][name] = json.loads(text)
+        for (side, name), changed in self._cells.items():
+            if changed:
+                cells.setdefault(side, {})[name] = [_cell(place, text) for place, text in changed.items()]
+        if whole["outputs"] or "outputs" in cells:
+            cells["outputs"] = self.untouched() | cells.get("outputs", {})
+        return whole["inputs"], whole["outputs"], cells
 
-    def outputs(self) -> dict[str, Any]:
-        """All outputs as they stand, for giving them by hand; empty where one is too large to be seen whole.
+    def written(self) -> dict[str, Any]:
+        """The outputs that were written by hand where there are none.
 
         Raises:
-            ValueError: A text is not JSON.
+            ValueError: The text is not JSON.
         """
-        if ("outputs", "") in self._texts:
-            given = json.loads(self._edits.get(("outputs", ""), _GIVE))
-            return given if isinstance(given, dict) else {}
-        names = [name for side, name in self._pages if side == "outputs"]
-        keys = [("outputs", name) for name in names]
-        if any(key not in self._texts for key in keys):
-            return {}
-        return {name: json.loads(self._edits.get(("outputs", name), self._texts["outputs", name])) for name in names}
+        given = json.loads(self._edits.get(("outputs", ""), _GIVE))
+        return given if isinstance(given, dict) else {}
+
+    def untouched(self) -> dict[str, list[list[Any]]]:
+        """All outputs that there are, with no cell changed."""
+        return {name: [] for side, name in self._pages if side == "outputs"}
 
     def wrong(self) -> str:
         """Why what is written cannot be taken; empty when it can."""
@@ -125,7 +170,7 @@ class StopValues(QWidget):
 
     # ------------------------------------------------------------------ showing
     def _fill(self, inputs: Mapping[str, Any], outputs: Mapping[str, Any] | None, *, give: bool) -> None:
-        self._texts, self._edits, self._pages = {}, {}, {}
+        self._pages, self._texts, self._edits, self._cells = {}, {}, {}, {}
         self.port.blockSignals(True)
         self.port.clear()
         for side, values in (("inputs", inputs), ("outputs", outputs or {})):
@@ -141,99 +186,132 @@ class StopValues(QWidget):
             self.port.setCurrentIndex(len(inputs))  # what it gave is what one wants to see after a call
         self.port.blockSignals(False)
         self.port.setEnabled(self.port.count() > 0)
-        self._show()
+        self._port_chosen()
 
     def _key(self) -> Key:
         side, name = self.port.currentData() or ("", "")
         return side, name
 
+    def _port_chosen(self) -> None:
+        key = self._key()
+        self.as_json.blockSignals(True)
+        self.as_json.setChecked(key not in self._pages or key in self._edits)
+        self.as_json.blockSignals(False)
+        self._show()
+
     def _show(self) -> None:
         key = self._key()
-        text = self._edits.get(key, self._texts.get(key))
-        rows = _rows(text) if text is not None else None
-        self.table.blockSignals(True)
-        self.text.blockSignals(True)
-        if rows is not None:
-            self._show_rows(rows)
-            self.stack.setCurrentWidget(self.table)
+        page = self._pages.get(key)
+        if page is None or self.as_json.isChecked():
+            self._show_text(key)
+        elif page["kind"] == "table":
+            self._show_table(key, page)
         else:
-            self.text.setPlainText(text if text is not None else self._summary(key))
-            self.text.setReadOnly(text is None)
-            self.stack.setCurrentWidget(self.text)
-        self.table.blockSignals(False)
-        self.text.blockSignals(False)
+            self._show_tree(key, page["tree"])
         self._tell()
 
-    def _summary(self, key: Key) -> str:
-        page = self._pages.get(key)
-        if page is None:
-            return ""
-        size = f"{page['total']:,} rows" if page["kind"] == "table" else str(page["tree"]["text"])
-        return f"{size}: too large to be edited here. Evaluate an expression to look into it."
+    def _show_text(self, key: Key) -> None:
+        self.text.blockSignals(True)
+        self.text.setPlainText(self._edits.get(key, self._texts.get(key, "")))
+        self.text.setReadOnly(key not in self._texts)
+        self.text.blockSignals(False)
+        self.extent.setText("")
+        self.stack.setCurrentWidget(self.text)
 
-    def _show_rows(self, rows: list[dict[str, Any]]) -> None:
-        columns = list({name: None for row in rows for name in row})
-        self.table.clear()
-        self.table.setColumnCount(len(columns))
-        self.table.setHorizontalHeaderLabels(columns)
-        self.table.setRowCount(len(rows))
-        for place, row in enumerate(rows):
-            for column, name in enumerate(columns):
-                value = row.get(name)
-                item = QTableWidgetItem("" if value is None else _cell(value))
-                if isinstance(value, int | float) and not isinstance(value, bool):
-                    item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-                self.table.setItem(place, column, item)
+    def _show_table(self, key: Key, page: Mapping[str, Any]) -> None:
+        old, fetch = self._model, self._fetch
+        assert fetch is not None  # values come with it
+
+        async def more(offset: int, limit: int, **look: Any) -> dict[str, Any]:
+            return await fetch(*key, offset, limit)
+
+        self._model = EditableTable(self._theme, more, page, self._cells.setdefault(key, {}), self)
+        self._model.edited.connect(self._tell)
+        self._model.failed.connect(self.extent.setText)
+        self.table.setModel(self._model)
+        self.table.fit_columns()
+        if old is not None:
+            old.stop()
+            old.deleteLater()
+        total, columns = page["total"], len(page["columns"])
+        self.extent.setText(f"{total:,} row{'s' * (total != 1)} · {columns} column{'s' * (columns != 1)}")
+        self.stack.setCurrentWidget(self.table)
+
+    def _show_tree(self, key: Key, tree: Mapping[str, Any]) -> None:
+        self.tree.blockSignals(True)
+        self.tree.clear()
+        root = self.tree.invisibleRootItem()
+        if tree["children"]:
+            for name, child in tree["children"]:
+                self._add(root, name, child, (name,))
+        else:
+            self._add(root, "value", tree, ())
+        self.tree.expandToDepth(0)
+        self.tree.blockSignals(False)
+        cut = tree["count"] - len(tree["children"])
+        self.extent.setText(
+            (tree["text"] if tree["children"] else tree["type"]) + (f", {cut:,} not shown" if cut else "")
+        )
+        self.stack.setCurrentWidget(self.tree)
+
+    def _add(self, parent: QTreeWidgetItem, name: str, tree: Mapping[str, Any], path: tuple[str, ...]) -> None:
+        changed = self._cells.get(self._key(), {})
+        text = changed.get(path, tree["text"])
+        item = QTreeWidgetItem(parent, [name, "null" if text is None else text, tree["type"]])
+        item.setFont(1, self._theme.font(12, mono=True))
+        item.setForeground(2, self._theme.colour("text3"))
+        item.setToolTip(1, text or "")
+        if path in changed:
+            item.setForeground(1, self._theme.colour("amber"))
+        elif tree["children"] or text is None:
+            item.setForeground(1, self._theme.colour("text3"))
+        if not tree["children"] and not tree["count"] and not (text or "").endswith(_CUT):
+            item.setData(0, _PATH, list(path))
+            item.setFlags(item.flags() | Qt.ItemFlag.ItemIsEditable)
+        for inner, child in tree["children"]:
+            self._add(item, inner, child, (*path, inner))
 
     # ------------------------------------------------------------------ editing
-    def _cell_edited(self, place: int, column: int) -> None:
-        key = self._key()
-        rows = _rows(self._edits.get(key, self._texts[key]))
-        header, item = self.table.horizontalHeaderItem(column), self.table.item(place, column)
-        assert rows is not None and header is not None and item is not None
-        rows[place][header.text()] = _value(item.text(), rows[place].get(header.text()))
-        self._edits[key] = json.dumps(rows, ensure_ascii=False, indent=2)
-        item.setForeground(self._theme.colour("amber"))
+    def _edit_item(self, item: QTreeWidgetItem) -> None:
+        if item.data(0, _PATH) is not None:
+            self.tree.editItem(item, 1)
+
+    def _item_edited(self, item: QTreeWidgetItem, column: int) -> None:
+        if column != 1 or item.data(0, _PATH) is None:
+            return
+        self._cells.setdefault(self._key(), {})[tuple(item.data(0, _PATH))] = item.text(1)
+        self.tree.blockSignals(True)
+        item.setForeground(1, self._theme.colour("amber"))
+        self.tree.blockSignals(False)
         self._tell()
 
     def _text_edited(self) -> None:
+        key = self._key()
         if not self.text.isReadOnly():
-            self._edits[self._key()] = self.text.toPlainText()
+            self._edits[key] = self.text.toPlainText()
+            if self._edits[key] == self._texts.get(key):
+                del self._edits[key]
             self._tell()
 
     def _undo(self) -> None:
         self._edits.pop(self._key(), None)
+        self._cells.pop(self._key(), None)
         self._show()
 
     def _tell(self) -> None:
         key = self._key()
-        self.undo.setVisible(key in self._edits and self._edits[key] != self._texts.get(key))
-        self.note.setText(self.wrong())
+        by_text, by_cell = key in self._edits, bool(self._cells.get(key))
+        self.undo.setVisible(by_text or by_cell)
+        # a value is changed in one way at a time: cells keep their types, a text is the whole value
+        self.as_json.setEnabled(key in self._pages and key in self._texts and not by_cell and not by_text)
+        wrong = self.wrong()
+        self.note.setText(wrong)
+        self.note.setVisible(bool(wrong))
         self.changed.emit()
 
 
-def _rows(text: str) -> list[dict[str, Any]] | None:
-    """A JSON list of records that is small enough for a table, or None."""
-    try:
-        value = json.loads(text)
-    except ValueError:
-        return None
-    if isinstance(value, list) and 0 < len(value) <= _MOST_ROWS and all(isinstance(row, dict) for row in value):
-        return value
-    return None
-
-
-def _cell(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _value(text: str, before: Any) -> Any:
-    """What a cell means: text stays text where it was text; else JSON, and what is no JSON is text."""
-    if isinstance(before, str):
-        return text
-    if not text:
-        return None
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
+def _cell(place: Any, text: str | None) -> list[Any]:
+    """A change as the engine takes it: row and column, or a path, and what is to be there."""
+    if len(place) == 2 and isinstance(place[0], int):
+        return [place[0], place[1], text]
+    return [list(place), text]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QModelIndex, Qt
 from PySide6.QtTest import QTest
+from qasync import QEventLoop
 
 from kailash_studio.desktop.icons import Icons
 from kailash_studio.desktop.panels.debugger import Debugger, described
@@ -19,6 +21,7 @@ from kailash_studio.runtime.debugger import Breakpoint
 from kailash_studio.runtime.pages import page_of
 
 ROWS = [{"symbol": "MSFT", "price": 28.8}, {"symbol": "AMZN", "price": "n/a"}]
+LONG = [{"a": number, "b": "x"} for number in range(5000)]
 
 
 def shown_value(value: Any) -> dict[str, Any]:
@@ -30,10 +33,29 @@ def stand(when: str, **sides: Any) -> dict[str, Any]:
     return told | {"inputs": {"rows": shown_value(ROWS)}, "outputs": None} | sides
 
 
+async def page(side: str, name: str, offset: int, limit: int) -> dict[str, Any]:
+    """A further page of the long value."""
+    return page_of(LONG, offset, limit)
+
+
+def nothing(**changed: Any) -> dict[str, Any]:
+    """What a decision carries when nothing was changed, but what is named."""
+    return {"inputs": {}, "outputs": {}, "cells": {}} | changed
+
+
 @pytest.fixture
 def panel(theme: Theme, icons: Icons, shown: Any) -> Debugger:
     made: Debugger = shown(Debugger(theme, icons))
     return made
+
+
+def index(panel: Debugger, row: int, column: int) -> QModelIndex:
+    return panel.values.table.model().index(row, column)
+
+
+def type_into(panel: Debugger, row: int, column: int, text: str) -> None:
+    """As an editor does it when it is left."""
+    assert panel.values.table.model().setData(index(panel, row, column), text)
 
 
 def stops(number: int = 1, when: str = "before") -> dict[str, dict[str, Any]]:
@@ -48,50 +70,85 @@ def test_a_cell_is_edited_and_goes_on_with_the_node(panel: Debugger) -> None:
     panel.show_stops(stops())
     assert wanted == [1]
     assert not panel.buttons["go_on"].isEnabled(), "its values are on the way"
-    panel.show_values(1, stand("before"))
+    panel.show_values(1, stand("before"), page)
     assert {name for name, button in panel.buttons.items() if button.isEnabled()} == {"go_on", "step", "skip"}
-    item = panel.values.table.item(1, 1)
-    assert item is not None
-    item.setText("130.2")
+    type_into(panel, 1, 1, "130.2")
     QTest.mouseClick(panel.buttons["go_on"], Qt.MouseButton.LeftButton)
-    mended = [ROWS[0], {"symbol": "AMZN", "price": "130.2"}]
-    assert decided == [(1, "go_on", {"rows": mended}, {})], "what was text stays text"
+    assert decided == [(1, "go_on", nothing(cells={"inputs": {"rows": [[1, "price", "130.2"]]}}))]
+    assert not panel.values.as_json.isEnabled(), "cells keep their types, so one way is used at a time"
     panel.values.undo.click()
-    assert panel.values.edited() == ({}, {})
+    assert panel.values.edited() == ({}, {}, {})
+    type_into(panel, 0, 0, "MSFT")
+    assert panel.values.edited() == ({}, {}, {}), "what is as before is no change"
+    panel.values.table.setCurrentIndex(index(panel, 0, 1))
+    QTest.keyClick(panel.values.table, Qt.Key.Key_Delete)
+    assert panel.values.edited()[2] == {"inputs": {"rows": [[0, "price", None]]}}
 
 
 def test_outputs_are_written_by_hand_instead_of_a_call(panel: Debugger) -> None:
     decided: list[Any] = []
     panel.decided.connect(lambda *what: decided.append(what))
     panel.show_stops(stops())
-    panel.show_values(1, stand("before"))
+    panel.show_values(1, stand("before"), page)
     panel.values.port.setCurrentIndex(1)
     panel.values.text.setPlainText('{"result": [1, 2')
     assert "cannot be read" in panel.values.note.toolTip()
     assert not panel.buttons["go_on"].isEnabled()
     panel.values.text.setPlainText('{"result": [1, 2]}')
     QTest.mouseClick(panel.buttons["give"], Qt.MouseButton.LeftButton)
-    assert decided == [(1, "give", {}, {"result": [1, 2]})]
+    assert decided == [(1, "give", nothing(outputs={"result": [1, 2]}, cells={"outputs": {}}))]
 
 
 def test_an_output_is_changed_after_the_call(panel: Debugger) -> None:
     decided: list[Any] = []
     panel.decided.connect(lambda *what: decided.append(what))
     panel.show_stops(stops(2, "after"))
-    panel.show_values(2, stand("after", outputs={"result": shown_value(5), "note": shown_value("x")}))
+    panel.show_values(2, stand("after", outputs={"result": shown_value(5), "note": shown_value("x")}), page)
     assert panel.values.port.currentText() == "output  result"
     assert panel.buttons["again"].isEnabled()
+    assert panel.values.stack.currentWidget() is panel.values.tree
+    panel.values.as_json.click()
     panel.values.text.setPlainText("7")
     QTest.mouseClick(panel.buttons["step"], Qt.MouseButton.LeftButton)
-    assert decided == [(2, "step", {}, {"result": 7, "note": "x"})], "all outputs are given, as they stand"
+    kept = {"outputs": {"result": [], "note": []}}
+    assert decided == [(2, "step", nothing(outputs={"result": 7}, cells=kept))], "the other output is as it was"
 
 
-def test_a_large_value_is_told_and_not_edited(panel: Debugger) -> None:
+def test_a_nested_value_is_a_tree_whose_leaves_are_changed(panel: Debugger) -> None:
     panel.show_stops(stops())
-    large = {"page": page_of([{"a": n} for n in range(5000)], 0, 200)}
-    panel.show_values(1, stand("before", inputs={"rows": large}))
-    assert panel.values.text.toPlainText().startswith("5,000 rows: too large")
-    assert panel.values.text.isReadOnly()
+    value = {"rates": {"EUR": 1.08}, "tags": ["a", "b"], "none": None}
+    panel.show_values(1, stand("before", inputs={"given": shown_value(value)}), page)
+    tree = panel.values.tree
+    assert panel.values.stack.currentWidget() is tree
+    rates, tags, none = (tree.topLevelItem(place) for place in range(3))
+    assert rates is not None
+    assert tags is not None
+    assert none is not None
+    assert not rates.flags() & Qt.ItemFlag.ItemIsEditable, "it has others inside"
+    rates.child(0).setText(1, "1.1")
+    tags.child(1).setText(1, "c")
+    none.setText(1, "5")
+    changed = [[["rates", "EUR"], "1.1"], [["tags", "1"], "c"], [["none"], "5"]]
+    assert panel.values.edited()[2] == {"inputs": {"given": changed}}
+    panel.values.undo.click()
+    assert panel.values.edited()[2] == {}
+
+
+def test_a_large_value_is_a_table_whose_further_pages_are_fetched(panel: Debugger, loop: QEventLoop) -> None:
+    panel.show_stops(stops())
+    panel.show_values(1, stand("before", inputs={"rows": {"page": page_of(LONG, 0, 200)}}), page)
+    assert panel.values.stack.currentWidget() is panel.values.table
+    assert panel.values.extent.toolTip() == "5,000 rows · 2 columns"
+    assert not panel.values.as_json.isEnabled(), "it is too large to be written as a whole"
+
+    async def scrolled() -> None:
+        async with asyncio.timeout(10):
+            while index(panel, 4321, 0).data() != "4321":
+                await asyncio.sleep(0.01)
+
+    loop.run_until_complete(scrolled())
+    type_into(panel, 4321, 0, "-1")
+    assert panel.values.edited()[2] == {"inputs": {"rows": [[4321, "a", "-1"]]}}
 
 
 def test_expressions_are_asked_and_answered(panel: Debugger) -> None:
