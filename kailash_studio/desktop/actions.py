@@ -118,7 +118,14 @@ ACTIONS = (
     ),
     ActionDeclaration("pause", "Run", "Pause", "pause", ("Ctrl+F6",), "Start no further node; what runs goes on."),
     ActionDeclaration("run_to", "Run", "Run to here", "log-in", ("Ctrl+F10",), "Stop before the selected node."),
-    ActionDeclaration("breakpoint", "Run", "Breakpoint", "circle-dot", ("F6",), "Stop runs before the selected node."),
+    ActionDeclaration(
+        "breakpoint",
+        "Run",
+        "Breakpoint",
+        "circle-dot",
+        ("F6",),
+        "Stop runs before the selected node, or where a value comes by.",
+    ),
     ActionDeclaration(
         "debugger", "Run", "Show debugger", "bug", ("Ctrl+F9",), "Show what stands still, and breakpoints."
     ),

@@ -12,6 +12,7 @@ from kailash_studio.errors import EngineError
 from kailash_studio.runtime.debug_requests import read_breakpoints
 from kailash_studio.runtime.debugger import Breakpoint
 from kailash_studio.workflow.commands import Change
+from kailash_studio.workflow.workflow import Connection
 
 _MOST_FILES = 50
 
@@ -40,12 +41,28 @@ class Breakpoints(QObject):
 
     def mark(self, node_id: str) -> str:
         """How a node is marked: ``on``, ``off`` where all of its breakpoints are switched off, or empty."""
-        own = [point for point in self._points if point.node == node_id]
+        own = [point for point in self._points if point.node == node_id and not point.connection]
         return "" if not own else "on" if any(point.enabled for point in own) else "off"
 
+    def mark_on(self, key: str) -> str:
+        """How a connection is marked: ``on``, ``off`` or empty."""
+        own = [point for point in self._points if point.connection == key]
+        return "" if not own else "on" if any(point.enabled for point in own) else "off"
+
+    def connections(self) -> set[str]:
+        """The keys of the connections that have breakpoints."""
+        return {point.connection for point in self._points if point.connection}
+
+    def toggle_connection(self, connection: Connection) -> None:
+        """Stop where a value comes along a connection, before the node that takes it; or no longer."""
+        key = connection.key
+        rest = [point for point in self._points if point.connection != key]
+        fresh = Breakpoint(connection.target, connection=key)
+        self._set(rest if len(rest) < len(self._points) else [*rest, fresh])
+
     def toggle(self, node_id: str) -> None:
-        """Set a breakpoint before a node, or take all of the node's away."""
-        rest = [point for point in self._points if point.node != node_id]
+        """Set a breakpoint before a node, or take all of the node's own away."""
+        rest = [point for point in self._points if point.node != node_id or point.connection]
         self._set(rest if len(rest) < len(self._points) else [*rest, Breakpoint(node_id)])
 
     def add(self, point: Breakpoint) -> None:

@@ -12,7 +12,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from kailash_studio.desktop import graph_views
 from kailash_studio.desktop.breakpoints import Breakpoints
 from kailash_studio.desktop.canvas import Canvas
-from kailash_studio.desktop.canvas.view import Badge, NodeView
+from kailash_studio.desktop.canvas.view import Badge, ConnectionView, NodeView
 from kailash_studio.desktop.faults import Faults
 from kailash_studio.desktop.graph_views import FALLBACK
 from kailash_studio.desktop.pins import Pins
@@ -74,6 +74,7 @@ class CanvasLink(QObject):
         pins.changed.connect(self._mark_badges)
         faults.changed.connect(self._mark_badges)
         self._marks: dict[str, str] = {}
+        self._marked_connections: set[str] = set()
         breakpoints.changed.connect(self._mark_breakpoints)
         self._problems: dict[str, tuple[str, str]] = {}
         self._slices: Iterator[None] = iter(())
@@ -157,11 +158,14 @@ class CanvasLink(QObject):
                 self._put_connection(connection)
         self._follow_fallbacks(fresh, fresh)
 
+    def _connection_view(self, connection: Connection) -> ConnectionView:
+        return replace(graph_views.connection_view(connection), breakpoint=self._breakpoints.mark_on(connection.key))
+
     def _put_connection(self, connection: Connection) -> None:
         ends = (connection.source, connection.target)
         seen = all(self._unfolding.shows(end) for end in ends)
         if seen and graph_views.can_be_drawn(self._session.workflow, self._session.registry, connection):
-            self._canvas.put_connection(graph_views.connection_view(connection))
+            self._canvas.put_connection(self._connection_view(connection))
         else:
             self._canvas.remove_connection(connection.key)
 
@@ -230,7 +234,7 @@ class CanvasLink(QObject):
         for some in _chunks(list(workflow.connections.values())):
             seen = [c for c in some if self._unfolding.shows(c.source) and self._unfolding.shows(c.target)]
             drawn = [c for c in seen if graph_views.can_be_drawn(workflow, registry, c)]
-            self._canvas.put_many((), [graph_views.connection_view(c) for c in drawn])
+            self._canvas.put_many((), [self._connection_view(c) for c in drawn])
             yield
         pairs = [pair for pair in graph_views.fallbacks(workflow) if self._unfolding.shows(pair[0])]
         self._canvas.put_many((), [graph_views.fallback_view(workflow, *pair) for pair in pairs])
@@ -316,6 +320,12 @@ class CanvasLink(QObject):
         for node_id in nodes:
             if before.get(node_id, "") != self._marks[node_id] and node_id in self._canvas.store.cards:
                 self._canvas.put_node(self._node(node_id))
+        marked = self._breakpoints.connections()
+        for key in marked | self._marked_connections:
+            connection = self._session.workflow.connections.get(key)
+            if connection is not None and key in self._canvas.store.lines:
+                self._put_connection(connection)
+        self._marked_connections = marked
 
     def _own_badges(self, node_id: str) -> tuple[Badge, ...]:
         """What is put on a node beside its document."""

@@ -58,10 +58,13 @@ class DebugLink(QObject):
 
     # ------------------------------------------------------------------ actions
     def toggle(self) -> None:
-        """Set a breakpoint before the selected nodes, or take theirs away."""
+        """Set a breakpoint before the selected nodes or on the selected connection, or take theirs away."""
         chosen = self._canvas.selection()
-        if not chosen:
-            self._say("Select a node first: a run will stop before it.")
+        connection = self._session.workflow.connections.get(self._canvas.chosen_connection())
+        if connection is not None:
+            self._breakpoints.toggle_connection(connection)
+        elif not chosen:
+            self._say("Select a node or a connection first: a run will stop before the node, or where a value comes.")
         for node_id in chosen:
             self._breakpoints.toggle(node_id)
 

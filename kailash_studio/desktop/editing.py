@@ -325,7 +325,8 @@ class Editing(QObject):
             ]
         elif key:
             self._connection = key
-            names = ["delete"]
+            self._canvas.select_connection(key)
+            names = ["breakpoint", "", "delete"]
         else:
             names = ["add", "paste", "select_all", "", "arrange", "fit"]
         for name in names:

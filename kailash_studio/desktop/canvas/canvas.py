@@ -173,6 +173,17 @@ class Canvas(QWidget):
         """
         self._store.put_connection(connection)
 
+    def select_connection(self, key: str) -> None:
+        """Select a connection and nothing else."""
+        line = self._store.lines.get(key)
+        if line is not None:
+            self.selected.choose(line)
+
+    def chosen_connection(self) -> str:
+        """The key of the selected connection, or an empty text."""
+        chosen = self._viewer.chosen
+        return chosen.view.key if chosen is not None else ""
+
     def remove_connection(self, key: str) -> None:
         """Take a connection away."""
         chosen = self._viewer.chosen

@@ -9,6 +9,7 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QFont, QPainter, QPainterPath, QPen
 from PySide6.QtWidgets import QGraphicsPathItem, QStyleOptionGraphicsItem, QWidget
 
+from kailash_studio.desktop.canvas import signs
 from kailash_studio.desktop.canvas.compat import PipeItem
 from kailash_studio.desktop.canvas.metrics import FAILURE_X, HEAD, SMALL
 from kailash_studio.desktop.canvas.view import ConnectionView
@@ -187,6 +188,9 @@ class ConnectionLine(PipeItem):
         painter.drawPath(self.path())
         if self.view.kind == "fallback":
             self._draw_ends(painter)
+        if self.view.breakpoint:
+            before_end = self.path().pointAtPercent(0.85)  # where neither the pill nor the port is
+            signs.breakpoint_mark(painter, self._paper, before_end, on=self.view.breakpoint == "on")
         if self._pill_text() and not small:
             self._draw_pill(painter)
 

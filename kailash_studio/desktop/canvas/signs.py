@@ -87,7 +87,7 @@ def problem(painter: QPainter, paper: Paper, rect: QRectF, token: str) -> None:
 
 
 def breakpoint_mark(painter: QPainter, paper: Paper, centre: QPointF, *, on: bool) -> None:
-    """Draw the disc of a breakpoint on a card's left edge; a ring when it is switched off."""
+    """Draw the disc of a breakpoint on a card's left edge or a connection; a ring when it is switched off."""
     painter.setPen(paper.pen("red" if not on else "canvas", 255, 2.0))
     painter.setBrush(paper.brush("red" if on else "canvas"))
     painter.drawEllipse(centre, 6.0, 6.0)

@@ -139,9 +139,11 @@ class Store:
             LookupError: One of its ends is not on the canvas.
         """
         old = self.lines.get(view.key)
+        was_chosen = False
         if old is not None:
             if old.view == view:
                 return
+            was_chosen = old.chosen
             self.remove_connection(view.key)
         source, target = self.cards.get(view.from_node), self.cards.get(view.to_node)
         if source is None or target is None:
@@ -163,6 +165,8 @@ class Store:
         line.near = source.isSelected() or target.isSelected()
         self.lines[view.key] = line
         self.far.put_line(line)
+        if was_chosen:
+            self._viewer.choose(line)
         self._changed()
 
     def remove_connection(self, key: str) -> None:

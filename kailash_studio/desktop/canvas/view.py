@@ -103,6 +103,7 @@ class ConnectionView:
         path: The part of the output that is taken, for the tooltip; empty for all of it.
         kind: ``fallback`` is drawn from the card's bottom edge, dashed and red.
         order: Of a fallback, its place among those that are tried one after the other, from 1.
+        breakpoint: Marks its taking end: ``on``, ``off``, or empty.
     """
 
     key: str
@@ -113,6 +114,7 @@ class ConnectionView:
     path: str = ""
     kind: Kind = "data"
     order: int = 0
+    breakpoint: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,7 @@ class Debugger(QWidget):
         self._lay_out()
         self.stops.itemSelectionChanged.connect(self._chosen_changed)
         self.points.itemChanged.connect(self._point_edited)
-        self.points.itemActivated.connect(lambda item, _: self.node_wanted.emit(item.text(0)))
+        self.points.itemActivated.connect(lambda item, _: self.node_wanted.emit(item.data(0, _STOP)))
         self.expression.returnPressed.connect(self._evaluate)
         self.values.changed.connect(self._enable)
         self.show_stops({})
@@ -222,13 +222,18 @@ class Debugger(QWidget):
         self.points.clear()
         for index, point in enumerate(points):
             hits = str(point.hits) if point.hits else ""
-            item = QTreeWidgetItem(self.points, [point.node, "", point.condition, hits, point.log])
+            item = QTreeWidgetItem(self.points, [_place(point), "", point.condition, hits, point.log])
+            item.setData(0, _STOP, point.node)
+            item.setToolTip(0, _place(point))
             item.setFlags(item.flags() | Qt.ItemFlag.ItemIsEditable | Qt.ItemFlag.ItemIsUserCheckable)
             item.setCheckState(0, Qt.CheckState.Checked if point.enabled else Qt.CheckState.Unchecked)
             item.setToolTip(2, "An expression over inputs, outputs and error; empty: it always stops.")
             item.setToolTip(3, "Stop at this time only; empty: each time.")
             item.setToolTip(4, "An expression that is written into the log instead of stopping.")
-            self.points.setItemWidget(item, 1, self._when_choice(index, point))
+            if point.connection:
+                item.setText(1, "value")
+            else:
+                self.points.setItemWidget(item, 1, self._when_choice(index, point))
         self.points.blockSignals(False)
 
     def _when_choice(self, index: int, point: Breakpoint) -> QComboBox:
@@ -257,14 +262,19 @@ class Debugger(QWidget):
         )
         if new != old:
             self.breakpoint_changed.emit(index, new)
-        elif item.text(0) != old.node:
-            item.setText(0, old.node)
+        elif item.text(0) != _place(old):
+            item.setText(0, _place(old))
 
     def remove_chosen(self) -> None:
         """Take the selected breakpoint away."""
         items = self.points.selectedItems()
         if items:
             self.breakpoint_removed.emit(self.points.indexOfTopLevelItem(items[0]))
+
+
+def _place(point: Breakpoint) -> str:
+    """Where a breakpoint is, as the list says it."""
+    return point.connection.replace(">", " \N{RIGHTWARDS ARROW} ") if point.connection else point.node
 
 
 def described(page: Mapping[str, Any]) -> str:

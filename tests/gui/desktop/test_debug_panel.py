@@ -196,3 +196,24 @@ def test_breakpoints_follow_their_nodes_and_stay_with_the_file(window: MainWindo
     session.save(file)
     assert "breakpoint" not in file.read_text(encoding="utf-8")
     assert Settings.load().breakpoints[str(file)][0]["node"] == "renamed"
+
+
+def test_a_connection_has_a_breakpoint_of_its_own(window: MainWindow, qtbot: Any) -> None:
+    session, canvas = window.session, window.canvas
+    first, second = session.add_node("TableViewNode", (0, 0)), session.add_node("TableViewNode", (400, 0))
+    assert not session.connect_ports(first, "data", second, "rows")
+    key = f"{first}.data>{second}.rows"
+    canvas.select_connection(key)
+    window.actions_by_name["breakpoint"].trigger()
+    assert window.breakpoints.all() == [Breakpoint(second, connection=key)]
+    assert canvas.store.lines[key].view.breakpoint == "on"
+    assert canvas.chosen_connection() == key, "it is still selected, so the same key takes it away"
+    assert canvas.store.cards[second].view.breakpoint == "", "the node itself has none"
+    listed = window.debugger.points.topLevelItem(0)
+    assert listed is not None
+    assert [listed.text(column) for column in range(2)] == [f"{first}.data → {second}.rows", "value"]
+    window.breakpoints.put(0, Breakpoint(second, connection=key, enabled=False))
+    assert canvas.store.lines[key].view.breakpoint == "off"
+    window.actions_by_name["breakpoint"].trigger()
+    assert window.breakpoints.all() == []
+    assert canvas.store.lines[key].view.breakpoint == ""

@@ -185,6 +185,23 @@ def test_a_pinned_node_is_not_called_and_the_window_says_so(sit: Sit, window: Ma
     sit(sitting)
 
 
+def test_a_node_that_stands_still_is_called_with_its_parameters_as_they_are_now(sit: Sit, window: MainWindow) -> None:
+    async def sitting() -> None:
+        draw(window, BROKEN)
+        window.breakpoints.add(Breakpoint("value", "error"))
+        window.runs.start()
+        await until(window.debugger.buttons["again"].isEnabled)
+        window.session.set_parameter("value", "code", MENDED)
+        press(window.debugger.buttons["again"])
+        await until(lambda: window.runs.current is not None and not window.runs.running)
+        assert window.runs.current is not None
+        assert window.runs.current.state == "succeeded"
+        page = await window.runs.page("value", "result", 0, 10)
+        assert page["tree"]["text"] == "28.0"
+
+    sit(sitting)
+
+
 def test_a_safe_preview_writes_nothing_and_says_what_it_left_out(sit: Sit, window: MainWindow, tmp_path: Path) -> None:
     async def sitting() -> None:
         draw(window, MENDED)
