@@ -32,7 +32,9 @@ def main() -> int:
     theme = Theme("dark")
     theme.apply(app)
     with tempfile.TemporaryDirectory() as there:
-        return run_loop(app, _sit(theme, Path(there) / "book_value.kailash.json", folder))
+        book = Path(there) / "Risk"
+        book.mkdir()
+        return run_loop(app, _sit(theme, book / "book_value.kailash.json", folder))
 
 
 async def _sit(theme: Theme, file: Path, folder: Path) -> int:
@@ -54,9 +56,11 @@ async def _sit(theme: Theme, file: Path, folder: Path) -> int:
     window.breakpoints.toggle("valuation:worth")
     window.runs.start()
     await _until(lambda: bool(window.runs.stopped()) and bool(window.debugger._when))
-    window.canvas.show_whole("valuation")
-    window.canvas.fit()
+    window.canvas.viewer.fit(window.canvas.store.cards["valuation"].body(), 1.0)
     await asyncio.sleep(20 * _TURN)
+    values = window.debugger.values.table
+    values.model().setData(values.model().index(1, 1), "24")
+    await asyncio.sleep(4 * _TURN)
     window.grab().save(str(folder / "debugger.png"))
     window.actions_by_name["run"].trigger()
     await _until(lambda: not window.runs.running)

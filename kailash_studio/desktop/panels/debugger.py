@@ -82,7 +82,7 @@ class Debugger(QWidget):
         self.stops.header().setSectionResizeMode(2, QHeaderView.ResizeMode.Stretch)
         self.values = StopValues(theme, self)
         self.expression = QLineEdit(self)
-        self.expression.setPlaceholderText("Evaluate, for example len(inputs['rows'])")
+        self.expression.setPlaceholderText("Evaluate: len(inputs['rows'])")
         self.expression.setAccessibleName("Expression over inputs, outputs and error")
         self.result = ElidedLabel("muted", self)
         self._lay_out()
