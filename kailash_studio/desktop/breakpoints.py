@@ -12,6 +12,7 @@ from kailash_studio.errors import EngineError
 from kailash_studio.runtime.debug_requests import read_breakpoints
 from kailash_studio.runtime.debugger import Breakpoint
 from kailash_studio.workflow.commands import Change
+from kailash_studio.workflow.sub_workflows import SEPARATOR
 from kailash_studio.workflow.workflow import Connection
 
 _MOST_FILES = 50
@@ -43,6 +44,10 @@ class Breakpoints(QObject):
         """How a node is marked: ``on``, ``off`` where all of its breakpoints are switched off, or empty."""
         own = [point for point in self._points if point.node == node_id and not point.connection]
         return "" if not own else "on" if any(point.enabled for point in own) else "off"
+
+    def inside(self, node_id: str) -> bool:
+        """Whether something inside of a sub-workflow has one."""
+        return any(point.node.startswith(node_id + SEPARATOR) for point in self._points)
 
     def mark_on(self, key: str) -> str:
         """How a connection is marked: ``on``, ``off`` or empty."""

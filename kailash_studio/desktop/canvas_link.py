@@ -27,6 +27,7 @@ T = TypeVar("T")
 _LARGE, _SLICE = 1500, 50  # nodes; a slice takes some 10 ms
 _PINNED = Badge("pinned", "pin", "purple")
 _FAULT = Badge("fault", "triangle-alert", "amber")
+_STOPS_INSIDE = Badge("stops inside", "circle-dot", "red")
 
 
 class CanvasLink(QObject):
@@ -76,6 +77,7 @@ class CanvasLink(QObject):
         self._marks: dict[str, str] = {}
         self._marked_connections: set[str] = set()
         breakpoints.changed.connect(self._mark_breakpoints)
+        breakpoints.changed.connect(self._mark_badges)
         self._problems: dict[str, tuple[str, str]] = {}
         self._slices: Iterator[None] = iter(())
         self._frozen = False
@@ -245,7 +247,7 @@ class CanvasLink(QObject):
         """Draw the entries that changed: first what goes, then nodes, then places, then connections."""
         self.finish_drawing()
         workflow, canvas = self._session.workflow, self._canvas
-        self._unfolding.settle(workflow)
+        room_is_back = self._unfolding.settle(workflow)
         by_section: dict[str, dict[str, Change]] = {}
         for change in changes:
             by_section.setdefault(change.section, {})[change.key] = change
@@ -274,6 +276,8 @@ class CanvasLink(QObject):
             if key in connections or connection.source in touched or connection.target in touched:
                 self._put_connection(connection)
         self._follow_fallbacks(nodes, touched)
+        if room_is_back:
+            self._rearrange()
 
     def _inside_of(self, moved: Collection[str]) -> list[str]:
         """What is shown inside of frames that were moved."""
@@ -330,7 +334,9 @@ class CanvasLink(QObject):
     def _own_badges(self, node_id: str) -> tuple[Badge, ...]:
         """What is put on a node beside its document."""
         pinned = (_PINNED,) if self._pins.has(node_id) else ()
-        return (*pinned, _FAULT) if self._faults.of(node_id) is not None else pinned
+        fault = (_FAULT,) if self._faults.of(node_id) is not None else ()
+        folded = not self._unfolding.is_open(node_id)
+        return (*pinned, *fault, _STOPS_INSIDE) if folded and self._breakpoints.inside(node_id) else (*pinned, *fault)
 
     def _mark_badges(self) -> None:
         nodes = self._session.workflow.nodes

@@ -16,12 +16,12 @@ from kailash_studio.desktop.icons import Icons
 from kailash_studio.desktop.panels.palette import Palette, PaletteEntry
 from kailash_studio.desktop.session import Session
 from kailash_studio.desktop.theme import Theme
-from kailash_studio.desktop.unfolding import Unfolding
+from kailash_studio.desktop.unfolding import Unfolding, around_of
 from kailash_studio.errors import DocumentError
 from kailash_studio.spec.port import Ports
 from kailash_studio.spec.reference import summary
 from kailash_studio.spec.registry import Registry
-from kailash_studio.workflow.sub_workflows import parent_of
+from kailash_studio.workflow.sub_workflows import BORDER, parent_of
 
 if TYPE_CHECKING:
     from kailash_studio.desktop.window import MainWindow
@@ -49,6 +49,7 @@ class Editing(QObject):
         self._actions: dict[str, QAction] = {}
         self._connection = ""  # the selected connection
         self._pastes = 0
+        self._copied_in = ""  # the sub-workflow that the clipboard's nodes come from
         self.locked = False  # the open workflow is not seen: only commands are offered
         canvas.quick_add_requested.connect(self.choose_node_type_at)
         canvas.connection_dropped_on_canvas.connect(self.choose_node_for_port)
@@ -226,11 +227,20 @@ class Editing(QObject):
             if name in self._actions:
                 self._actions[name].setEnabled(chosen)
 
+    def _movable(self) -> list[str]:
+        """The selected nodes without those at the border of a sub-workflow, which go with it."""
+        chosen, nodes = self._canvas.selection(), self._session.workflow.nodes
+        staying = [n for n in chosen if nodes[n].type in BORDER and not any(a in chosen for a in around_of(n))]
+        if staying:
+            self._window.say(f"{staying[0]} is a part of {parent_of(staying[0])} and goes with it.")
+        return [node_id for node_id in chosen if node_id not in staying]
+
     def copy(self) -> None:
         """Put the selected nodes on the clipboard, as text that can be pasted into a message too."""
-        chosen = self._canvas.selection()
+        chosen = self._movable()
         if not chosen:
             return
+        self._copied_in = self._here()
         text = self._session.copied(chosen)
         data = QMimeData()
         data.setData(FRAGMENT_MIME, text.encode("utf-8"))
@@ -241,24 +251,27 @@ class Editing(QObject):
     def cut(self) -> None:
         """Copy the selected nodes and remove them."""
         self.copy()
-        self._session.remove(self._canvas.selection())
+        self._session.remove(self._movable())
 
     def paste(self) -> None:
         """Add the nodes of the clipboard, a step beside those that were pasted before."""
         data = QGuiApplication.clipboard().mimeData()
         raw = bytes(data.data(FRAGMENT_MIME).data()).decode("utf-8") if data.hasFormat(FRAGMENT_MIME) else data.text()
         self._pastes += 1
-        self._paste(raw, _PASTE_STEP * self._pastes)
+        parent = self._here() if self._canvas.selection() or not self._unfolding.is_open(self._copied_in) else None
+        self._paste(raw, _PASTE_STEP * self._pastes, self._copied_in if parent is None else parent)
 
     def duplicate(self) -> None:
         """Add a copy of the selected nodes, without the clipboard."""
-        chosen = self._canvas.selection()
+        chosen = self._movable()
         if chosen:
-            self._paste(self._session.copied(chosen), _PASTE_STEP)
+            self._copied_in = self._here()
+            self._paste(self._session.copied(chosen), _PASTE_STEP, self._copied_in)
 
-    def _paste(self, text: str, step: float) -> None:
+    def _paste(self, text: str, step: float, parent: str) -> None:
         try:
-            self._canvas.select(self._session.paste(text, (step, step), parent=self._here()))
+            fresh = self._session.paste(text, (step, step), parent=parent, near=parent not in {"", self._copied_in})
+            self._canvas.select(fresh)
         except DocumentError:
             self._window.say("The clipboard holds no nodes: copy some first.")
 
@@ -287,7 +300,7 @@ class Editing(QObject):
         """Remove the selected nodes, or the selected connection."""
         chosen = self._canvas.selection()
         if chosen:
-            self._session.remove(chosen)
+            self._session.remove(self._movable())
         elif self._connection:
             self._canvas.connection_delete_requested.emit(self._connection)
             self._connection = ""

@@ -493,13 +493,22 @@ class Session(QObject):
             piece.nodes[node_id] = replace(placed, parameters=kept)
         return write(piece)
 
-    def paste(self, text: str, offset: tuple[float, float], *, parent: str = "") -> list[str]:
+    def paste(self, text: str, offset: tuple[float, float], *, parent: str = "", near: bool = False) -> list[str]:
         """Add copied nodes, inside of a sub-workflow or of none, and return their ids.
+
+        Args:
+            text: The copied nodes.
+            offset: How far from where they were.
+            parent: The sub-workflow that they go into.
+            near: They come from elsewhere: put them below what is there.
 
         Raises:
             DocumentError: The text is no copied nodes.
         """
-        ids, edit = commands.paste(self.workflow, read(text, name="The clipboard").workflow, offset, parent=parent)
+        piece = read(text, name="The clipboard").workflow
+        if near:
+            offset = commands.below(self.workflow, piece, parent)
+        ids, edit = commands.paste(self.workflow, piece, offset, parent=parent)
         self.do(edit)
         return ids
 

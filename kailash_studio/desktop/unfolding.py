@@ -62,10 +62,12 @@ class Unfolding:
         """Another workflow: all of its sub-workflows are folded."""
         self._open.clear()
 
-    def settle(self, workflow: Workflow) -> None:
-        """Forget what is not there any more."""
-        for node_id in [n for n in self._open if not is_sub_workflow(workflow, n) or not self.shows(n)]:
+    def settle(self, workflow: Workflow) -> bool:
+        """Forget what is not there any more; whether there was such a thing, so that cards stand elsewhere now."""
+        gone = [n for n in self._open if not is_sub_workflow(workflow, n) or not self.shows(n)]
+        for node_id in gone:
             self._open.pop(node_id, None)
+        return bool(gone)
 
     def reveal(self, workflow: Workflow, node_id: str) -> None:
         """Open all that a node is inside of."""

@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from kailash_studio.errors import DocumentError
-from kailash_studio.workflow.graph import COLUMN
+from kailash_studio.workflow.graph import COLUMN, ROW
 from kailash_studio.workflow.sub_workflows import (
     INPUTS,
     OUTPUTS,
     SEPARATOR,
     SUB_WORKFLOW,
+    beside,
     inner_id,
     is_sub_workflow,
     name_of,
@@ -319,6 +320,16 @@ def paste(
             changes.append(Change("connections", new.key, None, new))
     label = "paste" if len(roots) == 1 else f"paste {len(names)} nodes"
     return [names[root] for root in roots], Edit(label, tuple(changes))
+
+
+def below(workflow: Workflow, piece: Workflow, parent: str) -> tuple[float, float]:
+    """The offset that puts a fragment below what stands in a sub-workflow, or in none."""
+    there = [workflow.positions[n] for n in beside(workflow, parent) if n in workflow.positions]
+    moved = [place for n, place in piece.positions.items() if parent_of(n) not in piece.nodes]
+    if not there or not moved:
+        return 0.0, 0.0
+    left, bottom = min(x for x, _ in there), max(y for _, y in there)
+    return left - min(x for x, _ in moved), bottom + ROW - min(y for _, y in moved)
 
 
 def snake_case(type_name: str) -> str:

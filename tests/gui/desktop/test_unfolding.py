@@ -342,3 +342,72 @@ def test_a_past_run_shows_its_sub_workflows_from_inside_as_they_stood(window: Ma
         past.leave()
 
     sit(work)
+
+
+def places(window: MainWindow) -> dict[str, tuple[float, float]]:
+    return {node: (card.left, card.top) for node, card in window.canvas.store.cards.items()}
+
+
+@pytest.mark.parametrize("away", ["delete", "ungroup", "rename", "undo"])
+def test_cards_come_back_when_an_open_sub_workflow_is_not_there_any_more(window: MainWindow, away: str) -> None:
+    draw(window)
+    made(window, "add", "double")
+    key(window, "unfold")
+    window.canvas.select(["part"])
+    if away == "rename":
+        assert not window.session.rename("part", "other")
+    else:
+        key(window, away)
+    own = window.session.workflow.positions
+    assert {n: place for n, place in places(window).items() if ":" not in n} == {n: own[n] for n in seen(window)}
+
+
+def test_what_stands_at_the_border_goes_with_its_sub_workflow(window: MainWindow) -> None:
+    draw(window)
+    made(window, "add", "double")
+    key(window, "unfold")
+    window.canvas.select(["part:inputs", "part:double"])
+    key(window, "delete")
+    assert "part:inputs" in window.session.workflow.nodes
+    assert "part:double" not in window.session.workflow.nodes
+    assert "part:inputs is a part of part" in window.line.currentMessage()
+    window.canvas.select(["part:inputs"])
+    key(window, "duplicate")
+    assert len(window.session.workflow.nodes) == 7
+    window.canvas.select(["part", "part:inputs"])
+    key(window, "delete")
+    assert seen(window) == {"start", "end", "note"}
+
+
+def test_nodes_are_pasted_where_they_come_from_or_where_one_is(window: MainWindow) -> None:
+    draw(window)
+    made(window, "add", "double")
+    key(window, "unfold")
+    window.canvas.select(["part:double"])
+    key(window, "cut")
+    key(window, "paste")
+    assert window.canvas.selection() == ["part:double"]
+    window.session.move({"note": (9000.0, 9000.0)})
+    window.canvas.select(["note"])
+    key(window, "copy")
+    window.canvas.select(["part:add"])
+    key(window, "paste")
+    assert window.canvas.selection() == ["part:note"]
+    assert window.canvas.store.cards["part"].body().height() < 900, "it is put below what is inside"
+
+
+def test_a_folded_card_tells_of_breakpoints_inside(window: MainWindow) -> None:
+    draw(window)
+    made(window, "add", "double")
+    window.breakpoints.toggle("part:double")
+
+    def badges() -> list[str]:
+        return [badge.text for badge in window.canvas.store.cards["part"].view.badges]
+
+    assert "stops inside" in badges()
+    key(window, "unfold")
+    assert "stops inside" not in badges()
+    assert window.canvas.store.cards["part:double"].view.breakpoint == "on"
+    window.breakpoints.toggle("part:double")
+    key(window, "unfold")
+    assert "stops inside" not in badges()
