@@ -144,8 +144,9 @@ class Connection:
 
     def patience(self, seconds: float | None) -> float:
         """Seconds until a statement is given up: a little more than the server's own limit, whose answer is better."""
-        limit = self._session_seconds if seconds is None else seconds
-        return limit + min(5.0, 0.1 + 0.1 * limit)
+        if seconds is None:
+            seconds = self._session_seconds if self._protocol.is_in_transaction() else self._seconds
+        return seconds + min(5.0, 0.1 + 0.1 * seconds)
 
     def give_up(self) -> None:
         """The statement should have been stopped by the server long ago: nobody is there."""
@@ -166,7 +167,8 @@ class Connection:
             statement: One statement.
             params: Values for ``$1``, ``$2``, ...
             limit: How many rows are fetched at most; 0: all.
-            seconds: Seconds that it may take, instead of the session's.
+            seconds: Seconds that it may take, instead of the pool's; within a transaction only fewer than it began
+                with.
 
         Raises:
             DatabaseError: It gave no result.
@@ -175,12 +177,13 @@ class Connection:
         fresh = False
         raw = self.raw
         free = not self._protocol.is_in_transaction()
+        wanted = self._seconds if seconds is None else seconds
         try:
             if self.raw.is_closed():
                 raise ConnectionError("it was closed before")
-            if seconds is not None and seconds != self._session_seconds and free:
-                await raw.execute(f"SET statement_timeout = {_milliseconds(seconds)}")
-                self._session_seconds = seconds
+            if wanted != self._session_seconds and free:
+                await raw.execute(f"SET statement_timeout = {_milliseconds(wanted)}")
+                self._session_seconds = wanted
             known = self._statements.get(statement)
             if known is None:
                 fresh = True
@@ -198,10 +201,11 @@ class Connection:
             self.unclean = True  # the driver tells the server to stop; nobody gets the connection before it has
             raise
         except Exception as error:  # noqa: BLE001 - _failed raises again what is not the database's
-            if free and not fresh and self._is_outdated(error):
+            if self._is_outdated(error):
                 self._statements.pop(statement, None)
                 await raw.reload_schema_state()
-                return await self.run(statement, params, limit=limit, seconds=seconds)
+                if free and not fresh:
+                    return await self.run(statement, params, limit=limit, seconds=seconds)
             raise self._failed(error, statement, running, free, seconds) from None
 
     def _is_outdated(self, error: Exception) -> bool:
@@ -237,13 +241,19 @@ class Connection:
     ) -> DatabaseError:
         import asyncpg
 
-        if not isinstance(error, (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError)):
+        if not (
+            isinstance(error, (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError))
+            or self._is_outdated(error)
+        ):
             raise error  # a bug, not the database's answer
         if self._overdue:
             error = TimeoutError()
         elif isinstance(error, TimeoutError) and not isinstance(error, asyncpg.PostgresError):
             self.unclean = True  # the driver tells the server to stop
-        self._aborted = not free
+        elif not free and getattr(error, "severity", None):  # said by the server: what the driver refuses has none
+            self._aborted = True
+        if self._is_outdated(error):
+            self._statements.pop(statement, None)
         made = statement_failed(
             error,
             self.place,
