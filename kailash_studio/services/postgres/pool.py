@@ -141,6 +141,8 @@ class Pool:
 
     async def _wait(self, owner: Owner, seconds: float) -> Connection:
         waiter = self._queue.join(owner, seconds)
+        if self._stock.idle:
+            self._serve()
         if len(self._stock.all) + self._stock.opening < self.options.max_connections:
             self._grow()
         try:
@@ -158,6 +160,13 @@ class Pool:
         lease, connection.lease = connection.lease, None
         if lease is not None and self.options.max_per_workflow:
             self._queue.count(lease.owner, -1)
+            self._put_back(connection)
+            if self._queue.waiters and self._stock.idle:
+                self._serve()  # what came back may be lost or resting, and another is idle
+        else:
+            self._put_back(connection)
+
+    def _put_back(self, connection: Connection) -> None:
         stock = self._stock
         if connection not in stock.all:
             return
@@ -188,6 +197,21 @@ class Pool:
                 waiter.future.set_result(connection)
                 return
         stock.idle.append(connection)
+
+    def _serve(self) -> None:
+        """Give idle connections to those that wait and may have one."""
+        stock, queue = self._stock, self._queue
+        while stock.idle and not self._paused and (wanted := queue.wanted()):
+            connection = stock.idle.pop()
+            if not connection.usable:
+                stock.lose(connection)
+            elif not stock.is_doubtful(connection, self.now()):
+                self._ready(connection)
+            elif wanted > len(stock.resting):
+                stock.check(connection)
+            else:
+                stock.idle.append(connection)
+                return  # as many as are waited for are being asked
 
     def _grow(self) -> None:
         """Open as many connections as are waited for, and as the minimum wants."""

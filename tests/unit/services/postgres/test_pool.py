@@ -246,6 +246,30 @@ def test_a_workflow_at_its_limit_lets_others_pass(postgres_target: dict[str, Any
     on_pool(postgres_target, body, max_per_workflow=1)
 
 
+def test_a_workflow_at_its_limit_keeps_no_idle_connection_from_others(postgres_target: dict[str, Any]) -> None:
+    async def body(pool: Pool) -> None:
+        greedy, modest, other = Owner("greedy"), Owner("modest"), Owner("other")
+        await pool.warm(2)
+        first = await pool.acquire(greedy)
+        second = asyncio.create_task(pool.acquire(greedy))
+        await until(lambda: pool.snapshot()["waiting"] == 1)
+        assert connections(pool)["idle"] == 1
+        async with await pool.acquire(modest, seconds=0.0):  # at once: one is idle, and who waits may not have it
+            assert not second.done()
+            third = asyncio.create_task(pool.acquire(other))
+            await until(lambda: pool.snapshot()["waiting"] == 2)
+        (await third).release()
+        # what came back is lost: the idle one goes to whoever may have one now
+        assert connections(pool)["idle"] == 1
+        first.connection.terminate()
+        first.release()
+        async with asyncio.timeout(10):
+            (await second).release()
+        assert connections(pool)["created"] == 2
+
+    on_pool(postgres_target, body, max_per_workflow=1, max_connections=2)
+
+
 def test_time_ends_connections_and_checks_them(postgres_target: dict[str, Any]) -> None:
     clock = MovableClock()
 
