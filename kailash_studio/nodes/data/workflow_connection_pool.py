@@ -21,6 +21,7 @@ from kailash_studio.spec.port import Output, Record, Text
 _DETAILS = ("connection", ("details",))
 _OWN = frozenset({"host", "database", "connection_string", "user"})
 _ON_A_CONNECTION = ("operation", ("execute", "fetch", "begin", "commit", "rollback", "release"))
+_CARES = ("stats", "pause", "resume", "evict", "drain", "close")
 _EXECUTES = ("operation", ("execute",))
 
 
@@ -103,7 +104,10 @@ class WorkflowConnectionPool(Node):
     batch_size: int = Parameter(1000, ge=1, unit="rows", doc="How many rows a batch has.", shown_when=_EXECUTES)
 
     pool_name: str = Parameter(
-        "", doc="Name of the pool, so that several nodes use one; by default the node's own id.", advanced=True
+        "",
+        doc="Name of the pool, so that several nodes use one; by default the node's own id. In a run its options are "
+        "those of the node that runs first.",
+        advanced=True,
     )
 
     result = Output(Record, "What the operation gave.")
@@ -148,8 +152,7 @@ class WorkflowConnectionPool(Node):
         try:
             pools = await context.scope.resources.get(SharedPools, SharedPools.open)
             name = self.pool_name or self.name or context.node_id
-            target = await self._target(context)
-            operations = pools.define(name, target, self._options(), workflow=context.scope.workflow)
+            operations = await self._operations(context, pools, name)
             if self.operation == "initialize" and not self.pre_warm:
                 return {"result": {"pool": name, "connections": 0}, "pool": name}
             request = {
@@ -164,6 +167,16 @@ class WorkflowConnectionPool(Node):
             return {"result": await operations.process(request, owner), "pool": name}
         except DatabaseError as error:
             raise error.at(context.node_id) from None
+
+    async def _operations(self, context: RunContext, pools: SharedPools, name: str) -> PoolOperations:
+        """The pool that is meant: that lent the connection, that is to be looked after, or that is described here."""
+        workflow, run = context.scope.workflow, context.scope.run_id
+        lent = self.operation in _ON_A_CONNECTION[1] and bool(self.connection_id)
+        if lent or self.operation in _CARES:
+            found = pools.find(name, run, connection_id=self.connection_id)
+            if found is not None:
+                return found
+        return pools.define(name, await self._target(context), self._options(), workflow=workflow, run=run)
 
     # ------------------------------------------------------------------ in Python, outside any workflow
     async def process(self, request: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -267,7 +267,7 @@ class Connection:
             self.health.fault()
         return made
 
-    async def batches(self, statement: str, params: Sequence[Any], size: int) -> AsyncIterator[Fetched]:
+    async def batches(self, statement: str, params: Sequence[Any], size: int) -> AsyncGenerator[Fetched, None]:
         """The rows in batches, each fetched when it is asked for; needs a transaction.
 
         Raises:

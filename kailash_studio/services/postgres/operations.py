@@ -76,6 +76,19 @@ class PoolOperations:
             raise ParameterError(f"operation is {wanted!r}: give one of {', '.join(self._operations)}.")
         return await operation(request, owner)
 
+    def lends(self, connection_id: str) -> bool:
+        """It has lent this connection, and it was not released."""
+        return connection_id in self._held
+
+    def run_ended(self, run: str) -> None:
+        """Take back what a run has not given back, and end the batches that it was reading."""
+        for connection_id, held in [*self._held.items()]:
+            if held.lease.owner.run == run:
+                del self._held[connection_id]
+                if held.batches is not None:
+                    self.pool.settle(self._end_batches(held))
+        self.pool.run_ended(run)
+
     async def _initialize(self, request: Mapping[str, Any], owner: Owner) -> dict[str, Any]:
         from_graph = int(request.get("connections") or 0)
         from_use = await asyncio.to_thread(used, self.use) if self.use is not None else 0

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Self
 
 from kailash_studio.errors import PoolClosedError, PoolTimeoutError
@@ -26,6 +26,7 @@ from kailash_studio.services.postgres.stock import Stock
 from kailash_studio.services.postgres.transaction import Fate
 
 _NOBODY = Owner()
+_DRAINED = "is drained"
 _TICK_SECONDS = 5.0
 _STATISTICS_SECONDS = 60.0
 
@@ -303,8 +304,28 @@ class Pool:
     # ------------------------------------------------------------------ operation
     @property
     def is_ended(self) -> bool:
-        """It is closed or drained."""
+        """It is closed or drained: it hands nothing out any more."""
         return bool(self._ended)
+
+    @property
+    def state(self) -> str:
+        """``open``, ``paused``, ``draining`` while some are in use still, ``drained`` or ``closed``."""
+        if not self._ended:
+            return "paused" if self._paused else "open"
+        return "draining" if self.is_draining else self._ended.removeprefix("is ")
+
+    @property
+    def is_draining(self) -> bool:
+        """It hands nothing out any more, and waits for what is in use."""
+        return self._ended == _DRAINED and bool(self._stock.all)
+
+    def is_as(self, target: Mapping[str, Any], options: PoolOptions) -> bool:
+        """It serves, and leads there and behaves so."""
+        return not self._ended and self.target == dict(target) and self.options == options
+
+    def settle(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something that the end of the pool waits for."""
+        self._stock.spawn(work)
 
     def pause(self) -> None:
         """Hand nothing out until ``resume``; what is in use goes on."""
@@ -339,9 +360,15 @@ class Pool:
         leases = [connection.lease for connection in self._stock.all if connection.lease is not None]
         forgotten = [lease for lease in leases if lease.owner.run == run]
         holders = [lease.holder(now) for lease in forgotten]
-        for lease in forgotten:
+        for lease, holder in zip(forgotten, holders, strict=True):
             self.statistics.leaks += 1
             lease.reclaim(f"was taken back when run {run} ended")
+            if lease.owner.warned is not None:
+                last = f" (its last statement: {holder.short})" if holder.statement else ""
+                lease.owner.warned(
+                    f"{lease.owner.node} had not released its connection of the pool {self.name} when the run "
+                    f"ended{last}: it was taken back, and what was not committed is rolled back."
+                )
         return holders
 
     async def drain(self, seconds: float = 30.0) -> bool:
@@ -353,7 +380,7 @@ class Pool:
         Returns:
             Whether everything had been given back.
         """
-        self._end("is drained")
+        self._end(_DRAINED)
         emptied = self._emptied = asyncio.Event()
         given_back = True
         if self._stock.all:
@@ -418,7 +445,7 @@ class Pool:
             "name": self.name,
             "address": self.place,
             "warmed": self.warmed,
-            "state": self._ended.removeprefix("is ") or ("paused" if self._paused else "open"),
+            "state": self.state,
             **counted.snapshot(),
             "connections": {
                 "created": counted.created,

@@ -39,6 +39,8 @@ class Transaction:
         if kind is None:
             await self.commit()
             return
+        if not self._lease.is_held:
+            return  # it was taken back, and the pool rolls back
         connection = self._lease.connection
         if not connection.usable:
             return  # the server rolls back what its client has left
