@@ -230,6 +230,7 @@ class AsyncSQLDatabaseNode(Node):
                 "params": list(params),
                 "fetch_mode": self.fetch_mode,
                 "batch_size": self.batch_size,
+                "timeout": min(self.statement_timeout, of_run.pool.options.statement_timeout),
             },
             owner_of(context),
         )

@@ -28,11 +28,15 @@ _RESET = (
 
 
 class Fetched(NamedTuple):
-    """What a statement gave: column names, the driver's records, and the server's word (``UPDATE 3``)."""
+    """What a statement gave: column names, the driver's records, and the server's word (``UPDATE 3``).
+
+    ``more`` says of a batch whether another one follows.
+    """
 
     columns: tuple[str, ...]
     records: list[Any]
     status: str
+    more: bool = False
 
     @property
     def row_count(self) -> int:
@@ -136,6 +140,11 @@ class Connection:
             if isinstance(error, TimeoutError) and raw is None and "last" in locals():
                 error = last  # it said all the time that it is starting
             raise connecting_failed(error, target, connect_seconds) from None
+
+    @property
+    def is_in_transaction(self) -> bool:
+        """A transaction is open, as far as is known without asking the server."""
+        return self.usable and bool(self._protocol.is_in_transaction())
 
     @property
     def is_aborted(self) -> bool:
@@ -267,21 +276,32 @@ class Connection:
             self.health.fault()
         return made
 
-    async def batches(self, statement: str, params: Sequence[Any], size: int) -> AsyncGenerator[Fetched, None]:
+    async def batches(
+        self, statement: str, params: Sequence[Any], size: int, *, seconds: float | None = None
+    ) -> AsyncGenerator[Fetched, None]:
         """The rows in batches, each fetched when it is asked for; needs a transaction.
+
+        Args:
+            statement: One statement.
+            params: Values for ``$1``, ``$2``, ...
+            size: Rows of a batch.
+            seconds: Seconds that each may take, instead of the session's.
 
         Raises:
             DatabaseError: The statement gave no result.
         """
+        limit = self._session_seconds if seconds is None else seconds
         try:
             known = self._statements.get(statement) or await self._prepare(statement)
-            cursor = await known.statement.cursor(*params, timeout=self._session_seconds)
+            cursor = await known.statement.cursor(*params, timeout=limit)
+            records = await cursor.fetch(size + 1, timeout=limit)  # one ahead: whether there is more
             while True:
-                records = await cursor.fetch(size, timeout=self._session_seconds)
-                if records:
-                    yield Fetched(known.columns, records, "")
-                if len(records) < size:
+                batch, ahead = records[:size], records[size:]
+                if batch:
+                    yield Fetched(known.columns, batch, "", bool(ahead))
+                if not ahead:
                     return
+                records = ahead + await cursor.fetch(size, timeout=limit)
         except asyncio.CancelledError:
             self.unclean = True
             raise

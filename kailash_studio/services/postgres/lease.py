@@ -105,7 +105,7 @@ class Lease:
             statistics.query.add(now() - began)
 
     async def batches(
-        self, statement: str, params: Sequence[Any] = (), *, size: int = 1000
+        self, statement: str, params: Sequence[Any] = (), *, size: int = 1000, seconds: float | None = None
     ) -> AsyncGenerator[Fetched, None]:
         """The rows of a statement in batches, each fetched when it is asked for; ``aclosing`` ends it early.
 
@@ -114,7 +114,7 @@ class Lease:
         """
         async with nullcontext() if self.connection.raw.is_in_transaction() else self.transaction():
             self.statement = statement
-            async with aclosing(self.connection.batches(statement, params, size)) as batches:
+            async with aclosing(self.connection.batches(statement, params, size, seconds=seconds)) as batches:
                 async for batch in batches:
                     yield batch
         self._pool.statistics.executed += 1

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from kailash_studio import WorkflowBuilder
+from kailash_studio.errors import DatabaseTimeoutError
+from kailash_studio.nodes.data import WorkflowConnectionPool
 from kailash_studio.runtime import events
 from kailash_studio.runtime.async_local import AsyncLocalRuntime
 from kailash_studio.runtime.events import Event
@@ -83,3 +85,75 @@ def test_a_run_is_told_which_node_forgot_a_connection(postgres_target: dict[str,
     assert "take had not released its connection of the pool pool" in line.details["text"]
     assert "SELECT 42 AS answer" in line.details["text"]
     assert told[-1].kind == events.RUN_FINISHED
+
+
+def test_nodes_side_by_side_take_turns_on_one_connection(postgres_target: dict[str, Any]) -> None:
+    builder = WorkflowBuilder("side by side")
+    builder.add_node("WorkflowConnectionPool", "take", **described(postgres_target, operation="acquire"))
+    builder.add_node("WorkflowConnectionPool", "begin", **described(postgres_target, operation="begin"))
+    builder.add_connection("take", "result.connection_id", "begin", "connection_id")
+    sql: dict[str, Any] = {"connection": "pool", "pool": "pool"}
+    for i in range(4):
+        builder.add_node("AsyncSQLDatabaseNode", f"q{i}", query=f"SELECT {i} AS n FROM pg_sleep(0.05)", **sql)
+        builder.add_connection("begin", "result.connection_id", f"q{i}", "connection_id")
+
+    async def main() -> None:
+        async with AsyncLocalRuntime() as runtime:
+            outcome, _ = await runtime.run(builder)
+            assert outcome.state == "succeeded", outcome.failures
+            assert [outcome.results[f"q{i}"]["data"] for i in range(4)] == [[{"n": i}] for i in range(4)]
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("first", ["acquire", "begin"])
+def test_a_node_on_a_held_connection_keeps_to_its_limit_of_time(first: str, postgres_target: dict[str, Any]) -> None:
+    builder = WorkflowBuilder("slow")
+    builder.add_node("WorkflowConnectionPool", "acquire", **described(postgres_target, operation="acquire"))
+    if first == "begin":
+        builder.add_node("WorkflowConnectionPool", "begin", **described(postgres_target, operation="begin"))
+        builder.add_connection("acquire", "result.connection_id", "begin", "connection_id")
+    slow: dict[str, Any] = {"query": "SELECT pg_sleep(60)", "statement_timeout": 0.1}
+    builder.add_node("AsyncSQLDatabaseNode", "slow", connection="pool", pool="pool", **slow)
+    builder.add_connection(first, "result.connection_id", "slow", "connection_id")
+
+    async def main() -> None:
+        async with AsyncLocalRuntime() as runtime, asyncio.timeout(30):
+            outcome, _ = await runtime.run(builder)
+            assert isinstance(outcome.failures["slow"], DatabaseTimeoutError)
+
+    asyncio.run(main())
+
+
+@pytest.mark.usefixtures("with_database")
+def test_first_calls_at_once_make_one_pool() -> None:
+    async def main() -> None:
+        for _ in range(2):  # a pool that was closed is a new one
+            pool = WorkflowConnectionPool(name="main", min_connections=0)
+            try:
+                told = await asyncio.gather(*(pool.process({"operation": "acquire"}) for _ in range(5)))
+                for lent in told:
+                    await pool.process({"operation": "release", **lent})
+                assert (await pool.process({"operation": "stats"}))["connections"]["idle"] == 5
+            finally:
+                await pool.aclose()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("operation", "query", "effect"),
+    [
+        ("initialize", "", "reads"),
+        ("stats", "", "reads"),
+        ("execute", "SELECT 1", "reads"),
+        ("execute", "DELETE FROM t", "unsafe"),
+        ("commit", "", "unsafe"),
+        ("rollback", "", "reads"),
+        ("drain", "", "idempotent"),
+        ("close", "", "idempotent"),
+        ("evict", "", "idempotent"),
+    ],
+)
+def test_what_an_operation_does_outside(operation: str, query: str, effect: str) -> None:
+    assert WorkflowConnectionPool.effect_of({"operation": operation, "query": query}) == effect
