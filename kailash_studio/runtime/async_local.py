@@ -251,7 +251,6 @@ class AsyncLocalRuntime:
             if alarm is not None:
                 alarm.cancel()
             del self._runs[run_id]
-            resources.run_ended(run_id)
             if resources is not kept:
                 await resources.aclose()
 

@@ -66,27 +66,30 @@ class DatabaseRequests:
     # ------------------------------------------------------------------ pools
     def _all(self) -> list[Pool]:
         shared = self._runtime.opened(SharedPools)
-        return [pool for pool in shared.pools() if not pool.is_ended] if isinstance(shared, SharedPools) else []
+        if not isinstance(shared, SharedPools):
+            return []
+        return [pool for pool in shared.pools() if not pool.is_ended or pool.is_draining]
 
     def _pools(self, request: Mapping[str, Any]) -> Answer:
         return {"pools": [pool.snapshot() for pool in self._all()], "now": time.monotonic()}
 
     def _pool_do(self, request: Mapping[str, Any]) -> Answer:
         name, what = request["name"], request["what"]
-        pool = next((pool for pool in self._all() if pool.name == name), None)
-        if pool is None:
+        pools = [pool for pool in self._all() if pool.name == name and not pool.is_ended]
+        if not pools:
             raise EngineError(f"The pool {name} is not open any more.")
-        match what:
-            case "pause":
-                pool.pause()
-            case "resume":
-                pool.resume()
-            case "evict":
-                pool.evict()
-            case "drain":
-                self._begin(_drained(pool))
-            case _:
-                raise EngineError(f"A pool cannot {what!r}.")
+        for pool in pools:  # runs that began before and after its node was edited use one each
+            match what:
+                case "pause":
+                    pool.pause()
+                case "resume":
+                    pool.resume()
+                case "evict":
+                    pool.evict()
+                case "drain":
+                    self._begin(_drained(pool))
+                case _:
+                    raise EngineError(f"A pool cannot {what!r}.")
         return {}
 
     # ------------------------------------------------------------------ saved connections

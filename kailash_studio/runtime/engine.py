@@ -130,6 +130,7 @@ class Run:
                 await asyncio.gather(*self._tasks, return_exceptions=True)
             raise
         finally:
+            self.scope.resources.run_ended(self.scope.run_id)  # while what it finds is still heard
             outcome = self._outcome()
             self._events.end(events.RUN_FINISHED, self._summary(outcome))
         return outcome

@@ -89,12 +89,19 @@ def test_fetch_modes_and_values_by_name(database: dict[str, Any]) -> None:
             series = "SELECT n FROM generate_series(1, :most::int) n"
             assert (await execute("one", series, {"most": 5}))["data"] == [{"n": 1}]
             assert await execute("none", series, {"most": 5}) == {"data": [], "row_count": 5, "columns": ["n"]}
-            sizes = []
-            batch = await execute("many", series, {"most": 25}, batch_size=10)
-            while batch["has_more"]:
-                sizes.append(batch["row_count"])
+            for most, expected in ((25, [10, 10, 5]), (20, [10, 10]), (0, [0])):
+                batch = await execute("many", series, {"most": most}, batch_size=10)
+                sizes = [batch["row_count"]]
+                while batch["has_more"]:
+                    batch = await pool.process({"operation": "fetch", "connection_id": conn})
+                    sizes.append(batch["row_count"])
+                assert sizes == expected
                 batch = await pool.process({"operation": "fetch", "connection_id": conn})
-            assert sizes == [10, 10, 5]
+                assert (batch["data"], batch["has_more"]) == ([], False)
+            alone = {"operation": "execute", "query": series, "params": {"most": 25}, "fetch_mode": "many"}
+            for size, more in ((24, True), (25, False)):
+                batch = await pool.process({**alone, "batch_size": size})
+                assert (batch["row_count"], len(batch["data"]), batch["has_more"]) == (size, size, more)
             with pytest.raises(ParameterError, match="fetch_mode is 'some': give one of all, one, many, none"):
                 await execute("some", "SELECT 1")
             with pytest.raises(ParameterError, match="operation is 'sing'"):

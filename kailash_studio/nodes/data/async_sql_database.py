@@ -221,7 +221,8 @@ class AsyncSQLDatabaseNode(Node):
     async def _on_held(self, context: RunContext, statement: str, params: Sequence[Any]) -> Outputs:
         """Run on a connection that somebody holds; the result hands its id on, for the next node of the transaction."""
         pools = await context.scope.resources.get(SharedPools, SharedPools.open)
-        answer = await pools.operations(self.pool).process(
+        of_run = pools.operations(self.pool, context.scope.run_id, connection_id=self.connection_id)
+        answer = await of_run.process(
             {
                 "operation": "execute",
                 "connection_id": self.connection_id,
@@ -229,6 +230,7 @@ class AsyncSQLDatabaseNode(Node):
                 "params": list(params),
                 "fetch_mode": self.fetch_mode,
                 "batch_size": self.batch_size,
+                "timeout": min(self.statement_timeout, of_run.pool.options.statement_timeout),
             },
             owner_of(context),
         )
@@ -239,7 +241,9 @@ class AsyncSQLDatabaseNode(Node):
         pools = await context.scope.resources.get(SharedPools, SharedPools.open)
         if saved is not None:
             return pools.at(await asyncio.to_thread(saved.target, context.scope.secret))
-        return pools.named(self.pool) if self.connection == "pool" else pools.at(await self._target(context))
+        if self.connection == "pool":
+            return pools.named(self.pool, context.scope.run_id)
+        return pools.at(await self._target(context))
 
     async def _target(self, context: RunContext) -> dict[str, Any]:
         if self.connection == "embedded":

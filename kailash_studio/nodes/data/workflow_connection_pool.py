@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Literal, Self
@@ -21,6 +22,7 @@ from kailash_studio.spec.port import Output, Record, Text
 _DETAILS = ("connection", ("details",))
 _OWN = frozenset({"host", "database", "connection_string", "user"})
 _ON_A_CONNECTION = ("operation", ("execute", "fetch", "begin", "commit", "rollback", "release"))
+_OPERATES = ("pause", "resume", "evict", "drain", "close")
 _EXECUTES = ("operation", ("execute",))
 
 
@@ -103,7 +105,10 @@ class WorkflowConnectionPool(Node):
     batch_size: int = Parameter(1000, ge=1, unit="rows", doc="How many rows a batch has.", shown_when=_EXECUTES)
 
     pool_name: str = Parameter(
-        "", doc="Name of the pool, so that several nodes use one; by default the node's own id.", advanced=True
+        "",
+        doc="Name of the pool, so that several nodes use one; by default the node's own id. In a run its options are "
+        "those of the node that runs first.",
+        advanced=True,
     )
 
     result = Output(Record, "What the operation gave.")
@@ -114,14 +119,18 @@ class WorkflowConnectionPool(Node):
             values["connection"] = "details"
         super().__init__(name, **values)
         self._own: PoolOperations | None = None
+        self._opening: tuple[asyncio.AbstractEventLoop | None, asyncio.Lock] = None, asyncio.Lock()
         self._embedded: Any = None
 
     @classmethod
     def effect_of(cls, parameters: Mapping[str, Any]) -> Effect:
-        """As its statement; what only concerns the pool can be repeated."""
-        query = parameters.get("query")
-        reads = parameters.get("operation") != "execute" or (isinstance(query, str) and only_reads(query))
-        return "reads" if reads else "unsafe"
+        """As its statement; a commit makes happen what others did, and the pool's operation concerns others too."""
+        operation, query = parameters.get("operation"), parameters.get("query")
+        if operation in _OPERATES:
+            return "idempotent"
+        if operation == "execute":
+            return "reads" if isinstance(query, str) and only_reads(query) else "unsafe"
+        return "unsafe" if operation == "commit" else "reads"
 
     @classmethod
     def effects_of(cls, parameters: Mapping[str, Any]) -> list[str]:
@@ -148,8 +157,7 @@ class WorkflowConnectionPool(Node):
         try:
             pools = await context.scope.resources.get(SharedPools, SharedPools.open)
             name = self.pool_name or self.name or context.node_id
-            target = await self._target(context)
-            operations = pools.define(name, target, self._options(), workflow=context.scope.workflow)
+            operations = await self._operations(context, pools, name)
             if self.operation == "initialize" and not self.pre_warm:
                 return {"result": {"pool": name, "connections": 0}, "pool": name}
             request = {
@@ -165,24 +173,34 @@ class WorkflowConnectionPool(Node):
         except DatabaseError as error:
             raise error.at(context.node_id) from None
 
+    async def _operations(self, context: RunContext, pools: SharedPools, name: str) -> PoolOperations:
+        """The pool that is meant: that lent the connection, that is to be looked after, or that is described here."""
+        workflow, run = context.scope.workflow, context.scope.run_id
+        lent = self.operation in _ON_A_CONNECTION[1] and bool(self.connection_id)
+        if lent or self.operation in {"stats", *_OPERATES}:
+            found = pools.find(name, run, connection_id=self.connection_id)
+            if found is not None:
+                return found
+        return pools.define(name, await self._target(context), self._options(), workflow=workflow, run=run)
+
     # ------------------------------------------------------------------ in Python, outside any workflow
     async def process(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Do one operation on the pool of this object.
 
         Args:
             request: ``operation`` and what it takes: ``connection_id``, ``query``, ``params`` (a list, or values by
-                name), ``fetch_mode``, ``batch_size``, ``timeout``, ``isolation``.
+                name), ``fetch_mode``, ``batch_size``, ``timeout`` (seconds that an acquire, a statement or a drain may
+                take), ``isolation``.
 
         Raises:
             ParameterError: There is no such operation, or it lacks something.
             DatabaseError: The database or the pool refused.
         """
-        if self._own is None:
-            self._own = PoolOperations(Pool(await self._target(None), self._options(), name=self.name or "pool"))
+        own = await self._opened()
         operation = request.get("operation")
         if operation == "initialize" and not self.pre_warm:
-            return {"pool": self._own.pool.name, "connections": 0}
-        answer = await self._own.process(request)
+            return {"pool": own.pool.name, "connections": 0}
+        answer = await own.process(request)
         if operation in {"close", "drain"}:
             await self.aclose()
         return answer
@@ -191,9 +209,20 @@ class WorkflowConnectionPool(Node):
     async def pool_connection(self) -> AsyncIterator[Lease]:
         """A connection for a block: ``async with pool.pool_connection() as connection: await connection.run(...)``."""
         await self.process({"operation": "initialize"})
-        assert self._own is not None
-        async with await self._own.pool.acquire() as lease:
+        async with await (await self._opened()).pool.acquire() as lease:
             yield lease
+
+    async def _opened(self) -> PoolOperations:
+        """The pool of this object; calls at once get the same one."""
+        if self._own is not None:
+            return self._own
+        loop = asyncio.get_running_loop()
+        if self._opening[0] is not loop:
+            self._opening = loop, asyncio.Lock()
+        async with self._opening[1]:
+            if self._own is None:
+                self._own = PoolOperations(Pool(await self._target(None), self._options(), name=self.name or "pool"))
+            return self._own
 
     async def aclose(self) -> None:
         """Close the pool of this object; it can be used again, and then is a new one."""
@@ -225,7 +254,7 @@ class WorkflowConnectionPool(Node):
             if context is not None:
                 embedded = await context.scope.resources.get(EmbeddedDatabase, EmbeddedDatabase.open)
             else:
-                embedded = self._embedded = await EmbeddedDatabase.open()
+                embedded = self._embedded = self._embedded or await EmbeddedDatabase.open()
             return await embedded.target()
         if self.connection_string:
             return {"dsn": self.connection_string}

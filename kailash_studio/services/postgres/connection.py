@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kailash_studio.errors import DatabaseError
 from kailash_studio.resilience.clock import Clock
-from kailash_studio.services.postgres.errors import connecting_failed, statement_failed, where
+from kailash_studio.services.postgres.errors import connecting_failed, place_of, statement_failed
 from kailash_studio.services.postgres.health import Health
 from kailash_studio.services.postgres.statements import Kind, kind_of
 
@@ -28,11 +28,15 @@ _RESET = (
 
 
 class Fetched(NamedTuple):
-    """What a statement gave: column names, the driver's records, and the server's word (``UPDATE 3``)."""
+    """What a statement gave: column names, the driver's records, and the server's word (``UPDATE 3``).
+
+    ``more`` says of a batch whether another one follows.
+    """
 
     columns: tuple[str, ...]
     records: list[Any]
     status: str
+    more: bool = False
 
     @property
     def row_count(self) -> int:
@@ -108,7 +112,7 @@ class Connection:
         """
         import asyncpg
 
-        place = where(target)
+        place = place_of(target)
         raw = None
         try:
             async with asyncio.timeout(connect_seconds):
@@ -135,7 +139,12 @@ class Connection:
                 raise
             if isinstance(error, TimeoutError) and raw is None and "last" in locals():
                 error = last  # it said all the time that it is starting
-            raise connecting_failed(error, place, connect_seconds) from None
+            raise connecting_failed(error, target, connect_seconds) from None
+
+    @property
+    def is_in_transaction(self) -> bool:
+        """A transaction is open, as far as is known without asking the server."""
+        return self.usable and bool(self._protocol.is_in_transaction())
 
     @property
     def is_aborted(self) -> bool:
@@ -144,8 +153,9 @@ class Connection:
 
     def patience(self, seconds: float | None) -> float:
         """Seconds until a statement is given up: a little more than the server's own limit, whose answer is better."""
-        limit = self._session_seconds if seconds is None else seconds
-        return limit + min(5.0, 0.1 + 0.1 * limit)
+        if seconds is None:
+            seconds = self._session_seconds if self._protocol.is_in_transaction() else self._seconds
+        return seconds + min(5.0, 0.1 + 0.1 * seconds)
 
     def give_up(self) -> None:
         """The statement should have been stopped by the server long ago: nobody is there."""
@@ -166,7 +176,8 @@ class Connection:
             statement: One statement.
             params: Values for ``$1``, ``$2``, ...
             limit: How many rows are fetched at most; 0: all.
-            seconds: Seconds that it may take, instead of the session's.
+            seconds: Seconds that it may take, instead of the pool's; within a transaction only fewer than it began
+                with.
 
         Raises:
             DatabaseError: It gave no result.
@@ -175,12 +186,13 @@ class Connection:
         fresh = False
         raw = self.raw
         free = not self._protocol.is_in_transaction()
+        wanted = self._seconds if seconds is None else seconds
         try:
             if self.raw.is_closed():
                 raise ConnectionError("it was closed before")
-            if seconds is not None and seconds != self._session_seconds and free:
-                await raw.execute(f"SET statement_timeout = {_milliseconds(seconds)}")
-                self._session_seconds = seconds
+            if wanted != self._session_seconds and free:
+                await raw.execute(f"SET statement_timeout = {_milliseconds(wanted)}")
+                self._session_seconds = wanted
             known = self._statements.get(statement)
             if known is None:
                 fresh = True
@@ -198,10 +210,11 @@ class Connection:
             self.unclean = True  # the driver tells the server to stop; nobody gets the connection before it has
             raise
         except Exception as error:  # noqa: BLE001 - _failed raises again what is not the database's
-            if free and not fresh and self._is_outdated(error):
+            if self._is_outdated(error):
                 self._statements.pop(statement, None)
                 await raw.reload_schema_state()
-                return await self.run(statement, params, limit=limit, seconds=seconds)
+                if free and not fresh:
+                    return await self.run(statement, params, limit=limit, seconds=seconds)
             raise self._failed(error, statement, running, free, seconds) from None
 
     def _is_outdated(self, error: Exception) -> bool:
@@ -237,13 +250,19 @@ class Connection:
     ) -> DatabaseError:
         import asyncpg
 
-        if not isinstance(error, (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError)):
+        if not (
+            isinstance(error, (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError))
+            or self._is_outdated(error)
+        ):
             raise error  # a bug, not the database's answer
         if self._overdue:
             error = TimeoutError()
         elif isinstance(error, TimeoutError) and not isinstance(error, asyncpg.PostgresError):
             self.unclean = True  # the driver tells the server to stop
-        self._aborted = not free
+        elif not free and getattr(error, "severity", None):  # said by the server: what the driver refuses has none
+            self._aborted = True
+        if self._is_outdated(error):
+            self._statements.pop(statement, None)
         made = statement_failed(
             error,
             self.place,
@@ -257,21 +276,32 @@ class Connection:
             self.health.fault()
         return made
 
-    async def batches(self, statement: str, params: Sequence[Any], size: int) -> AsyncIterator[Fetched]:
+    async def batches(
+        self, statement: str, params: Sequence[Any], size: int, *, seconds: float | None = None
+    ) -> AsyncGenerator[Fetched, None]:
         """The rows in batches, each fetched when it is asked for; needs a transaction.
+
+        Args:
+            statement: One statement.
+            params: Values for ``$1``, ``$2``, ...
+            size: Rows of a batch.
+            seconds: Seconds that each may take, instead of the session's.
 
         Raises:
             DatabaseError: The statement gave no result.
         """
+        limit = self._session_seconds if seconds is None else seconds
         try:
             known = self._statements.get(statement) or await self._prepare(statement)
-            cursor = await known.statement.cursor(*params, timeout=self._session_seconds)
+            cursor = await known.statement.cursor(*params, timeout=limit)
+            records = await cursor.fetch(size + 1, timeout=limit)  # one ahead: whether there is more
             while True:
-                records = await cursor.fetch(size, timeout=self._session_seconds)
-                if records:
-                    yield Fetched(known.columns, records, "")
-                if len(records) < size:
+                batch, ahead = records[:size], records[size:]
+                if batch:
+                    yield Fetched(known.columns, batch, "", bool(ahead))
+                if not ahead:
                     return
+                records = ahead + await cursor.fetch(size, timeout=limit)
         except asyncio.CancelledError:
             self.unclean = True
             raise

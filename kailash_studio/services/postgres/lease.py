@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import nullcontext
+from contextlib import aclosing, nullcontext
 from typing import TYPE_CHECKING, Any, Self
 
 from kailash_studio.errors import DatabaseError, PoolClosedError
@@ -105,7 +105,7 @@ class Lease:
             statistics.query.add(now() - began)
 
     async def batches(
-        self, statement: str, params: Sequence[Any] = (), *, size: int = 1000
+        self, statement: str, params: Sequence[Any] = (), *, size: int = 1000, seconds: float | None = None
     ) -> AsyncGenerator[Fetched, None]:
         """The rows of a statement in batches, each fetched when it is asked for; ``aclosing`` ends it early.
 
@@ -114,8 +114,9 @@ class Lease:
         """
         async with nullcontext() if self.connection.raw.is_in_transaction() else self.transaction():
             self.statement = statement
-            async for batch in self.connection.batches(statement, params, size):
-                yield batch
+            async with aclosing(self.connection.batches(statement, params, size, seconds=seconds)) as batches:
+                async for batch in batches:
+                    yield batch
         self._pool.statistics.executed += 1
 
     def transaction(self, *, isolation: str = "", read_only: bool = False) -> Transaction:

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import uuid
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
-from kailash_studio.errors import ParameterError, PoolClosedError
+from kailash_studio.errors import (
+    DatabaseConflictError,
+    DatabaseError,
+    OutcomeUnknownError,
+    ParameterError,
+    PoolClosedError,
+)
 from kailash_studio.services.postgres.connection import Fetched
 from kailash_studio.services.postgres.lease import Lease
 from kailash_studio.services.postgres.pool import Pool
@@ -27,6 +35,8 @@ class _Held:
     lease: Lease
     transaction: Transaction | None = None
     batches: AsyncGenerator[Fetched, None] | None = None
+    failure: DatabaseError | None = None  # why its last transaction was not committed
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class PoolOperations:
@@ -63,7 +73,7 @@ class PoolOperations:
 
         Args:
             request: ``operation``, and what it needs: ``connection_id``, ``query``, ``params``, ``fetch_mode``,
-                ``batch_size``, ``timeout``, ``isolation``.
+                ``batch_size``, ``timeout`` (seconds that an acquire, a statement or a drain may take), ``isolation``.
             owner: Who asks.
 
         Raises:
@@ -75,6 +85,19 @@ class PoolOperations:
         if operation is None:
             raise ParameterError(f"operation is {wanted!r}: give one of {', '.join(self._operations)}.")
         return await operation(request, owner)
+
+    def lends(self, connection_id: str) -> bool:
+        """It has lent this connection, and it was not released."""
+        return connection_id in self._held
+
+    def run_ended(self, run: str) -> None:
+        """Take back what a run has not given back, and end the batches that it was reading."""
+        for connection_id, held in [*self._held.items()]:
+            if held.lease.owner.run == run:
+                del self._held[connection_id]
+                if held.batches is not None:
+                    self.pool.settle(self._end_batches(held))
+        self.pool.run_ended(run)
 
     async def _initialize(self, request: Mapping[str, Any], owner: Owner) -> dict[str, Any]:
         from_graph = int(request.get("connections") or 0)
@@ -103,6 +126,12 @@ class PoolOperations:
             )
         return held
 
+    @asynccontextmanager
+    async def _turn(self, request: Mapping[str, Any]) -> AsyncIterator[_Held]:
+        """The connection that is meant, for one request at a time; others wait, as nodes side by side do."""
+        async with self._of(request).turn:
+            yield self._of(request)  # it may have been released meanwhile
+
     async def _execute(self, request: Mapping[str, Any], owner: Owner) -> dict[str, Any]:
         mode = request.get("fetch_mode", "all")
         if mode not in _MODES:
@@ -112,30 +141,38 @@ class PoolOperations:
             raise ParameterError("query is empty: write a statement.")
         given = request.get("params")
         statement, params = bound(query, given) if isinstance(given, Mapping) else (query, list(given or ()))
+        size, seconds = int(request.get("batch_size") or 1000), request.get("timeout")
         if not request.get("connection_id"):  # one statement alone: a connection for as long as it takes
+            limit = {"one": 1, "many": size + 1}.get(mode, 0)
             async with await self.pool.acquire(owner) as lease:
-                return as_rows(await lease.run(statement, params, limit=mode == "one"), keep=mode != "none")
-        held = self._of(request)
-        await self._end_batches(held)
-        if mode == "many":
-            held.batches = held.lease.batches(statement, params, size=int(request.get("batch_size") or 1000))
-            return await self._fetch(request, owner)
-        return as_rows(await held.lease.run(statement, params, limit=mode == "one"), keep=mode != "none")
+                found = await lease.run(statement, params, limit=limit, seconds=seconds)
+            if mode != "many":
+                return as_rows(found, keep=mode != "none")
+            more = len(found.records) > size
+            return {**as_rows(found._replace(records=found.records[:size])), "has_more": more}
+        async with self._turn(request) as held:
+            await self._end_batches(held)
+            if mode == "many":
+                held.batches = held.lease.batches(statement, params, size=size, seconds=seconds)
+                return await self._next_batch(held)
+            found = await held.lease.run(statement, params, limit=mode == "one", seconds=seconds)
+            return as_rows(found, keep=mode != "none")
 
     async def _fetch(self, request: Mapping[str, Any], owner: Owner) -> dict[str, Any]:
         """The next batch of the last ``execute`` in mode many; ``has_more`` says whether to ask again."""
-        held = self._of(request)
-        if held.batches is None:
+        async with self._turn(request) as held:
+            return await self._next_batch(held)
+
+    async def _next_batch(self, held: _Held) -> dict[str, Any]:
+        batches, held.batches = held.batches, None
+        if batches is None:
             return {"data": [], "row_count": 0, "columns": [], "has_more": False}
-        try:
-            batch = await anext(held.batches)
-        except StopAsyncIteration:
-            held.batches = None
-            return {"data": [], "row_count": 0, "columns": [], "has_more": False}
-        except BaseException:
-            held.batches = None
-            raise
-        return {**as_rows(batch), "has_more": True}
+        batch = Fetched((), [], "")
+        async for batch in batches:  # goes on behind the last one, which ends the transaction that was begun for them
+            if batch.more:
+                held.batches = batches
+                break
+        return {**as_rows(batch), "has_more": batch.more}
 
     async def _end_batches(self, held: _Held) -> None:
         batches, held.batches = held.batches, None
@@ -143,39 +180,51 @@ class PoolOperations:
             await batches.aclose()
 
     async def _begin(self, request: Mapping[str, Any], owner: Owner) -> dict[str, Any]:
-        held = self._of(request)
-        if held.transaction is not None:
-            raise ParameterError("This connection has begun a transaction already: commit or roll it back first.")
-        transaction = held.lease.transaction(isolation=str(request.get("isolation") or ""))
-        await transaction.begin()
-        held.transaction = transaction
+        async with self._turn(request) as held:
+            if held.transaction is not None:
+                raise ParameterError("This connection has begun a transaction already: commit or roll it back first.")
+            transaction = held.lease.transaction(isolation=str(request.get("isolation") or ""))
+            await transaction.begin()
+            held.transaction, held.failure = transaction, None
         return {"connection_id": request["connection_id"]}
 
-    def _transaction(self, request: Mapping[str, Any]) -> tuple[_Held, Transaction]:
-        held = self._of(request)
+    def _transaction(self, held: _Held) -> Transaction:
         transaction, held.transaction = held.transaction, None
         if transaction is None:
+            if held.failure is not None:  # asked again, as a retry does: it is the same answer
+                raise copy.copy(held.failure)
             raise ParameterError("This connection has begun no transaction: begin one first.")
-        return held, transaction
+        return transaction
 
     async def _commit(self, request: Mapping[str, Any], owner: Owner) -> dict[str, Any]:
-        held, transaction = self._transaction(request)
-        await self._end_batches(held)
-        await transaction.commit()
+        async with self._turn(request) as held:
+            transaction = self._transaction(held)
+            try:
+                await self._end_batches(held)
+                await transaction.commit()
+            except DatabaseError as error:
+                if held.lease.is_held and held.lease.connection.is_in_transaction:
+                    held.transaction = transaction  # it was not tried: it can be, or be rolled back
+                    raise
+                held.failure = _over(error)
+                raise held.failure from None
         return {"connection_id": request["connection_id"], "transaction_id": transaction.transaction_id}
 
     async def _rollback(self, request: Mapping[str, Any], owner: Owner) -> dict[str, Any]:
-        held, transaction = self._transaction(request)
-        await self._end_batches(held)
-        await transaction.rollback()
+        async with self._turn(request) as held:
+            failed = held.failure is not None and not isinstance(held.failure, OutcomeUnknownError)
+            if held.transaction is not None or not failed:  # else the server has rolled it back already
+                transaction = self._transaction(held)
+                await self._end_batches(held)
+                await transaction.rollback()
         return {"connection_id": request["connection_id"]}
 
     async def _release(self, request: Mapping[str, Any], owner: Owner) -> dict[str, Any]:
-        held = self._of(request)
-        del self._held[request["connection_id"]]
-        if held.batches is not None and held.lease.is_held:
-            await self._end_batches(held)
-        held.lease.release()
+        async with self._turn(request) as held:
+            del self._held[request["connection_id"]]
+            if held.batches is not None and held.lease.is_held:
+                await self._end_batches(held)
+            held.lease.release()
         return {"released": True}
 
     async def _stats(self, request: Mapping[str, Any], owner: Owner) -> dict[str, Any]:
@@ -194,3 +243,14 @@ class PoolOperations:
         await self.pool.aclose()
         self._held.clear()
         return {"closed": True}
+
+
+def _over(error: DatabaseError) -> DatabaseError:
+    """Why a transaction is over that was to be committed; committing again would not help."""
+    if not isinstance(error, DatabaseConflictError):
+        return error
+    made = DatabaseConflictError(
+        f"{error} All of the transaction was rolled back: repeat it from begin on.", sqlstate=error.sqlstate
+    )
+    made.permanent = True
+    return made

@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 import copy
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Self
 
 from kailash_studio.errors import PoolClosedError, PoolTimeoutError
 from kailash_studio.resilience.clock import Clock, SystemClock
 from kailash_studio.services.postgres.connection import NEVER, Connection
-from kailash_studio.services.postgres.errors import where
+from kailash_studio.services.postgres.errors import place_of
 from kailash_studio.services.postgres.large import RowCounts
 from kailash_studio.services.postgres.lease import Lease
 from kailash_studio.services.postgres.options import PoolOptions
@@ -26,6 +26,7 @@ from kailash_studio.services.postgres.stock import Stock
 from kailash_studio.services.postgres.transaction import Fate
 
 _NOBODY = Owner()
+_DRAINED = "is drained"
 _TICK_SECONDS = 5.0
 _STATISTICS_SECONDS = 60.0
 
@@ -66,7 +67,7 @@ class Pool:
         clock = clock or SystemClock()
         self.target = dict(target)
         self.options = options or PoolOptions()
-        self.place = where(target)
+        self.place = place_of(target)
         self.name = name or self.place
         self.now = clock.now
         self.statistics = Statistics()
@@ -141,6 +142,8 @@ class Pool:
 
     async def _wait(self, owner: Owner, seconds: float) -> Connection:
         waiter = self._queue.join(owner, seconds)
+        if self._stock.idle:
+            self._serve()
         if len(self._stock.all) + self._stock.opening < self.options.max_connections:
             self._grow()
         try:
@@ -158,6 +161,13 @@ class Pool:
         lease, connection.lease = connection.lease, None
         if lease is not None and self.options.max_per_workflow:
             self._queue.count(lease.owner, -1)
+            self._put_back(connection)
+            if self._queue.waiters and self._stock.idle:
+                self._serve()  # what came back may be lost or resting, and another is idle
+        else:
+            self._put_back(connection)
+
+    def _put_back(self, connection: Connection) -> None:
         stock = self._stock
         if connection not in stock.all:
             return
@@ -188,6 +198,21 @@ class Pool:
                 waiter.future.set_result(connection)
                 return
         stock.idle.append(connection)
+
+    def _serve(self) -> None:
+        """Give idle connections to those that wait and may have one."""
+        stock, queue = self._stock, self._queue
+        while stock.idle and not self._paused and (wanted := queue.wanted()):
+            connection = stock.idle.pop()
+            if not connection.usable:
+                stock.lose(connection)
+            elif not stock.is_doubtful(connection, self.now()):
+                self._ready(connection)
+            elif wanted > len(stock.resting):
+                stock.check(connection)
+            else:
+                stock.idle.append(connection)
+                return  # as many as are waited for are being asked
 
     def _grow(self) -> None:
         """Open as many connections as are waited for, and as the minimum wants."""
@@ -279,8 +304,28 @@ class Pool:
     # ------------------------------------------------------------------ operation
     @property
     def is_ended(self) -> bool:
-        """It is closed or drained."""
+        """It is closed or drained: it hands nothing out any more."""
         return bool(self._ended)
+
+    @property
+    def state(self) -> str:
+        """``open``, ``paused``, ``draining`` while some are in use still, ``drained`` or ``closed``."""
+        if not self._ended:
+            return "paused" if self._paused else "open"
+        return "draining" if self.is_draining else self._ended.removeprefix("is ")
+
+    @property
+    def is_draining(self) -> bool:
+        """It hands nothing out any more, and waits for what is in use."""
+        return self._ended == _DRAINED and bool(self._stock.all)
+
+    def is_as(self, target: Mapping[str, Any], options: PoolOptions) -> bool:
+        """It serves, and leads there and behaves so."""
+        return not self._ended and self.target == dict(target) and self.options == options
+
+    def settle(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something that the end of the pool waits for."""
+        self._stock.spawn(work)
 
     def pause(self) -> None:
         """Hand nothing out until ``resume``; what is in use goes on."""
@@ -315,9 +360,15 @@ class Pool:
         leases = [connection.lease for connection in self._stock.all if connection.lease is not None]
         forgotten = [lease for lease in leases if lease.owner.run == run]
         holders = [lease.holder(now) for lease in forgotten]
-        for lease in forgotten:
+        for lease, holder in zip(forgotten, holders, strict=True):
             self.statistics.leaks += 1
             lease.reclaim(f"was taken back when run {run} ended")
+            if lease.owner.warned is not None:
+                last = f" (its last statement: {holder.short})" if holder.statement else ""
+                lease.owner.warned(
+                    f"{lease.owner.node} had not released its connection of the pool {self.name} when the run "
+                    f"ended{last}: it was taken back, and what was not committed is rolled back."
+                )
         return holders
 
     async def drain(self, seconds: float = 30.0) -> bool:
@@ -329,7 +380,7 @@ class Pool:
         Returns:
             Whether everything had been given back.
         """
-        self._end("is drained")
+        self._end(_DRAINED)
         emptied = self._emptied = asyncio.Event()
         given_back = True
         if self._stock.all:
@@ -394,7 +445,7 @@ class Pool:
             "name": self.name,
             "address": self.place,
             "warmed": self.warmed,
-            "state": self._ended.removeprefix("is ") or ("paused" if self._paused else "open"),
+            "state": self.state,
             **counted.snapshot(),
             "connections": {
                 "created": counted.created,

@@ -28,14 +28,31 @@ class Kind:
     commits: bool = False
 
 
-# texts, quoted names, dollar quotes and comments: what is inside them is no SQL
-_OPAQUE = (
-    r"""\b[eE]'(?:[^'\\]|''|\\.)*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|\$([A-Za-z_]\w*|)\$.*?\$\1\$|--[^\n]*|/\*.*?\*/"""
-)
+def _comment(inner: str) -> str:
+    return rf"/\*(?:[^*/]|\*(?!/)|/(?!\*){inner})*\*/"
+
+
+# Texts, dollar quotes, quoted names and comments (which nest): what is inside them is no SQL.
+_TEXT = r"""\b[eE]'(?:[^'\\]|''|\\.)*'|'(?:[^']|'')*'|(?<![\w$])\$([^\W\d]\w*|)\$.*?\$\1\$"""
+_QUOTED = r"""(?P<quoted>"(?:[^"]|"")*")"""
+_COMMENT = rf"(?P<comment>--[^\n]*|{_comment('|' + _comment('|' + _comment('')))})"
+_OPAQUE = rf"{_TEXT}|{_QUOTED}|{_COMMENT}"
 _NO_SQL = re.compile(_OPAQUE, re.DOTALL)
-_NAMED = re.compile(_OPAQUE + r"|::|:([A-Za-z_]\w*)|\$(\d+)", re.DOTALL)
-_WORD = re.compile(r"[a-z_][a-z_0-9]*")
-_CALL = re.compile(r"([a-z_][a-z_0-9.]*)\s*\(")
+_NAMED = re.compile(_OPAQUE + r"|::|:(?P<name>[A-Za-z_]\w*)|\$\d+", re.DOTALL)
+_WORD = re.compile(r"[^\W\d][\w$]*")
+_NAME = r"[^\W\d][\w$]*(?:\.[^\W\d][\w$]*)*"
+_CALL = re.compile(rf"({_NAME})\s*\(")
+# Names before a bracket that are no calls, since of the place where they stand: what is filled or made, an alias with
+# columns, the target of ON CONFLICT, a part that WITH names with its columns.
+_NO_CALL = re.compile(
+    rf"""\b(?:into|as|table|view|copy|references)\s+(?:if\s+not\s+exists\s+)?(?!select\b|values\b){_NAME}\s*\(
+    |\bindex\s+(?:concurrently\s+)?(?:if\s+not\s+exists\s+)?(?:{_NAME}\s+)?on\s+(?:only\s+)?{_NAME}\s*(?:using\s+\w+\s*)?\(
+    |\bon\s+conflict\s*\(
+    |(?:\bwith\s+(?:recursive\s+)?|,\s*){_NAME}\s*\([^()]*\)\s*as\s+(?:not\s+)?(?:materialized\s*)?
+        \((?=\s*(?:select|with|table|values\s*\(|insert\s+into|delete\s+from|merge\s+into)\b)
+    |\bas\s+(?:not\s+)?materialized\s*\(""",
+    re.VERBOSE,
+)
 
 _READING = frozenset({"select", "values", "table", "show", "explain", "with"})
 _CHANGING = frozenset({"insert", "update", "delete", "merge", "with", "copy"})
@@ -50,7 +67,7 @@ _HARMLESS_WORDS = """
     abs age all and any array array_agg array_length array_to_string as avg between bit_length bool_and bool_or by case
     cast cast ceil ceiling char_length character check coalesce concat concat_ws count cube cume_dist current_database
     current_schema current_setting current_timestamp date date_bin date_part date_trunc decode dense_rank distinct
-    encode every except exists exp extract filter first_value floor format from gen_random_uuid generate_series
+    encode every except exists exp explain extract filter first_value floor format from gen_random_uuid generate_series
     greatest grouping having in initcap inner intersect interval is join json_agg json_array_elements
     json_build_array json_build_object json_each json_extract_path json_object_agg jsonb_agg jsonb_array_elements
     jsonb_array_length jsonb_build_array jsonb_build_object jsonb_each jsonb_each_text jsonb_object_agg
@@ -71,7 +88,7 @@ _HARMLESS = frozenset(_HARMLESS_WORDS.split())
 @lru_cache(maxsize=512)
 def kind_of(statement: str) -> Kind:
     """What running a statement can leave behind, judged by its words; where they do not tell, the worse is assumed."""
-    plain = _NO_SQL.sub(" '' ", statement).lower()
+    plain = re.sub(r"\s*\.\s*", ".", _NO_SQL.sub(_shown, statement).lower())
     words = _WORD.findall(plain)
     first = words[0] if words else ""
     known = set(words)
@@ -79,13 +96,7 @@ def kind_of(statement: str) -> Kind:
         return Kind(reads=False, dirties=False, commits=True)
     if first in {"prepare", "deallocate", "discard", "load"}:
         return Kind(reads=False, dirties=True, spoils=True)
-    calls = set(_CALL.findall(plain))
-    if first in _CHANGING or first == "create":
-        calls -= set(
-            re.findall(
-                r"(?:into|table|on|index|view|copy|as|with|,)\s+(?:if\s+not\s+exists\s+)?([a-z_0-9.]+)\s*\(", plain
-            )
-        )
+    calls = set(_CALL.findall(_NO_CALL.sub(" ''(", plain)))
     strange = not calls <= _HARMLESS
     if first == "create":
         return Kind(reads=False, dirties=bool({"temp", "temporary"} & known) or strange)
@@ -94,6 +105,13 @@ def kind_of(statement: str) -> Kind:
     dirties = first not in _LEAVING_NOTHING or strange or (first in _READING and "temp" in known)
     reads = first in _READING and not known & _WRITING_WORDS and not strange
     return Kind(reads=reads or first in {"begin", "start", "rollback", "abort", "savepoint"}, dirties=dirties)
+
+
+def _shown(found: re.Match[str]) -> str:
+    """What stands for a comment, a quoted name or a text where only the words of a statement count."""
+    if found["comment"]:
+        return " "
+    return " quoted_name " if found["quoted"] else " '' "
 
 
 def bound(statement: str, values: Mapping[str, Any], params: Sequence[Any] = ()) -> tuple[str, list[Any]]:
@@ -111,7 +129,7 @@ def bound(statement: str, values: Mapping[str, Any], params: Sequence[Any] = ())
     listed = list(params)
 
     def numbered(found: re.Match[str]) -> str:
-        name = found[2]
+        name = found["name"]
         if name is None:
             return found[0]
         if name not in values:

@@ -13,6 +13,7 @@ _BUCKETS = 160  # four for each doubling of a microsecond: up to half an hour an
 
 
 Acquired = Callable[[str, float, bool], None]
+Warned = Callable[[str], None]
 
 
 class Owner(NamedTuple):
@@ -23,12 +24,14 @@ class Owner(NamedTuple):
         run: The run.
         node: The node.
         acquired: Told of each acquire: the pool's name, the seconds that it took, whether it gave a connection.
+        warned: Told in a sentence what it should not have done.
     """
 
     workflow: str = ""
     run: str = ""
     node: str = ""
     acquired: Acquired | None = None
+    warned: Warned | None = None
 
     def names(self) -> dict[str, str]:
         """Workflow, run and node, as plain data."""
@@ -46,8 +49,13 @@ class Holder(NamedTuple):
     seconds: float
 
     def __str__(self) -> str:
-        what = f": {' '.join(self.statement.split())[:60]}" if self.statement else ""
+        what = f": {self.short}" if self.statement else ""
         return f"{self.owner} for {self.seconds:.1f} s{what}"
+
+    @property
+    def short(self) -> str:
+        """The beginning of its statement, in one line."""
+        return " ".join(self.statement.split())[:60]
 
 
 def listed(holders: Sequence[Holder]) -> str:

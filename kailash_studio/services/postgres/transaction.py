@@ -39,6 +39,8 @@ class Transaction:
         if kind is None:
             await self.commit()
             return
+        if not self._lease.is_held:
+            return  # it was taken back, and the pool rolls back
         connection = self._lease.connection
         if not connection.usable:
             return  # the server rolls back what its client has left
@@ -67,8 +69,7 @@ class Transaction:
         """
         connection = self._lease.connection
         if not self._read_only and not connection.is_aborted:
-            asked = await self._lease.run("SELECT pg_current_xact_id_if_assigned()::text", limit=1)
-            self.transaction_id = asked.records[0][0] or ""
+            await self._ask_for_its_id()
         try:
             done = await self._lease.run("COMMIT")
         except OutcomeUnknownError as error:
@@ -84,3 +85,12 @@ class Transaction:
                 "The database rolled the transaction back instead of committing it: a statement in it had failed.",
                 sqlstate="25P02",
             )
+
+    async def _ask_for_its_id(self) -> None:
+        try:
+            asked = await self._lease.run("SELECT pg_current_xact_id_if_assigned()::text", limit=1)
+        except DatabaseError as error:
+            if error.sqlstate != "25P02":  # a statement that was cancelled had failed after all: COMMIT says so
+                raise
+            return
+        self.transaction_id = asked.records[0][0] or ""

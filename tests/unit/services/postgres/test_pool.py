@@ -3,55 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from typing import Any
 
 import pytest
+from fakes.pools import ME, MovableClock, connections, on_pool, until
 
 from kailash_studio.errors import DatabaseError, ParameterError, PoolClosedError, PoolTimeoutError
-from kailash_studio.resilience.clock import SystemClock
 from kailash_studio.services.postgres.options import PoolOptions
 from kailash_studio.services.postgres.pool import Pool
 from kailash_studio.services.postgres.shared import SharedPools
 from kailash_studio.services.postgres.statistics import Histogram, Owner
-
-ME = Owner("report", "run-1", "fetch")
-
-
-class MovableClock(SystemClock):
-    """The real clock, which a test can put forward."""
-
-    def __init__(self) -> None:
-        self.ahead = 0.0
-        self.wall_ahead = 0.0
-        real, wall = SystemClock.now, SystemClock.wall
-        self.now = lambda: real() + self.ahead  # type: ignore[method-assign]
-        self.wall = lambda: wall() + self.ahead + self.wall_ahead  # type: ignore[method-assign]
-
-
-def on_pool(
-    target: dict[str, Any], body: Callable[[Pool], Awaitable[None]], clock: SystemClock | None = None, **options: Any
-) -> None:
-    async def run() -> None:
-        async with Pool(target, PoolOptions(**options), name="main", clock=clock, chance=lambda: 0.0) as pool:
-            await body(pool)
-        left = asyncio.all_tasks() - {asyncio.current_task()}
-        assert not left, left
-
-    asyncio.run(run())
-    gc.collect()  # a connection that was not closed warns, and warnings fail
-
-
-def connections(pool: Pool) -> dict[str, int]:
-    return dict(pool.snapshot()["connections"])
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 def test_connections_are_made_when_needed_and_used_again(postgres_target: dict[str, Any]) -> None:
@@ -282,6 +244,30 @@ def test_a_workflow_at_its_limit_lets_others_pass(postgres_target: dict[str, Any
         (await second).release()
 
     on_pool(postgres_target, body, max_per_workflow=1)
+
+
+def test_a_workflow_at_its_limit_keeps_no_idle_connection_from_others(postgres_target: dict[str, Any]) -> None:
+    async def body(pool: Pool) -> None:
+        greedy, modest, other = Owner("greedy"), Owner("modest"), Owner("other")
+        await pool.warm(2)
+        first = await pool.acquire(greedy)
+        second = asyncio.create_task(pool.acquire(greedy))
+        await until(lambda: pool.snapshot()["waiting"] == 1)
+        assert connections(pool)["idle"] == 1
+        async with await pool.acquire(modest, seconds=0.0):  # at once: one is idle, and who waits may not have it
+            assert not second.done()
+            third = asyncio.create_task(pool.acquire(other))
+            await until(lambda: pool.snapshot()["waiting"] == 2)
+        (await third).release()
+        # what came back is lost: the idle one goes to whoever may have one now
+        assert connections(pool)["idle"] == 1
+        first.connection.terminate()
+        first.release()
+        async with asyncio.timeout(10):
+            (await second).release()
+        assert connections(pool)["created"] == 2
+
+    on_pool(postgres_target, body, max_per_workflow=1, max_connections=2)
 
 
 def test_time_ends_connections_and_checks_them(postgres_target: dict[str, Any]) -> None:
