@@ -36,7 +36,7 @@ from kailash_studio.runtime.pages import text_of
 from kailash_studio.runtime.parameters import resolve
 from kailash_studio.services.connections import FILES, Connections
 from kailash_studio.services.embedded_database import EmbeddedDatabase
-from kailash_studio.services.mysql import MySQLTarget, target_of
+from kailash_studio.services.mysql_target import MySQLTarget, target_of
 from kailash_studio.services.sql_analysis import agreed, lint
 from kailash_studio.services.sql_catalogue import Catalogue
 from kailash_studio.services.sql_sessions.duckdb import DuckDBSession, DuckDBTablesSession
