@@ -23,6 +23,7 @@ sql_cancel     ``what``: one of the above     ``called_off``: whether there was 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import Callable, Coroutine, Mapping
@@ -36,7 +37,7 @@ from kailash_studio.runtime.pages import text_of
 from kailash_studio.runtime.parameters import resolve
 from kailash_studio.services.connections import FILES, Connections
 from kailash_studio.services.embedded_database import EmbeddedDatabase
-from kailash_studio.services.mysql import MySQLTarget, target_of
+from kailash_studio.services.mysql_target import MySQLTarget, target_of
 from kailash_studio.services.sql_analysis import agreed, lint
 from kailash_studio.services.sql_catalogue import Catalogue
 from kailash_studio.services.sql_sessions.duckdb import DuckDBSession, DuckDBTablesSession
@@ -167,7 +168,7 @@ class SqlRequests:
     async def _check(self, request: Mapping[str, Any]) -> Answer:
         text, values = str(request["text"]), request.get("values")
         known = self._catalogues.get(_key(request))
-        dialect = known.catalogue.dialect if known is not None else _dialect(request)
+        dialect = known.catalogue.dialect if known is not None else await asyncio.to_thread(self._dialect, request)
         found = await asyncio.to_thread(
             lint,
             text,
@@ -241,12 +242,12 @@ class SqlRequests:
         if connection == "embedded":
             embedded = await self._resources.get(EmbeddedDatabase, EmbeddedDatabase.open)
             return PostgresSession(await embedded.target(), seconds=seconds)
-        if connection != "details":
+        if connection not in {"details", "saved"}:
             raise DatabaseError(
-                f"The editor cannot look into {connection!r}: it knows the embedded database and details."
+                f"The editor cannot look into {connection!r}: it knows the embedded database, details and saved."
             )
         resolved = await asyncio.to_thread(self._resolved, given, request)
-        if given.get("connection") == "saved":
+        if connection == "saved":
             saved = await asyncio.to_thread(Connections().get, str(resolved.get("saved") or ""))
             if saved.kind in _FILE_SESSIONS:
                 return _FILE_SESSIONS[saved.kind](_file(request["folder"], saved.database), seconds=seconds)
@@ -271,6 +272,17 @@ class SqlRequests:
             "password": resolved.get("password") or None,
         }
         return PostgresSession(target, seconds=seconds)
+
+    def _dialect(self, request: Mapping[str, Any]) -> str:
+        """The dialect of a database that was not looked at yet."""
+        if request.get("tables") is not None:
+            return "duckdb"
+        given = request["given"]
+        kind = given.get("database_type") if _connection(given) == "details" else None
+        if _connection(given) == "saved":
+            with contextlib.suppress(ParameterError):  # looking at the database says what is wrong with the name
+                kind = Connections().get(str(self._resolved({"saved": given.get("saved")}, request)["saved"])).kind
+        return kind if isinstance(kind, str) else "postgresql"
 
     def _on_tables(self, request: Mapping[str, Any], seconds: float) -> Session:
         """The tables that a run gave to the nodes above, and the files that the node names."""
@@ -320,19 +332,13 @@ def _bounded(rows: list[list[str | None]]) -> list[list[str | None]]:
 
 
 def _connection(given: Mapping[str, Any]) -> str:
-    """Which connection the parameters mean; as for the node itself, an address alone means that address."""
-    return str(given.get("connection") or ("details" if _OWN & given.keys() else "embedded"))
+    """Which connection the parameters mean; as for the node itself, an address or a saved name alone means it."""
+    alone = "details" if _OWN & given.keys() else "saved" if given.get("saved") else "embedded"
+    return str(given.get("connection") or alone)
 
 
 def _file(folder: str, name: str) -> Path:
     return Path(folder) / Path(name).expanduser()
-
-
-def _dialect(request: Mapping[str, Any]) -> str:
-    if request.get("tables") is not None:
-        return "duckdb"
-    given = request["given"]
-    return str(given.get("database_type") or "postgresql") if _connection(given) == "details" else "postgresql"
 
 
 def _key(request: Mapping[str, Any]) -> str:

@@ -15,6 +15,9 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from kailash_studio.errors import DatabaseError, DatabaseTimeoutError, DatabaseUnreachableError, ServiceError
 from kailash_studio.services.arrow_types import as_columns, needs_text
+from kailash_studio.services.postgres.errors import place_of
+from kailash_studio.services.sql_text import bare, page
+from kailash_studio.services.sql_words import identifier
 from kailash_studio.tables.store import TableWriter
 from kailash_studio.tables.table import Table
 
@@ -62,8 +65,7 @@ async def fetch_page(
     Raises:
         DatabaseError: As ``fetch_arrow``; a statement that is no query cannot be paged.
     """
-    page = f"SELECT * FROM ({_bare(statement)}\n) AS page LIMIT {int(limit)} OFFSET {int(offset)}"  # noqa: S608 - the user's own
-    return await _Fetch(target, page, params, seconds).table()
+    return await _Fetch(target, page(statement, offset=offset, limit=limit), params, seconds).table()
 
 
 class _Fetch:
@@ -156,6 +158,7 @@ class _Fetch:
         said = re.sub(r"^[A-Z_]+: (\[libpq\] )?", "", said).rstrip(".")
         where = place_of(self._target)
         if not state:  # libpq gives none when there is no connection
+            said = _without_password(said, self._target)
             if "authentication failed" in str(error) or "does not exist" in str(error):
                 return DatabaseError(f"The database at {where} says: {said}.", sqlstate="28000")
             return DatabaseUnreachableError(f"The database at {where} cannot be reached: {said}.")
@@ -214,37 +217,26 @@ def _address(target: Mapping[str, Any], seconds: float) -> str:
     return " ".join(f"{key}={_quoted(value)}" for key, value in pairs.items())
 
 
+def _without_password(said: str, target: Mapping[str, Any]) -> str:
+    """What libpq says about an address, or less where it may have taken a part of the password for the host."""
+    before = str(target.get("dsn", "")).partition("://")[2].rpartition("@")[0]
+    parts = re.split(r"[:@/?#]", before.partition(":")[2])
+    return "its address is not well described" if any(part and part in said for part in parts) else said
+
+
 def _quoted(value: str) -> str:
     escaped = value.replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"
-
-
-def place_of(target: Mapping[str, Any]) -> str:
-    """Where a target is, with no password in it."""
-    if "dsn" in target:
-        return re.sub(r"//[^@/]*@", "//", str(target["dsn"])).split("?")[0]
-    return f"{target.get('host')}:{target.get('port')}/{target.get('database')}"
-
-
-def _bare(statement: str) -> str:
-    return statement.strip().rstrip("; \t\n")
 
 
 def _with_texts(statement: str, schema: Any) -> str:
     """The query with PostgreSQL's own text for the columns whose binary form Arrow does not know."""
     names = [f"column_{i}" for i in range(len(schema))]
     columns = [
-        f"{name}::text AS {_identifier(field.name)}"
-        if needs_text(field.type)
-        else f"{name} AS {_identifier(field.name)}"
+        f"{name}::text AS {identifier(field.name)}" if needs_text(field.type) else f"{name} AS {identifier(field.name)}"
         for name, field in zip(names, schema, strict=True)
     ]
-    return f"SELECT {', '.join(columns)} FROM ({_bare(statement)}\n) AS texts({', '.join(names)})"  # noqa: S608 - quoted
-
-
-def _identifier(name: str) -> str:
-    doubled = name.replace('"', '""')
-    return f'"{doubled}"'
+    return f"SELECT {', '.join(columns)} FROM ({bare(statement)}\n) AS texts({', '.join(names)})"  # noqa: S608 - quoted
 
 
 def _empty(schema: Any) -> Any:

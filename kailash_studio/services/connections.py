@@ -197,12 +197,13 @@ async def tried(saved: SavedConnection, secret: Callable[[str], str]) -> str:
     if saved.kind == "duckdb":
         return await _tried_duckdb(await asyncio.to_thread(_existing, saved.database, saved.kind))
     if saved.kind == "mysql":
-        from kailash_studio.services.mysql import MySQLServers, target_of
+        from kailash_studio.services.mysql import MySQLServers
+        from kailash_studio.services.mysql_target import target_of
 
         servers = MySQLServers()
         try:
             mysql = target_of(await asyncio.to_thread(saved.target, secret))
-            version = await servers.version(mysql)
+            version = await servers.version(mysql, seconds=_TEST_SECONDS)
         finally:
             await servers.aclose()
         return f"{version} at {mysql.place}, in {time.monotonic() - began:.2f} s."

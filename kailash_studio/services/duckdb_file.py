@@ -7,34 +7,43 @@ tables of its database and nothing else: no other file, no network (``DuckDBNode
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from kailash_studio.errors import DatabaseError, DatabaseTimeoutError, NodeError
-from kailash_studio.services.duckdb_query import empty, translated
+from kailash_studio.errors import DatabaseError, NodeError
+from kailash_studio.services.duckdb_query import table_of, translated
 from kailash_studio.services.sql import ResultSet
-from kailash_studio.tables.records import unique
-from kailash_studio.tables.store import BATCH_ROWS, TableWriter
-from kailash_studio.tables.types import plain, plain_schema
-
-T = TypeVar("T")
+from kailash_studio.services.stoppable import in_thread
 
 _CLOSED_IN: dict[str, str | bool | int | float | list[str]] = {
     "enable_external_access": "false",
     "python_enable_replacements": "false",
     "lock_configuration": "true",
 }
-_ASK_SECONDS = 0.05
+
+
+@dataclass(slots=True)
+class _File:
+    """A database that is open, the runs that have used it, and how many statements it runs."""
+
+    database: Any
+    runs: set[str] = field(default_factory=set)
+    busy: int = 0
 
 
 class DuckDBFiles:
-    """The databases that the nodes of a runtime have open."""
+    """The databases that the nodes of a runtime have open; when its last run has ended, a file is closed.
+
+    So other programs can have it between runs, and a file that was replaced meanwhile is opened anew.
+    """
 
     def __init__(self) -> None:
-        self._open: dict[Path, Any] = {}
+        self._open: dict[Path, _File] = {}
         self._opening = asyncio.Lock()
+        self._closing: set[asyncio.Task[None]] = set()
 
     @classmethod
     async def open(cls) -> DuckDBFiles:
@@ -42,7 +51,15 @@ class DuckDBFiles:
         return cls()
 
     async def query(
-        self, path: Path, statement: str, params: Sequence[Any], *, limit: int = 0, seconds: float = 3600.0
+        self,
+        path: Path,
+        statement: str,
+        params: Sequence[Any],
+        *,
+        skip: int = 0,
+        limit: int = 0,
+        seconds: float = 3600.0,
+        run: str = "",
     ) -> ResultSet:
         """Run one statement on the database of a file; cancelling interrupts it.
 
@@ -50,62 +67,63 @@ class DuckDBFiles:
             path: The file; it is made when it is not there.
             statement: One statement, with ``$1``, ``$2``, ... for the values.
             params: The values.
-            limit: How many rows are fetched at most; 0: all, as a table.
+            skip: How many rows are left out before the first.
+            limit: How many rows are fetched at most, as records; 0: all, as a table.
             seconds: Seconds that it may take.
+            run: The run that asks; the file stays open until it has ended.
 
         Raises:
             NodeError: DuckDB is not installed.
             DatabaseError: The file cannot be opened, the statement is refused, or it took too long.
         """
-        cursor = (await self._database(path)).cursor()
-        return await in_time(cursor, lambda: _run(cursor, path, statement, list(params), limit), seconds, path.name)
+        file = await self._opened(path, run)
+        try:
+            cursor = file.database.cursor()
+            return await in_thread(
+                lambda _: _run(cursor, path, statement, list(params), skip, limit),
+                seconds=seconds,
+                too_long=too_long(seconds, path.name),
+                interrupt=cursor.interrupt,
+            )
+        finally:
+            file.busy -= 1
+            self._let_go()
 
-    async def _database(self, path: Path) -> Any:
+    async def _opened(self, path: Path, run: str) -> _File:
         path = await asyncio.to_thread(path.resolve)
         async with self._opening:
-            if path not in self._open:
-                self._open[path] = await asyncio.to_thread(connect, path)
-            return self._open[path]
+            if self._closing:
+                await asyncio.wait(self._closing)
+            file = self._open.get(path)
+            if file is None:
+                file = self._open[path] = _File(await asyncio.to_thread(connect, path))
+            file.runs.add(run)
+            file.busy += 1
+            return file
+
+    def run_ended(self, run_id: str) -> None:
+        """Close the files that no other run has used."""
+        for file in self._open.values():
+            file.runs.discard(run_id)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        for path in [path for path, file in self._open.items() if not (file.runs or file.busy)]:
+            closing = asyncio.ensure_future(asyncio.to_thread(self._open.pop(path).database.close))
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
 
     async def aclose(self) -> None:
         """Close all of them."""
         while self._open:
-            _, database = self._open.popitem()
-            await asyncio.to_thread(database.close)
+            _, file = self._open.popitem()
+            await asyncio.to_thread(file.database.close)
+        await asyncio.gather(*self._closing)
 
 
-async def in_time(cursor: Any, work: Callable[[], T], seconds: float, name: str) -> T:
-    """Do something with a cursor in a thread; cancelling interrupts it.
-
-    Args:
-        cursor: What is interrupted.
-        work: Called in the thread.
-        seconds: Seconds that it may take.
-        name: Of the file, for sentences.
-
-    Raises:
-        DatabaseTimeoutError: It took too long, and was interrupted.
-    """
-    done = asyncio.ensure_future(asyncio.to_thread(work))
-    try:
-        async with asyncio.timeout(seconds):
-            return await asyncio.shield(done)
-    except TimeoutError as error:
-        if done.done() or isinstance(error, DatabaseError):
-            raise
-        await _interrupt(cursor, done)
-        raise DatabaseTimeoutError(f"DuckDB did not finish within {seconds:g} s on {name}.") from None
-    except asyncio.CancelledError:
-        await _interrupt(cursor, done)
-        raise
-
-
-async def _interrupt(cursor: Any, work: asyncio.Future[Any]) -> None:
-    while not work.done():  # an interruption that comes before the statement begins is lost
-        cursor.interrupt()
-        await asyncio.wait([work], timeout=_ASK_SECONDS)
-    if not work.cancelled():
-        work.exception()  # the interruption itself; why it came is what is raised
+def too_long(seconds: float, name: str) -> str:
+    """The sentence that tells of a statement that was interrupted."""
+    return f"DuckDB did not finish within {seconds:g} s on {name}."
 
 
 def connect(path: Path, *, read_only: bool = False) -> Any:
@@ -124,7 +142,7 @@ def connect(path: Path, *, read_only: bool = False) -> Any:
     try:
         return duckdb.connect(str(path.resolve()), read_only=read_only, config=_CLOSED_IN)
     except duckdb.Error as error:
-        held = "lock" in str(error)
+        held = "Could not set lock" in str(error)
         wrong = DatabaseError(
             f"{path.name} is open in another program: close it there, or wait for it."
             if held
@@ -138,22 +156,17 @@ def _said(error: Exception) -> str:
     return str(error).partition("\n")[0].removeprefix("IO Error: ").rstrip("!.")
 
 
-def _run(cursor: Any, path: Path, statement: str, params: list[Any], limit: int) -> ResultSet:
+def _run(cursor: Any, path: Path, statement: str, params: list[Any], skip: int, limit: int) -> ResultSet:
     import duckdb
 
     try:
         given = duckdb.extract_statements(statement)
         if len(given) != 1:
             raise DatabaseError("Give one statement at a time.", sqlstate="42601")
-        if given[0].type == duckdb.StatementType.SELECT and not limit:
-            return _table(cursor.sql(statement, params=params or None))
-        cursor.execute(statement, params or None)
-        columns = unique([column[0] for column in cursor.description or ()])
-        if given[0].type != duckdb.StatementType.SELECT and columns == ["Count"]:
-            return ResultSet([], [], max(cursor.rowcount, 0))
-        records = cursor.fetchmany(limit) if limit else cursor.fetchall()
-        rows = [dict(zip(columns, record, strict=True)) for record in records]
-        return ResultSet(columns, rows, len(rows))
+        table = table_of(cursor.sql(statement, params=params or None), skip=skip, limit=limit)
+        if given[0].type != duckdb.StatementType.SELECT and table.column_names == ["Count"]:
+            return ResultSet([], [], sum(row["Count"] for row in table))
+        return ResultSet(table.column_names, table.to_list() if limit else table, len(table))
     except duckdb.Error as error:
         wrong = translated(error, "the tables of its own file")
         wrong.permanent = not isinstance(error, duckdb.TransactionException | duckdb.OutOfMemoryException)
@@ -161,13 +174,3 @@ def _run(cursor: Any, path: Path, statement: str, params: list[Any], limit: int)
     finally:
         with suppress(duckdb.Error):  # an interrupted one may refuse even that
             cursor.close()
-
-
-def _table(relation: Any) -> ResultSet:
-    with TableWriter() as writer:
-        reader = relation.to_arrow_reader(BATCH_ROWS)
-        writer.write(empty(plain_schema(reader.schema)))
-        for batch in reader:
-            writer.write(plain(batch))
-        table = writer.finish()
-    return ResultSet(table.column_names, table, len(table))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -11,6 +10,8 @@ from typing import Any
 
 from kailash_studio.errors import DatabaseError, NodeError
 from kailash_studio.folders import user_data
+from kailash_studio.services.sql_words import identifier
+from kailash_studio.services.stoppable import in_thread
 from kailash_studio.tables.store import BATCH_ROWS, TableWriter
 from kailash_studio.tables.table import Table
 from kailash_studio.tables.types import plain, plain_schema
@@ -47,16 +48,9 @@ async def query_duckdb(
     except ImportError:
         raise NodeError("DuckDB is not installed: install the extra kailash-studio[duckdb].") from None
     connection = duckdb.connect(":memory:")
-    work = asyncio.ensure_future(asyncio.to_thread(_run, connection, statement, list(params), tables, files, memory))
-    try:
-        return await asyncio.shield(work)
-    except asyncio.CancelledError:
-        while not work.done():  # an interruption that comes before the statement begins is lost
-            connection.interrupt()
-            await asyncio.wait([work], timeout=0.05)
-        if not work.cancelled():
-            work.exception()  # the interruption itself; the cancellation is what is raised
-        raise
+    return await in_thread(
+        lambda _: _run(connection, statement, list(params), tables, files, memory), interrupt=connection.interrupt
+    )
 
 
 def _run(
@@ -74,17 +68,36 @@ def _run(
         relation = connection.sql(statement, params=params or None)
         if relation is None:
             raise DatabaseError("The statement gives no rows: end it with a SELECT.", sqlstate="42601")
-        with TableWriter() as writer:
-            reader = relation.to_arrow_reader(BATCH_ROWS)
-            writer.write(empty(plain_schema(reader.schema)))
-            for batch in reader:
-                writer.write(plain(batch))
-            return writer.finish()
+        return table_of(relation)
     except duckdb.Error as error:
         raise translated(error) from None
     finally:
         with suppress(duckdb.Error):  # an interrupted one may refuse even that
             connection.close()
+
+
+def table_of(relation: Any, *, skip: int = 0, limit: int = 0) -> Table:
+    """The rows of a relation, computed as they are taken.
+
+    Everything that DuckDB gives comes this way, by Arrow, so that a value is of one type however many rows are asked.
+
+    Args:
+        relation: What DuckDB's ``sql`` gave.
+        skip: How many rows are left out before the first.
+        limit: How many rows are taken at most; 0: all.
+    """
+    end, at = skip + limit if limit else None, 0
+    reader = relation.to_arrow_reader(min(BATCH_ROWS, end or BATCH_ROWS))
+    with TableWriter(plain_schema(reader.schema)) as writer:
+        for batch in reader:
+            first, at = max(0, skip - at), at + batch.num_rows
+            last = batch.num_rows if end is None else batch.num_rows - max(0, at - end)
+            if first < last:
+                writer.write(plain(batch.slice(first, last - first)))
+            if end is not None and at >= end:
+                break
+        reader.close()
+        return writer.finish()
 
 
 def prepare(connection: Any, tables: Mapping[str, Table], files: Mapping[str, Path], memory: int) -> None:
@@ -108,7 +121,7 @@ def prepare(connection: Any, tables: Mapping[str, Table], files: Mapping[str, Pa
             )
         if not path.is_file():
             raise NodeError(f"{path} cannot be read: there is no such file.")
-        view = f"CREATE TEMP VIEW {_name(name)} AS SELECT * FROM {reader}({_text(str(path))})"  # noqa: S608 - quoted
+        view = f"CREATE TEMP VIEW {identifier(name)} AS SELECT * FROM {reader}({_text(str(path))})"  # noqa: S608 - quoted
         connection.execute(view)
     for name, table in tables.items():
         connection.register(name, table.arrow)
@@ -119,18 +132,6 @@ def prepare(connection: Any, tables: Mapping[str, Table], files: Mapping[str, Pa
 def _text(value: str) -> str:
     doubled = value.replace("'", "''")
     return f"'{doubled}'"
-
-
-def _name(value: str) -> str:
-    doubled = value.replace('"', '""')
-    return f'"{doubled}"'
-
-
-def empty(schema: Any) -> Any:
-    """No rows of a schema."""
-    import pyarrow as pa
-
-    return pa.RecordBatch.from_arrays([pa.nulls(0, field.type) for field in schema], schema=schema)
 
 
 def translated(error: Exception, reaches: str = "connected tables and the files that the node names") -> DatabaseError:

@@ -7,13 +7,11 @@ is used again only after statements that leave nothing in its session.
 from __future__ import annotations
 
 import asyncio
-import re
+import ssl
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
 
 from kailash_studio.errors import (
     DatabaseConflictError,
@@ -22,26 +20,20 @@ from kailash_studio.errors import (
     DatabaseUnreachableError,
     NodeError,
     OutcomeUnknownError,
-    ParameterError,
 )
-from kailash_studio.services.postgres.rows import unique
+from kailash_studio.services.mysql_target import MySQLTarget
+from kailash_studio.services.mysql_text import bound, kind_of
 from kailash_studio.services.sql import ResultSet
+from kailash_studio.tables.records import unique
 
-PORT = 3306
 MOST = 20  # connections of a runtime to one server
 _CONNECT_SECONDS = 15.0
 _GRACE_SECONDS = 2.0  # that the server's own limit has before the client's comes
 _KILL_SECONDS = 5.0
 _FRESH_SECONDS = 0.5  # idle for longer than this, a connection is asked whether it lives
 _IDLE_SECONDS = 60.0
-
-# a text, a name, a comment, or $1 (MySQL's lexical rules: backslashes escape, # begins a comment)
-_VALUE = re.compile(
-    r"""'(?:[^'\\]|''|\\.)*'|"(?:[^"\\]|""|\\.)*"|`(?:[^`]|``)*`|--[ \t][^\n]*|\#[^\n]*|/\*.*?\*/|\$(\d+)""", re.DOTALL
-)
-_FIRST = re.compile(r"\s*(?:(?:--[ \t][^\n]*|\#[^\n]*)\n\s*|/\*.*?\*/\s*)*\(*\s*([A-Za-z]+)", re.DOTALL)
-READING = frozenset({"select", "show", "with", "values", "table", "describe", "desc", "explain"})
-_CLEAN = READING | {"insert", "update", "delete", "replace"}
+_SLICE_SECONDS = 0.01  # that making rows may hold up everything else
+_SLICE_ROWS = 32  # between looks at the clock
 
 # error numbers (MySQL's and MariaDB's references of server and client errors)
 _LOST = frozenset({2006, 2013, 2014, 2055, 1053, 1152, 1158, 1159, 1160, 1161, 1927})
@@ -51,77 +43,57 @@ _TOO_LONG = frozenset({1969, 3024})
 _STATES = {1044: "28000", 1045: "28000", 1049: "42000", 1698: "28000", 1062: "23000", 1064: "42000"}
 
 
-@dataclass(frozen=True, slots=True)
-class MySQLTarget:
-    """Where a server is, and who asks.
+class _Connection:
+    """One connection, with what the server was told of it.
 
     Attributes:
-        host: Server.
-        port: Its port.
-        database: Name of the database; empty for none.
-        user: User of the database.
-        password: The password; not shown.
-        encrypted: Connect by TLS, and check the server's certificate.
+        raw: The driver's.
+        is_mariadb: Else it is MySQL.
+        used: When it was given back.
+        unread: The rest of an answer is still to come; nothing else can be asked.
     """
 
-    host: str = "localhost"
-    port: int = PORT
-    database: str = ""
-    user: str = ""
-    password: str = field(default="", repr=False)
-    encrypted: bool = False
-
-    @property
-    def place(self) -> str:
-        """Where it leads, for people."""
-        return f"{self.host}:{self.port}/{self.database}"
-
-    @classmethod
-    def of(cls, address: str) -> MySQLTarget:
-        """The target of ``mysql://user:password@host:port/database?ssl=true``.
-
-        Raises:
-            ParameterError: It is no such address.
-        """
-        try:
-            parts = urlsplit(address)
-            port = parts.port or PORT
-        except ValueError:
-            parts, port = urlsplit(""), 0
-        if parts.scheme not in {"mysql", "mariadb"} or not parts.hostname:
-            raise ParameterError("connection_string is no address: write mysql://user:password@host:port/database.")
-        wanted = parse_qs(parts.query).get("ssl", ["false"])[-1].lower()
-        return cls(
-            parts.hostname,
-            port,
-            unquote(parts.path.lstrip("/")),
-            unquote(parts.username or ""),
-            unquote(parts.password or ""),
-            wanted in {"true", "1", "required"},
-        )
-
-
-class _Connection:
-    """One connection, with what the server was told of it."""
-
     def __init__(self, raw: Any, *, is_mariadb: bool) -> None:
-        self.raw, self.is_mariadb = raw, is_mariadb
+        self.raw, self.is_mariadb, self.unread = raw, is_mariadb, False
         self.used = time.monotonic()
         self._limit = 0.0
 
-    async def run(self, statement: str, params: Sequence[Any], limit: int, seconds: float) -> ResultSet:
+    async def run(
+        self, statement: str, params: Sequence[Any], *, skip: int = 0, limit: int = 0, seconds: float
+    ) -> ResultSet:
+        """Run one statement; rows are made as they come, in slices between which others have their turn."""
+        import aiomysql
+
+        sent, reads = bound(statement, params), kind_of(statement).reads
+        await self._limit_to(seconds)
+        cursor = await self.raw.cursor(aiomysql.SSCursor)  # one that fetches no more than is asked for
+        await cursor.execute(*sent)
+        columns = unique([column[0] for column in cursor.description or ()])
+        rows: list[dict[str, Any]] = []
+        at, slice_ends = 0, time.monotonic() + _SLICE_SECONDS
+        while columns and (record := await cursor.fetchone()) is not None:
+            at += 1
+            if at > skip and not (limit and len(rows) == limit):
+                rows.append(dict(zip(columns, record, strict=True)))
+            elif at > skip and reads:
+                self.unread = True  # whoever has the connection closes it, which stops the server
+                return ResultSet(columns, rows, len(rows))
+            if at % _SLICE_ROWS == 0 and time.monotonic() > slice_ends:
+                await asyncio.sleep(0)
+                slice_ends = time.monotonic() + _SLICE_SECONDS
+        count = len(rows) if columns else max(cursor.rowcount, 0)
+        await cursor.close()
+        return ResultSet(columns, rows, count)
+
+    async def _limit_to(self, seconds: float) -> None:
+        if seconds == self._limit:
+            return
+        name, value = "max_statement_time", f"{seconds:.3f}"
+        if not self.is_mariadb:
+            name, value = "max_execution_time", str(max(1, round(seconds * 1000)))
         async with self.raw.cursor() as cursor:
-            if seconds != self._limit:
-                name, value = ("max_statement_time", f"{seconds:.3f}")
-                if not self.is_mariadb:
-                    name, value = "max_execution_time", str(max(1, round(seconds * 1000)))
-                await cursor.execute(f"SET SESSION {name} = {value}")
-                self._limit = seconds
-            await cursor.execute(*bound(statement, params))
-            columns = unique([column[0] for column in cursor.description or ()])
-            records = (await cursor.fetchmany(limit) if limit else await cursor.fetchall()) if columns else []
-            rows = [dict(zip(columns, record, strict=True)) for record in records]
-            return ResultSet(columns, rows, len(rows) if columns else max(cursor.rowcount, 0))
+            await cursor.execute(f"SET SESSION {name} = {value}")
+        self._limit = seconds
 
 
 class Server:
@@ -130,49 +102,101 @@ class Server:
     Attributes:
         target: Where.
         slots: As many as there may be connections.
-        idle: Those that nobody uses.
+        idle: Those that nobody uses, the longest unused first.
     """
 
     def __init__(self, target: MySQLTarget) -> None:
         self.target = target
         self.slots = asyncio.Semaphore(MOST)
         self.idle: list[_Connection] = []
+        self._sweeping: asyncio.TimerHandle | None = None
 
-    async def take(self) -> _Connection:
-        """An idle connection that lives, or a new one."""
+    async def take(self, seconds: float = _CONNECT_SECONDS) -> _Connection:
+        """An idle connection that lives, or a new one, made within these seconds."""
         while self.idle:
             connection = self.idle.pop()
-            rested = time.monotonic() - connection.used
-            try:
-                if rested < _IDLE_SECONDS:
-                    if rested > _FRESH_SECONDS:
-                        await asyncio.wait_for(connection.raw.ping(reconnect=False), _KILL_SECONDS)
-                    return connection
-            except Exception:  # noqa: BLE001, S110 - whatever is wrong with it, another one is taken
-                pass
-            connection.raw.close()
-        return await self.open()
+            if await self._lives(connection):
+                return connection
+            self._close_idle(time.monotonic())  # the others have not been used for longer
+        return await self.open(seconds)
 
-    async def open(self) -> _Connection:
-        """A new connection."""
-        aiomysql, flags = _driver()
-        target = self.target
+    @staticmethod
+    async def _lives(connection: _Connection) -> bool:
+        rested, lives = time.monotonic() - connection.used, False
         try:
-            raw = aiomysql.Connection(
-                host=target.host,
-                port=target.port,
-                user=target.user or None,
-                password=target.password.encode("utf-8").decode("latin-1"),  # the driver sends it as Latin-1
-                db=target.database or None,
-                charset="utf8mb4",
-                autocommit=True,
-                connect_timeout=_CONNECT_SECONDS,
-                ssl=_certificates() if target.encrypted else None,
-            )
-            raw.client_flag &= ~flags.MULTI_STATEMENTS  # the driver allows several statements in one otherwise
-            await raw._connect()
+            if _FRESH_SECONDS < rested < _IDLE_SECONDS:
+                await asyncio.wait_for(connection.raw.ping(reconnect=False), _KILL_SECONDS)
+            lives = rested < _IDLE_SECONDS
+        except Exception:  # noqa: BLE001, S110 - whatever is wrong with it, another one is taken
+            pass
+        finally:
+            if not lives:
+                connection.raw.close()
+        return lives
+
+    def put(self, connection: _Connection) -> None:
+        """Keep one that nobody uses, for a while."""
+        connection.used = time.monotonic()
+        self.idle.append(connection)
+        if self._sweeping is None:
+            self._sweeping = asyncio.get_running_loop().call_later(_IDLE_SECONDS, self._sweep)
+
+    def _sweep(self) -> None:
+        self._sweeping = None
+        self._close_idle(time.monotonic() - _IDLE_SECONDS)
+        if self.idle:
+            again = self.idle[0].used + _IDLE_SECONDS - time.monotonic()
+            self._sweeping = asyncio.get_running_loop().call_later(max(again, 0.0), self._sweep)
+
+    def _close_idle(self, before: float) -> None:
+        """Close those that were last used before that time."""
+        while self.idle and self.idle[0].used <= before:
+            self.idle.pop(0).raw.close()
+
+    async def aclose(self) -> None:
+        """Close those that nobody uses."""
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+        while self.idle:
+            raw = self.idle.pop().raw
+            with suppress(Exception):  # it is closed either way
+                await asyncio.wait_for(raw.ensure_closed(), _KILL_SECONDS)
+            raw.close()
+
+    async def open(self, seconds: float = _CONNECT_SECONDS) -> _Connection:
+        """A new connection.
+
+        Raises:
+            DatabaseError: There was none within these seconds.
+        """
+        kind, flags = _driver()
+        target = self.target
+        raw = kind(
+            host=target.host,
+            port=target.port,
+            user=target.user or None,
+            password=target.password.encode("utf-8").decode("latin-1"),  # the driver sends it as Latin-1
+            db=target.database or None,
+            charset="utf8mb4",
+            autocommit=True,
+            connect_timeout=seconds,
+            ssl=ssl.create_default_context() if target.encrypted else None,
+        )
+        raw.client_flag &= ~flags.MULTI_STATEMENTS  # the driver allows several statements in one otherwise
+        connected = False
+        try:
+            async with asyncio.timeout(seconds):
+                await raw._connect()
+            connected = True
+        except TimeoutError:
+            raise DatabaseUnreachableError(
+                f"The database at {target.place} cannot be reached: no answer within {seconds:g} s."
+            ) from None
         except Exception as error:  # noqa: BLE001 - translated raises again what is not the server's
             raise translated(error, target, sent=False, reads=True, seconds=0.0) from None
+        finally:
+            if not connected:
+                raw.close()
         return _Connection(raw, is_mariadb="mariadb" in raw.server_version.lower())
 
     async def stop(self, connection: _Connection) -> None:
@@ -201,7 +225,14 @@ class MySQLServers:
         return cls()
 
     async def query(
-        self, target: MySQLTarget, statement: str, params: Sequence[Any], *, limit: int = 0, seconds: float = 3600.0
+        self,
+        target: MySQLTarget,
+        statement: str,
+        params: Sequence[Any],
+        *,
+        skip: int = 0,
+        limit: int = 0,
+        seconds: float = 3600.0,
     ) -> ResultSet:
         """Run one statement; cancelling ends it on the server.
 
@@ -209,6 +240,7 @@ class MySQLServers:
             target: Where.
             statement: One statement, with ``$1``, ``$2``, ... for the values.
             params: The values.
+            skip: How many rows are left out before the first.
             limit: How many rows are fetched at most; 0: all.
             seconds: Seconds that it may take; the server stops it then, or is made to.
 
@@ -217,42 +249,40 @@ class MySQLServers:
             DatabaseError: It could not connect, the server refused the statement, or it took too long.
         """
         server = self._servers.setdefault(target, Server(target))
-        first = _FIRST.match(statement)
-        word = first[1].lower() if first else ""
+        kind = kind_of(statement)
         async with server.slots:
-            connection = await server.take()
+            connection = await server.take(min(_CONNECT_SECONDS, seconds + _GRACE_SECONDS))
             kept = False
             try:
                 async with asyncio.timeout(seconds + _GRACE_SECONDS):
-                    found = await connection.run(statement, params, limit, seconds)
-                kept = word in _CLEAN
+                    found = await connection.run(statement, params, skip=skip, limit=limit, seconds=seconds)
+                kept = kind.clean and not connection.unread
                 return found
             except (TimeoutError, asyncio.CancelledError) as error:
                 await asyncio.shield(asyncio.ensure_future(server.stop(connection)))
                 if isinstance(error, asyncio.CancelledError):
                     raise
-                raise _too_long(target, seconds) from None
+                raise (_too_long(target, seconds) if kind.reads else _unknown(target, seconds)) from None
             except DatabaseError:
-                kept = word in _CLEAN  # it was refused before it was sent
+                kept = kind.clean  # it was refused before it was sent
                 raise
             except Exception as error:  # noqa: BLE001 - translated raises again what is not the server's
-                made = translated(error, target, sent=True, reads=word in READING, seconds=seconds)
-                kept = word in _CLEAN and not isinstance(made, DatabaseUnreachableError | OutcomeUnknownError)
+                made = translated(error, target, sent=True, reads=kind.reads, seconds=seconds)
+                kept = kind.clean and not isinstance(made, DatabaseUnreachableError | OutcomeUnknownError)
                 raise made from None
             finally:
                 if kept:
-                    connection.used = time.monotonic()
-                    server.idle.append(connection)
+                    server.put(connection)
                 else:
                     connection.raw.close()
 
-    async def version(self, target: MySQLTarget) -> str:
+    async def version(self, target: MySQLTarget, *, seconds: float = _CONNECT_SECONDS) -> str:
         """What a server is, for people.
 
         Raises:
             DatabaseError: It cannot be reached, or does not let the user in.
         """
-        found = await self.query(target, "SELECT version() AS v", [], limit=1, seconds=_CONNECT_SECONDS)
+        found = await self.query(target, "SELECT version() AS v", [], limit=1, seconds=seconds)
         version = str(found.rows[0]["v"])
         name = "MariaDB" if "mariadb" in version.lower() else "MySQL"
         return f"{name} {version.split('-', maxsplit=1)[0]}"
@@ -261,55 +291,29 @@ class MySQLServers:
         """Close all of them."""
         while self._servers:
             _, server = self._servers.popitem()
-            for connection in server.idle:
-                with suppress(Exception):  # it is closed either way
-                    await asyncio.wait_for(connection.raw.ensure_closed(), _KILL_SECONDS)
-            server.idle.clear()
+            await server.aclose()
 
 
 def _driver() -> tuple[Any, Any]:
+    """The driver's kind of connection, and its flags."""
     try:
         import aiomysql
         from pymysql.constants import CLIENT
     except ImportError:
         raise NodeError("The driver for MySQL is not installed: install the extra kailash-studio[mysql].") from None
-    return aiomysql, CLIENT
 
+    class Connection(aiomysql.Connection):  # type: ignore[misc]  # untyped
+        async def _request_authentication(self) -> None:
+            # the driver goes on in the open with a server that has no TLS
+            if self._ssl_context and not self.server_capabilities & CLIENT.SSL:
+                wrong = DatabaseError(
+                    f"The server at {self.host}:{self.port} offers no TLS, which the address asks for."
+                )
+                wrong.permanent = True
+                raise wrong
+            await super()._request_authentication()
 
-def _certificates() -> Any:
-    import ssl
-
-    return ssl.create_default_context()
-
-
-def placed(statement: str, mark: str) -> tuple[str, list[int]]:
-    """The statement with a mark for each ``$1``, and the numbers in the order in which they come."""
-    numbers: list[int] = []
-
-    def place(found: re.Match[str]) -> str:
-        if found[1] is None:
-            return found[0]
-        numbers.append(int(found[1]))
-        return mark
-
-    return _VALUE.sub(place, statement), numbers
-
-
-def bound(statement: str, params: Sequence[Any]) -> tuple[Any, ...]:
-    """The statement in the driver's form, and the values in the order in which it wants them.
-
-    Raises:
-        DatabaseError: A value is missing.
-    """
-    sent, numbers = placed(statement, "\0")
-    for number in numbers:
-        if not 1 <= number <= len(params):
-            raise DatabaseError(
-                f"The statement wants a value for ${number}; {len(params)} are given.", sqlstate="42000"
-            )
-    if not numbers:
-        return (statement,)
-    return sent.replace("%", "%%").replace("\0", "%s"), tuple(params[number - 1] for number in numbers)
+    return Connection, CLIENT
 
 
 def is_refusal(error: Exception) -> bool:
@@ -321,6 +325,13 @@ def is_refusal(error: Exception) -> bool:
 
 def _too_long(target: MySQLTarget, seconds: float) -> DatabaseTimeoutError:
     return DatabaseTimeoutError(f"The database at {target.place} did not finish within {seconds:g} s.")
+
+
+def _unknown(target: MySQLTarget, seconds: float) -> OutcomeUnknownError:
+    return OutcomeUnknownError(
+        f"The database at {target.place} gave no answer within {seconds:g} s while a change was under way: look "
+        "whether it happened."
+    )
 
 
 def translated(error: Exception, target: MySQLTarget, *, sent: bool, reads: bool, seconds: float) -> DatabaseError:
@@ -356,18 +367,3 @@ def translated(error: Exception, target: MySQLTarget, *, sent: bool, reads: bool
     made = DatabaseError(f"The database says: {said}.", sqlstate=_STATES.get(number, ""))
     made.permanent = number != 1317  # interrupted by somebody
     return made
-
-
-def target_of(given: Mapping[str, Any]) -> MySQLTarget:
-    """The target that host, port, database, user and password mean; PostgreSQL's port stands for MySQL's own."""
-    port = int(given.get("port") or PORT)
-    return MySQLTarget(
-        str(given.get("host") or "localhost"),
-        PORT if port == _POSTGRESQL else port,
-        str(given.get("database") or ""),
-        str(given.get("user") or ""),
-        str(given.get("password") or ""),
-    )
-
-
-_POSTGRESQL = 5432

@@ -10,14 +10,16 @@ import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from kailash_studio.errors import DatabaseError, DatabaseTimeoutError
+from kailash_studio.errors import DatabaseError
 from kailash_studio.services.postgres.large import large_table
 from kailash_studio.services.postgres.pool import Pool
 from kailash_studio.services.postgres.rows import as_rows, unique
 from kailash_studio.services.postgres.statistics import Owner
+from kailash_studio.services.stoppable import in_thread
 from kailash_studio.tables.table import Table
 
 
@@ -68,33 +70,33 @@ async def query_postgresql(
 
 
 async def query_sqlite(
-    path: Path, statement: str, params: Sequence[Any], *, limit: int = 0, seconds: float = 3600.0
+    path: Path, statement: str, params: Sequence[Any], *, skip: int = 0, limit: int = 0, seconds: float = 3600.0
 ) -> ResultSet:
     """Run one statement on a SQLite file, in a thread; cancelling interrupts the statement, and so does the time limit.
+
+    Args:
+        path: The file.
+        statement: One statement, with ``$1``, ``$2``, ... for the values.
+        params: The values.
+        skip: How many rows are left out before the first.
+        limit: How many rows are fetched at most; 0: all.
+        seconds: Seconds that it may take.
 
     Raises:
         DatabaseError: The file cannot be opened, the statement is refused, or it took too long.
     """
     if not path.parent.is_dir():
         raise DatabaseError(f"{path} cannot be opened: there is no folder {path.parent}.")
-    stopped = threading.Event()
-    task = asyncio.ensure_future(asyncio.to_thread(_in_sqlite, path, statement, params, limit, stopped))
-    try:
-        async with asyncio.timeout(seconds):
-            return await asyncio.shield(task)
-    except (TimeoutError, asyncio.CancelledError) as error:
-        if isinstance(error, DatabaseError):
-            raise
-        stopped.set()
-        await asyncio.wait([task])
-        if not task.cancelled():
-            task.exception()  # the interruption itself; why it came is what is raised
-        if isinstance(error, TimeoutError):
-            raise DatabaseTimeoutError(f"SQLite did not finish within {seconds:g} s on {path.name}.") from None
-        raise
+    return await in_thread(
+        lambda stopped: _in_sqlite(path, statement, params, skip, limit, stopped),
+        seconds=seconds,
+        too_long=f"SQLite did not finish within {seconds:g} s on {path.name}.",
+    )
 
 
-def _in_sqlite(path: Path, statement: str, params: Sequence[Any], limit: int, stopped: threading.Event) -> ResultSet:
+def _in_sqlite(
+    path: Path, statement: str, params: Sequence[Any], skip: int, limit: int, stopped: threading.Event
+) -> ResultSet:
     deadline = time.monotonic() + _LOCKED_SECONDS
     connection = None
     try:
@@ -102,7 +104,7 @@ def _in_sqlite(path: Path, statement: str, params: Sequence[Any], limit: int, st
         connection.set_progress_handler(stopped.is_set, _STEPS_BETWEEN_LOOKS)
         while True:
             try:
-                return _executed(connection, _POSTGRESQL_VALUE.sub(_numbered, statement), params, limit)
+                return _executed(connection, _POSTGRESQL_VALUE.sub(_numbered, statement), params, skip, limit)
             except sqlite3.OperationalError as error:
                 busy = _primary(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
                 if not busy or stopped.is_set() or time.monotonic() > deadline:
@@ -117,9 +119,13 @@ def _in_sqlite(path: Path, statement: str, params: Sequence[Any], limit: int, st
             connection.close()
 
 
-def _executed(connection: sqlite3.Connection, statement: str, params: Sequence[Any], limit: int) -> ResultSet:
+def _executed(
+    connection: sqlite3.Connection, statement: str, params: Sequence[Any], skip: int, limit: int
+) -> ResultSet:
     with closing(connection.execute(statement, list(params))) as cursor:
         columns = unique([column[0] for column in cursor.description or ()])
+        for _ in islice(cursor, skip):
+            pass
         records = cursor.fetchmany(limit) if limit else cursor.fetchall()
         rows = [dict(zip(columns, record, strict=True)) for record in records]
         count = len(rows) if columns else max(cursor.rowcount, 0)

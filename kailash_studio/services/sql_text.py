@@ -1,7 +1,8 @@
 """The words of an SQL text and where they stand. Nothing here parses: it works on half-typed text, and on any of it.
 
 The lexical rules are PostgreSQL's (manual, chapter 4.1), with SQLite's names in backticks besides; those of MySQL
-(reference manual, chapter "Language Structure") are its own: backslashes, texts in double quotes, comments after #.
+(reference manual, chapter "Language Structure") are its own: backslashes, texts in double quotes, comments after #, and
+SQL between ``/*!`` and ``*/``, which it runs.
 """
 
 from __future__ import annotations
@@ -28,13 +29,13 @@ _TOKEN = re.compile(
 )
 _MYSQL_TOKEN = re.compile(
     r"""
-      (?P<comment>\#[^\n]* | --(?=\s|\Z)[^\n]* | /\*.*?(?P<c>\*/|\Z))
+      (?P<comment>\#[^\n]* | --(?=\s|\Z)[^\n]* | /\*(?!M?!).*?(?P<c>\*/|\Z))
     | (?P<text>[bBxXnN]?'(?:[^'\\]|''|\\.)*(?P<q1>'?) | "(?:[^"\\]|""|\\.)*(?P<q2>"?))
     | (?P<value>\$\d+ | :[A-Za-z_]\w*)
     | (?P<name>`(?:[^`]|``)*(?P<q3>`?))
     | (?P<number>\d+(?:\.\d*)?(?:[eE][+-]?\d+)? | \.\d+(?:[eE][+-]?\d+)?)
     | (?P<word>[^\W\d][\w$]*)
-    | (?P<symbol>:= | [<>=!~+\-*/%^|&@]+? | \S)
+    | (?P<symbol>/\*M?!\d* | \*/ | := | [<>=!~+\-*/%^|&@]+? | \S)
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -222,7 +223,17 @@ def first_word(text: str, dialect: str = "postgresql") -> str:
     return next((t.lower for t in tokens(text, dialect) if t.kind != "comment" and t.text != "("), "")
 
 
-_READING = frozenset({"select", "values", "table", "show", "explain", "with", "describe", "pragma"})
+def bare(text: str) -> str:
+    """A statement up to its end, without what closes it or comes behind."""
+    return text[: max((end for _, end in statements(text)), default=len(text))]
+
+
+def page(statement: str, *, offset: int, limit: int) -> str:
+    """The part of a query's rows from ``offset`` on; its lines keep their numbers."""
+    return f"SELECT * FROM ({bare(statement)}\n) AS page LIMIT {int(limit)} OFFSET {int(offset)}"  # noqa: S608 - the user's own
+
+
+_READING = frozenset({"select", "values", "table", "show", "explain", "with", "describe", "desc", "pragma"})
 _WRITING = frozenset(
     {
         "insert",
@@ -242,15 +253,15 @@ _WRITING = frozenset(
 )
 
 
-def only_reads(text: str) -> bool:
+def only_reads(text: str, dialect: str = "postgresql") -> bool:
     """Whether a statement plainly only reads; a function that it calls is taken at its word.
 
     One word of writing outside of quotes and comments is enough for a no, so a column of such a name makes one too.
     ``FOR UPDATE`` locks rows and changes none.
     """
-    words = [token.lower for token in tokens(text) if token.kind not in {"comment", "text", "name"}]
+    words = [token.lower for token in tokens(text, dialect) if token.kind not in {"comment", "text", "name"}]
     told = " ".join(words).replace("for update", "").replace("for no key update", "").split()
-    return bool(words) and first_word(text) in _READING and not _WRITING & set(told) and "=" not in told[:3]
+    return bool(words) and first_word(text, dialect) in _READING and not _WRITING & set(told) and "=" not in told[:3]
 
 
 def positional(

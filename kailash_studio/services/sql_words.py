@@ -100,5 +100,9 @@ def quoted(name: str, dialect: str = "postgresql") -> str:
     bare = name.lower() if dialect in {"duckdb", "mysql"} else name
     if _PLAIN.match(bare) and bare not in RESERVED:
         return name
-    mark = "`" if dialect == "mysql" else '"'
+    return identifier(name, "`" if dialect == "mysql" else '"')
+
+
+def identifier(name: str, mark: str = '"') -> str:
+    """A name in quotes, whatever it holds."""
     return mark + name.replace(mark, mark * 2) + mark

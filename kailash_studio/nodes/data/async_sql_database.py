@@ -9,12 +9,13 @@ from typing import Any, Literal
 from kailash_studio.errors import DatabaseError, ParameterError
 from kailash_studio.services.connections import Connections, SavedConnection
 from kailash_studio.services.duckdb_file import DuckDBFiles
-from kailash_studio.services.mysql import MySQLServers, MySQLTarget, target_of
+from kailash_studio.services.mysql import MySQLServers
+from kailash_studio.services.mysql_target import MySQLTarget, target_of
 from kailash_studio.services.postgres.pool import Pool
 from kailash_studio.services.postgres.shared import SharedPools, owner_of
 from kailash_studio.services.postgres.statements import bound
 from kailash_studio.services.sql import ResultSet, query_postgresql, query_sqlite
-from kailash_studio.services.sql_text import only_reads
+from kailash_studio.services.sql_text import only_reads, page
 from kailash_studio.spec.context import Outputs, RunContext
 from kailash_studio.spec.node import Effect, Node
 from kailash_studio.spec.parameter import Parameter
@@ -141,11 +142,13 @@ class AsyncSQLDatabaseNode(Node):
         problems = []
         if isinstance(parameters.get("query"), str) and not parameters["query"].strip():
             problems.append(("query", "query is empty: write a statement."))
-        later = parameters.get("fetch_mode") == "many" and parameters.get("batch") not in {None, 1}
+        batch = parameters.get("batch")
+        later = parameters.get("fetch_mode") == "many" and isinstance(batch, int) and batch > 1
         if later and isinstance(parameters.get("query"), str) and not only_reads(parameters["query"]):
             problems.append(("batch", "batch is for statements that only read: others give the first one alone."))
-        if parameters.get("database_type") in _FILES and not parameters.get("database"):
-            named = _FILES[parameters["database_type"]]
+        kind = parameters.get("database_type")
+        if isinstance(kind, str) and kind in _FILES and not parameters.get("database"):
+            named = _FILES[kind]
             problems.append(("database", f"database is not set: give the path of {named}."))
         if parameters.get("connection") == "pool" and parameters.get("pool") == "":
             problems.append(("pool", "pool is not set: give the name of a WorkflowConnectionPool node."))
@@ -157,14 +160,17 @@ class AsyncSQLDatabaseNode(Node):
         """Run the statement; the outputs hold the rows."""
         limit = {"one": 1, "many": self.batch_size + 1}.get(self.fetch_mode, 0)
         try:
-            statement, params = bound(self._batched(), self.values, self.params)
+            skip = self._skipped
+            statement, params = bound(self.query, self.values, self.params)
             saved = await asyncio.to_thread(Connections().get, self.saved) if self.connection == "saved" else None
             kind = saved.kind if saved is not None else self.database_type if self.connection == "details" else ""
             if kind and kind != "postgresql":
-                found = await self._elsewhere(context, kind, saved, statement, params, limit)
+                found = await self._elsewhere(context, kind, saved, statement, params, skip, limit)
             elif self.connection == "pool" and self.connection_id:
-                return await self._on_held(context, statement, params)
+                paged = page(statement, offset=skip, limit=limit) if skip else statement
+                return await self._on_held(context, paged, params)
             else:
+                statement = page(statement, offset=skip, limit=limit) if skip else statement  # computed no further
                 pool = await self._pool(context, saved)
                 owner = owner_of(context)
                 seconds = min(self.statement_timeout, pool.options.statement_timeout)
@@ -190,6 +196,7 @@ class AsyncSQLDatabaseNode(Node):
         saved: SavedConnection | None,
         statement: str,
         params: Sequence[Any],
+        skip: int,
         limit: int,
     ) -> ResultSet:
         """Run on a database of another kind than PostgreSQL."""
@@ -202,21 +209,22 @@ class AsyncSQLDatabaseNode(Node):
                 target = MySQLTarget.of(self.connection_string)
             else:
                 target = target_of(await self._target(context))
-            return await servers.query(target, statement, params, limit=limit, seconds=seconds)
+            return await servers.query(target, statement, params, skip=skip, limit=limit, seconds=seconds)
         path = context.path(saved.database if saved is not None else self.database)
         if kind == "duckdb":
             files = await resources.get(DuckDBFiles, DuckDBFiles.open)
-            return await files.query(path, statement, params, limit=limit, seconds=seconds)
-        return await query_sqlite(path, statement, params, limit=limit, seconds=seconds)
+            run = context.scope.run_id
+            return await files.query(path, statement, params, skip=skip, limit=limit, seconds=seconds, run=run)
+        return await query_sqlite(path, statement, params, skip=skip, limit=limit, seconds=seconds)
 
-    def _batched(self) -> str:
-        """The statement; for a later batch, the part of it that is asked for, so that no row is fetched in vain."""
+    @property
+    def _skipped(self) -> int:
+        """How many rows come before the batch that is asked for."""
         if self.fetch_mode != "many" or self.batch == 1:
-            return self.query
+            return 0
         if not only_reads(self.query):
             raise ParameterError("batch is for statements that only read: others give the first one alone.")
-        bare, skipped = self.query.strip().rstrip("; \t\n"), (self.batch - 1) * self.batch_size
-        return f"SELECT * FROM (\n{bare}\n) AS batch LIMIT {self.batch_size + 1} OFFSET {skipped}"  # noqa: S608 - its own
+        return (self.batch - 1) * self.batch_size
 
     async def _on_held(self, context: RunContext, statement: str, params: Sequence[Any]) -> Outputs:
         """Run on a connection that somebody holds; the result hands its id on, for the next node of the transaction."""

@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from kailash_studio.errors import DatabaseError, NodeError
-from kailash_studio.services.duckdb_file import connect, in_time
-from kailash_studio.services.duckdb_query import prepare, translated
+from kailash_studio.services.duckdb_file import connect, too_long
+from kailash_studio.services.duckdb_query import prepare, table_of, translated
 from kailash_studio.services.sql_catalogue import MOST_COLUMNS, Catalogue, Relation, relations_in
 from kailash_studio.services.sql_plan import PlanStep, from_duckdb
 from kailash_studio.services.sql_sessions.session import ONLY_READS, Description, Fault, FirstRows, Session, Values
 from kailash_studio.services.sql_text import Lines, placeholders, positional
+from kailash_studio.services.stoppable import in_thread
 from kailash_studio.tables.table import Table
 
 T = TypeVar("T")
@@ -84,9 +86,12 @@ class DuckDBSession(Session):
 
         def work(cursor: Any) -> FirstRows:
             _kind(sent)
-            cursor.execute(sent, bound or None)
-            columns = [(column[0], str(column[1])) for column in cursor.description or ()]
-            return FirstRows.of(columns, cursor.fetchmany(limit + 1), limit)
+            relation = cursor.sql(sent, params=bound or None)
+            if relation is None:
+                return FirstRows([], [], False)
+            columns = [(column[0], str(column[1])) for column in relation.description]
+            found = [tuple(row.values()) for row in table_of(relation, limit=limit + 1)]
+            return FirstRows.of(columns, found, limit)
 
         return await self._ask(work, sent)
 
@@ -106,7 +111,7 @@ class DuckDBSession(Session):
         try:
             cursor = self._cursor(database)
 
-            def in_thread() -> T:
+            def ask(_: threading.Event) -> T:
                 import duckdb
 
                 try:
@@ -115,7 +120,8 @@ class DuckDBSession(Session):
                 except duckdb.Error as error:
                     raise _fault(error, statement, before).error(statement) from None
 
-            return await in_time(cursor, in_thread, self.seconds, self.where)
+            said = too_long(self.seconds, self.where)
+            return await in_thread(ask, seconds=self.seconds, too_long=said, interrupt=cursor.interrupt)
         finally:
             await asyncio.to_thread(database.close)  # which rolls back
 

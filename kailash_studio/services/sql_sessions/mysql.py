@@ -9,7 +9,9 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from kailash_studio.errors import DatabaseError, DatabaseTimeoutError
-from kailash_studio.services.mysql import READING, MySQLTarget, Server, bound, is_refusal, placed, translated
+from kailash_studio.services.mysql import Server, is_refusal, translated
+from kailash_studio.services.mysql_target import MySQLTarget
+from kailash_studio.services.mysql_text import READING, bound, placed
 from kailash_studio.services.sql_catalogue import MOST_COLUMNS, Catalogue, relations_in
 from kailash_studio.services.sql_plan import PlanStep, from_mysql
 from kailash_studio.services.sql_sessions.session import ONLY_READS, Description, Fault, FirstRows, Session, Values

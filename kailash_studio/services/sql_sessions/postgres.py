@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from kailash_studio.errors import DatabaseError, DatabaseTimeoutError, DatabaseUnreachableError
+from kailash_studio.services.postgres.errors import place_of
 from kailash_studio.services.sql_catalogue import MOST_COLUMNS, Catalogue, relations_in
 from kailash_studio.services.sql_plan import PlanStep, from_postgresql
 from kailash_studio.services.sql_sessions.session import Description, Fault, FirstRows, Session, Values
@@ -59,7 +60,7 @@ class PostgresSession(Session):
         """
         self._target = target
         self.seconds = seconds
-        self.where = _where(target)
+        self.where = place_of(target)
 
     @asynccontextmanager
     async def reading(self, *, writable: bool = False) -> AsyncIterator[Any]:
@@ -215,14 +216,6 @@ async def _leave(connection: Any) -> None:
         await asyncio.wait_for(connection.close(), _LEAVE_SECONDS)
     except Exception:  # noqa: BLE001 - it is gone already, or hangs; the server rolls back what it loses
         connection.terminate()
-
-
-def _where(target: Mapping[str, Any]) -> str:
-    """Where it is, for sentences; of an address the part behind the last @, since a password may hold anything."""
-    if "dsn" in target:
-        address = str(target["dsn"]).partition("://")[2].rpartition("@")[2].split("?")[0]
-        return address or "the address of the secret"
-    return f"{target.get('host')}:{target.get('port')}/{target.get('database') or ''}"
 
 
 def _check_count(wanted: int, given: Sequence[Any]) -> None:

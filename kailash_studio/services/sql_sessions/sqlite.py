@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import re
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from kailash_studio.errors import DatabaseError, DatabaseTimeoutError
+from kailash_studio.errors import DatabaseError
 from kailash_studio.services.sql_catalogue import MOST_COLUMNS, Catalogue, relations_in
 from kailash_studio.services.sql_plan import PlanStep, from_sqlite
 from kailash_studio.services.sql_sessions.session import ONLY_READS, Description, Fault, FirstRows, Session, Values
 from kailash_studio.services.sql_text import placeholders
+from kailash_studio.services.stoppable import in_thread
 
 T = TypeVar("T")
 
@@ -78,30 +77,20 @@ class SqliteSession(Session):
         Raises:
             DatabaseError: The file cannot be read, the statement is at fault, or it takes too long.
         """
-        stopped = threading.Event()
-        task = asyncio.ensure_future(asyncio.to_thread(self._in_thread, work, statement, stopped))
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            stopped.set()
-            await asyncio.wait([task])
-            if not task.cancelled():
-                task.exception()  # the interruption itself
-            raise
+        return await in_thread(
+            lambda stopped: self._in_thread(work, statement, stopped),
+            seconds=self.seconds,
+            too_long=f"{self.where} did not answer within {self.seconds:g} s.",
+        )
 
     def _in_thread(self, work: Callable[[sqlite3.Connection], T], statement: str, stopped: threading.Event) -> T:
         if not self._path.is_file():
             raise DatabaseError(f"There is no SQLite file {self._path}: give its path, relative to the workflow's.")
-        deadline = time.monotonic() + self.seconds
         try:
             with self._opened() as connection:
-                connection.set_progress_handler(
-                    lambda: stopped.is_set() or time.monotonic() > deadline, _STEPS_BETWEEN_LOOKS
-                )
+                connection.set_progress_handler(stopped.is_set, _STEPS_BETWEEN_LOOKS)
                 return work(connection)
         except sqlite3.Error as error:
-            if time.monotonic() > deadline:
-                raise DatabaseTimeoutError(f"{self.where} did not answer within {self.seconds:g} s.") from None
             raise fault_in_sqlite(error, statement).error(statement) from None
 
     @contextlib.contextmanager

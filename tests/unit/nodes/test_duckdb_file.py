@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import subprocess
 import sys
 import time
@@ -150,3 +151,115 @@ def test_a_saved_connection_leads_to_it(file: Path, monkeypatch: pytest.MonkeyPa
     assert asyncio.run(tried(saved, lambda name: "")).endswith(", 1 tables.")
     node = installed_node_types().get("AsyncSQLDatabaseNode")("n", query="SELECT max(i) AS m FROM sold", saved="book")
     assert asyncio.run(node.async_run())["data"].to_list() == [{"m": 5}]
+
+
+KINDS = """
+SELECT 1 AS i, 'é' AS t, sum(r) AS total, timestamptz '2020-01-01 12:00+02' AS at, interval 3 days AS span,
+       '00000000-0000-0000-0000-000000000007'::UUID AS id, map {'a': 1} AS m, '101'::BIT AS bits,
+       time '12:00' AS clock, [1, 2] AS l, {'a': 1} AS o, 1.5::DECIMAL(4, 2) AS exact, date '2020-02-29' AS day,
+       'x'::BLOB AS b, 7::HUGEINT AS h
+FROM range(5) AS s(r)
+"""
+
+
+def test_a_value_is_the_same_however_many_rows_are_asked_for(file: Path) -> None:
+    (whole,) = outputs(file, KINDS)["data"]
+    (one,) = outputs(file, KINDS, fetch_mode="one")["data"]
+    (many,) = outputs(file, KINDS, fetch_mode="many")["data"]
+    assert whole == one == many
+    assert [type(value) for value in whole.values()] == [type(value) for value in one.values()]
+    assert whole["at"] == dt.datetime(2020, 1, 1, 10, tzinfo=dt.UTC)
+    outputs(file, "CREATE TABLE stamped (stamp TIMESTAMPTZ)")
+    assert outputs(file, "INSERT INTO stamped VALUES ('2020-01-01 12:00+02') RETURNING stamp")["data"] == [
+        {"stamp": whole["at"]}
+    ]
+
+
+def test_batches_have_the_columns_and_the_order_of_the_statement(file: Path) -> None:
+    def batch(number: int, query: str) -> list[dict[str, Any]]:
+        return list(outputs(file, query, fetch_mode="many", batch_size=2, batch=number)["data"])
+
+    joined = "SELECT a.i, b.i FROM sold a JOIN sold b USING (i) ORDER BY 1 DESC; -- all"
+    assert [batch(n, joined) for n in (1, 2, 3, 4)] == [
+        [{"i": 5, "i_2": 5}, {"i": 4, "i_2": 4}], [{"i": 3, "i_2": 3}, {"i": 2, "i_2": 2}], [{"i": 1, "i_2": 1}], [],
+    ]  # fmt: skip
+    for number in (1, 2):
+        with pytest.raises(DatabaseError, match=r"\(line 2\)"):
+            batch(number, "SELECT i\nFROM FROM sold")
+
+
+def test_a_limit_computes_no_more_than_it_needs(file: Path) -> None:
+    endless = "SELECT i FROM range(1000000000000) AS r(i)"
+    found = outputs(file, endless, fetch_mode="many", batch_size=3, batch=4, statement_timeout=60)
+    assert (found["data"], found["result"]["has_more"]) == ([{"i": 9}, {"i": 10}, {"i": 11}], True)
+
+
+def test_a_file_is_let_go_of_when_its_last_run_has_ended(tmp_path: Path) -> None:
+    path = tmp_path / "between.duckdb"
+    own = {"database_type": "duckdb", "connection": "details", "database": path.name}
+    builder = WorkflowBuilder("between")
+    builder.add_node("AsyncSQLDatabaseNode", "make", {**own, "query": "CREATE TABLE IF NOT EXISTS t (n INT)"})
+    builder.add_node("AsyncSQLDatabaseNode", "put", {**own, "query": "INSERT INTO t VALUES (1)"})
+    builder.add_node("AsyncSQLDatabaseNode", "count", {**own, "query": "SELECT count(*) AS n FROM t"})
+    builder.add_connection("make", "data", "put", "params")
+    builder.add_connection("put", "data", "count", "params")
+    look = f"import duckdb; print(duckdb.connect({str(path)!r}).execute('SELECT count(*) FROM t').fetchall()[0][0])"
+
+    async def counted(runtime: AsyncLocalRuntime) -> int:
+        outcome = (await runtime.run(builder))[0]
+        assert outcome.state == "succeeded", outcome.failures
+        return int(outcome.results["count"]["data"][0]["n"])
+
+    async def main() -> None:
+        async with AsyncLocalRuntime(folder=tmp_path) as runtime:
+            assert [await counted(runtime), await counted(runtime)] == [1, 2]
+            deadline = time.monotonic() + 30
+            while True:  # another program is let in
+                other = await asyncio.create_subprocess_exec(
+                    sys.executable, "-c", look, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+                )
+                said, wrong = await other.communicate()
+                if other.returncode == 0:
+                    break
+                assert time.monotonic() < deadline, wrong
+            assert int(said) == 2
+            path.unlink()
+            assert await counted(runtime) == 1
+            assert path.exists()
+
+    asyncio.run(main())
+
+
+def test_a_file_stays_open_while_another_run_uses_it(file: Path) -> None:
+    async def main() -> None:
+        files = DuckDBFiles()
+        for run in ("one", "two"):
+            await files.query(file, "SELECT 1", [], run=run)
+        files.run_ended("one")
+        assert len(files._open) == 1
+        busy = asyncio.ensure_future(files.query(file, "SELECT count(*) FROM range(3000000)", [], run="two"))
+        while not next(iter(files._open.values())).busy:
+            await asyncio.sleep(0)
+        files.run_ended("two")
+        assert len((await busy).rows) == 1
+        assert files._open == {}
+        assert (await files.query(file, "SELECT count(*) AS n FROM sold", [], limit=1)).rows == [{"n": 5}]
+        await files.aclose()
+
+    asyncio.run(main())
+
+
+def test_a_damaged_file_whose_name_speaks_of_locks_is_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "blocks.duckdb"
+    path.write_bytes(b"x" * 5000)
+    with pytest.raises(DatabaseError, match="cannot be opened") as raised:
+        outputs(path, "SELECT 1")
+    assert raised.value.permanent
+
+
+@pytest.mark.parametrize("given", [
+    {"database_type": {"$parameter": "kind"}, "query": "SELECT 1"},
+    {"fetch_mode": "many", "batch": {"$parameter": "which"}, "query": "DELETE FROM t"},
+])  # fmt: skip
+def test_what_is_known_only_in_the_run_is_no_problem_beforehand(given: dict[str, Any]) -> None:
+    assert installed_node_types().get("AsyncSQLDatabaseNode").problems_of(given) == []

@@ -152,3 +152,11 @@ def test_many_statements_cancelled_at_once_all_stop(tmp_path: Path) -> None:
 )
 def test_column_names_are_made_unique(names: list[str], made: list[str]) -> None:
     assert unique(names) == made
+
+
+def test_batches_have_the_columns_and_the_order_of_the_statement(sql: Sql) -> None:
+    def batch(number: int) -> list[dict[str, Any]]:
+        joined = "SELECT x.a, y.a FROM t x JOIN t y USING (a) ORDER BY 1 DESC; -- all"
+        return list(sql(joined, fetch_mode="many", batch_size=2, batch=number)["data"])
+
+    assert [batch(n) for n in (1, 2, 3)] == [[{"a": 3, "a_2": 3}, {"a": 2, "a_2": 2}], [{"a": 1, "a_2": 1}], []]

@@ -13,6 +13,7 @@ import pytest
 from fakes.black_hole import silent_listener
 
 from kailash_studio import WorkflowBuilder
+from kailash_studio.services.connections import Connections, SavedConnection
 from tests.unit.runtime.test_host import Ask, talk
 
 EMBEDDED: dict[str, Any] = {"editor": "one", "given": {}, "declared": {}, "folder": "."}
@@ -138,6 +139,33 @@ def test_a_duckdb_file_is_looked_at(tmp_path: Path) -> None:
         assert [f["code"] for f in wrong["findings"]] == ["unknown_column"]
         tried = await ask("sql_try", **words, text="SELECT * FROM shops WHERE region = $1", values=["north"])
         assert (tried["rows"], tried["types"]) == ([["1", "north"]], ["INTEGER", "VARCHAR"])
+
+    talk(conversation)
+
+
+def test_a_saved_connection_is_looked_at_in_its_own_dialect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KAILASH_STUDIO_HOME", str(tmp_path / "home"))
+    with sqlite3.connect(tmp_path / "shop.db") as made:
+        made.execute("CREATE TABLE shops AS SELECT 1 AS id, 'north' AS region")
+    made.close()
+    duckdb.connect(str(tmp_path / "shop.duckdb")).execute("CREATE TABLE shops AS SELECT 2 AS id, [1] AS l").close()
+    Connections().put(SavedConnection("small", "sqlite", database="shop.db"))
+    Connections().put(SavedConnection("large", "duckdb", database="shop.duckdb"))
+
+    async def conversation(ask: Ask, until: Any) -> None:
+        for given, dialect, text in (
+            ({"connection": "saved", "saved": "small"}, "sqlite", "SELECT id FROM shops WHERE id > $1"),
+            ({"connection": "saved", "saved": {"$parameter": "which"}}, "duckdb", "SELECT id FROM shops WHERE id > $1"),
+            ({"saved": "large"}, "duckdb", "FROM shops SELECT id WHERE id > $1"),
+        ):
+            words = EMBEDDED | {"given": given, "folder": str(tmp_path), "declared": {"which": {"default": "large"}}}
+            early = await ask("sql_check", **words, text=text, values=[0])
+            assert early["findings"] == []
+            assert (await ask("sql_catalogue", **words))["catalogue"]["dialect"] == dialect
+            assert (await ask("sql_try", **words, text=text, values=[0]))["rows"] in ([["1"]], [["2"]])
+        unknown = EMBEDDED | {"given": {"connection": "saved", "saved": "none"}}
+        assert "no connection 'none'" in (await ask("sql_try", **unknown, text="SELECT 1"))["error"]["sentence"]
+        assert "no connection 'none'" in (await ask("sql_check", **unknown, text="SELECT 1", ask=True))["unreached"]
 
     talk(conversation)
 

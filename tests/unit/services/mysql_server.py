@@ -12,7 +12,7 @@ from pathlib import Path
 
 import aiomysql
 
-from kailash_studio.services.mysql import MySQLTarget
+from kailash_studio.services.mysql_target import MySQLTarget
 
 USER, PASSWORD = "analyst", "p%s'\"\\$1 ä"
 

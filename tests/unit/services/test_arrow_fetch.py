@@ -169,3 +169,10 @@ def test_a_server_that_is_not_there_and_a_wrong_password() -> None:
         on_server(wrong)
     assert refused.value.permanent
     assert "wrong" not in str(refused.value)
+
+
+@pytest.mark.parametrize("password", ["qq@zz", "qq/zz", "qq@zz?x", "qq#zz@x"])
+def test_no_part_of_a_password_is_told(password: str) -> None:
+    with pytest.raises(DatabaseError) as raised:
+        asyncio.run(fetch_arrow({"dsn": f"postgresql://u:{password}@127.0.0.1:1/x"}, "SELECT 1"))
+    assert not any(part in str(raised.value) for part in ("qq", "zz"))

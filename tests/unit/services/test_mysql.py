@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import json
+import time
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import pytest
+from fakes.black_hole import black_hole
+from fakes.tcp_proxy import proxied
 from mysql_server import PASSWORD, USER, Server
 
 from kailash_studio import WorkflowBuilder
@@ -23,7 +29,10 @@ from kailash_studio.errors import (
 from kailash_studio.runtime.async_local import AsyncLocalRuntime
 from kailash_studio.services import mysql
 from kailash_studio.services.connections import Connections, SavedConnection, tried
-from kailash_studio.services.mysql import MySQLServers, MySQLTarget
+from kailash_studio.services.mysql import MySQLServers
+from kailash_studio.services.mysql_target import MySQLTarget
+from kailash_studio.services.mysql_text import kind_of
+from kailash_studio.spec.registry import installed_node_types
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +95,7 @@ def test_a_text_is_data_whatever_it_holds(server: Server, text: str, mode: str) 
         connection = await servers._servers.setdefault(server.target, mysql.Server(server.target)).open()
         async with connection.raw.cursor() as cursor:
             await cursor.execute(f"SET SESSION sql_mode = '{mode}'")
-        found = await connection.run("SELECT $1 AS t, HEX($1) AS h", [text], 0, 9.0)
+        found = await connection.run("SELECT $1 AS t, HEX($1) AS h", [text], seconds=9.0)
         connection.raw.close()
         return found.rows
 
@@ -234,8 +243,6 @@ def test_an_idle_connection_that_the_server_closed_is_replaced(server: Server, m
 def test_what_keeps_from_connecting_is_told_without_the_password(
     server: Server, target: MySQLTarget, kind: Any, said: str
 ) -> None:
-    from dataclasses import replace
-
     target = target if target.port else replace(target, port=server.port)
     servers = MySQLServers()
     with pytest.raises(kind, match=said) as raised:
@@ -304,3 +311,215 @@ def test_the_sql_node_runs_on_it_with_the_password_from_the_store(
     assert outcome.results["get"]["data"] == [{"n": 7}, {"n": 8}, {"n": 9}]
     assert outcome.results["some"]["data"] == [{"n": 9}]
     assert PASSWORD not in str(outcome.results)
+
+
+def node_on(server: Server, query: str, **further: Any) -> dict[str, Any]:
+    own = {"database_type": "mysql", "connection": "details", "host": "127.0.0.1", "port": server.port}
+    own |= {"database": "studio", "user": USER, "password": PASSWORD}
+    node = installed_node_types().get("AsyncSQLDatabaseNode")("node", **own, query=query, **further)
+    return dict(asyncio.run(node.async_run()))
+
+
+def test_batches_follow_the_order_of_the_statement_and_have_its_columns(server: Server) -> None:
+    def batch(number: int, query: str) -> list[dict[str, Any]]:
+        return list(node_on(server, query, fetch_mode="many", batch_size=5, batch=number)["data"])
+
+    rows(server, "CREATE OR REPLACE TABLE paged AS SELECT seq AS id FROM seq_1_to_20")
+    ordered = "SELECT id FROM paged ORDER BY id DESC; -- all"
+    assert [[row["id"] for row in batch(n, ordered)] for n in (1, 2, 4)] == [
+        [20, 19, 18, 17, 16], [15, 14, 13, 12, 11], [5, 4, 3, 2, 1],
+    ]  # fmt: skip
+    joined = "SELECT a.id, b.id FROM paged a JOIN paged b USING (id) ORDER BY 1"
+    assert batch(2, joined)[0] == {"id": 6, "id_2": 6}
+    assert batch(5, joined) == []
+    for number in (1, 2):
+        with pytest.raises(DatabaseError, match="at line 2"):
+            batch(number, "SELECT id\nFROM FROM paged")
+
+
+def test_a_change_whose_answer_did_not_come_in_time_may_have_happened(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mysql, "_GRACE_SECONDS", 0.1)
+    monkeypatch.setattr(mysql, "_KILL_SECONDS", 0.5)
+    rows(server, "CREATE OR REPLACE TABLE stalled (i INT)")
+
+    async def main() -> None:
+        async with proxied({"port": server.port}) as (proxy, _):
+            target = replace(server.target, port=proxy.port)
+            servers = MySQLServers()
+            for statement, kind, permanent in (
+                ("INSERT INTO stalled VALUES (1)", OutcomeUnknownError, True),
+                ("SELECT i FROM stalled", DatabaseTimeoutError, False),
+            ):
+                proxy.mode = "pass"
+                await servers.query(target, "SELECT 1", [], seconds=0.4)
+                proxy.mode = "deaf"
+                with pytest.raises(kind, match=r"within 0\.4 s") as raised:
+                    await servers.query(target, statement, [], seconds=0.4)
+                assert raised.value.permanent is permanent
+            await servers.aclose()
+
+    asyncio.run(main())
+    assert rows(server, "SELECT i FROM stalled") == [{"i": 1}]
+
+
+@pytest.mark.parametrize(("statement", "reads", "clean"), [
+    ("SELECT count(*), concat(a, 'f(') FROM t WHERE b IN (1, 2)", True, True),
+    ("WITH x (a) AS (SELECT 1) SELECT * FROM x JOIN (SELECT 2) AS y (b)", True, True),
+    ("WITH x AS (SELECT 1 AS a) DELETE FROM t USING t JOIN x", False, True),
+    ("INSERT INTO `studio`.`t`(a, b) VALUES (1, lower('A'))", False, True),
+    ("SELECT GET_LOCK('job', 0)", False, False),
+    ("SELECT studio.own(1)", False, False),
+    ("SELECT `abs`(1)", False, False),
+    ("SELECT @x := 5", True, False),
+    ("SELECT 'someone@example.org' -- @", True, True),
+    ("SELECT a /*!50000 INTO OUTFILE 'f' */ FROM t", False, True),
+    ("/*! DELETE */ FROM t", False, False),
+    ("SET @x = 1", False, False),
+])  # fmt: skip
+def test_what_a_statement_leaves_behind_is_told_by_its_words(statement: str, reads: bool, clean: bool) -> None:
+    assert (kind_of(statement).reads, kind_of(statement).clean) == (reads, clean)
+
+
+def test_locks_and_variables_of_a_statement_are_not_there_for_the_next(server: Server) -> None:
+    async def work(query: Any, _: Any) -> Any:
+        await query("SELECT GET_LOCK('job', 0) AS l, @x := 5")
+        async with asyncio.timeout(10):
+            while (await query("SELECT IS_USED_LOCK('job') AS held")).rows != [{"held": None}]:
+                await asyncio.sleep(0.02)
+        return (await query("SELECT @x AS x")).rows
+
+    assert on(server, work) == [{"x": None}]
+
+
+def test_a_limit_fetches_no_more_and_what_writes_is_done_whole(server: Server) -> None:
+    async def work(query: Any, servers: Any) -> None:
+        async with asyncio.timeout(60):  # all of the rows would take minutes
+            found = await query("SELECT seq AS i FROM seq_1_to_50000000", skip=1, limit=2)
+        assert found.rows == [{"i": 2}, {"i": 3}]
+        assert servers._servers[server.target].idle == []
+        await query("CREATE OR REPLACE TABLE given (i INT)")
+        asked = "INSERT INTO given SELECT seq FROM seq_1_to_5000 RETURNING i"
+        assert (await query(asked, limit=1)).rows == [{"i": 1}]
+        assert (await query("SELECT count(*) AS n FROM given", limit=1)).rows == [{"n": 5000}]
+        assert len(servers._servers[server.target].idle) == 1
+
+    on(server, work)
+
+
+def test_many_rows_let_others_have_their_turn(server: Server) -> None:
+    async def work(query: Any, _: Any) -> float:
+        longest, last, done = 0.0, time.thread_time(), False
+
+        async def look() -> None:
+            nonlocal longest, last
+            while not done:
+                now = time.thread_time()  # of this thread's own work; others may have the processor between
+                longest, last = max(longest, now - last), now
+                await asyncio.sleep(0)
+
+        looking = asyncio.ensure_future(look())
+        found = await query("SELECT seq AS i, 'text' AS t, seq / 7 AS d FROM seq_1_to_60000")
+        done = True
+        await looking
+        assert len(found.rows) == 60_000
+        return longest
+
+    assert on(server, work) < 0.05
+
+
+def test_idle_connections_are_closed_though_nobody_asks(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mysql, "_IDLE_SECONDS", 0.2)
+
+    async def work(query: Any, servers: Any) -> None:
+        await query("SELECT 1")
+        (kept,) = servers._servers[server.target].idle
+        async with asyncio.timeout(10):
+            while servers._servers[server.target].idle:
+                await asyncio.sleep(0.02)
+        assert kept.raw.closed
+
+    on(server, work)
+
+
+def test_a_port_that_says_nothing_is_given_up_in_time(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mysql, "_GRACE_SECONDS", 0.1)
+    monkeypatch.setattr("kailash_studio.services.connections._TEST_SECONDS", 0.3)
+
+    async def main() -> None:
+        async with black_hole() as port:
+            servers = MySQLServers()
+            with pytest.raises(DatabaseUnreachableError, match=r"no answer within 0\.4 s"):
+                await servers.query(MySQLTarget("127.0.0.1", port, "studio", USER, "x"), "SELECT 1", [], seconds=0.3)
+            saved = SavedConnection("silent", "mysql", "127.0.0.1", port, "studio", USER)
+            with pytest.raises(DatabaseUnreachableError, match=r"no answer within 0\.4 s"):
+                await tried(saved, lambda name: "")
+            await servers.aclose()
+
+    asyncio.run(asyncio.wait_for(main(), 20))
+
+
+def test_cancelling_while_an_idle_connection_is_asked_closes_it(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mysql, "_FRESH_SECONDS", 0.0)
+
+    async def main() -> None:
+        async with proxied({"port": server.port}) as (proxy, _):
+            target, servers = replace(server.target, port=proxy.port), MySQLServers()
+            await servers.query(target, "SELECT 1", [])
+            (kept,) = servers._servers[target].idle
+            proxy.mode = "deaf"
+            before = proxy.swallowed
+            task = asyncio.ensure_future(servers.query(target, "SELECT 1", []))
+            async with asyncio.timeout(10):
+                while proxy.swallowed == before:
+                    await asyncio.sleep(0.01)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert kept.raw.closed
+            await servers.aclose()
+
+    asyncio.run(main())
+
+
+def test_lists_and_objects_go_as_json_and_what_does_not_exist_is_told(server: Server) -> None:
+    given = [[1, "é'", None], {"a": {"b": 2.5}}, UUID(int=7)]
+    (row,) = rows(server, "SELECT $1 AS l, $2 AS o, $3 AS u, JSON_VALUE($2, '$.a.b') AS b", *given)
+    assert (json.loads(row["l"]), json.loads(row["o"]), row["u"], row["b"]) == (
+        given[0],
+        given[1],
+        str(given[2]),
+        "2.5",
+    )
+    for value, said in (
+        ({1}, "is a set"),
+        (float("nan"), "is nan"),
+        ([float("inf")], "is no JSON"),
+        ([{2}], "no JSON"),
+    ):
+        with pytest.raises(DatabaseError, match=rf"The value for \$1 {said}|The value for \$1 is {said}"):
+            rows(server, "SELECT $1", value)
+
+
+@pytest.mark.parametrize(("asked", "encrypted"), [
+    ("", False), ("ssl=true", True), ("ssl=yes", True), ("ssl-mode=REQUIRED", True), ("ssl_mode=VERIFY_IDENTITY", True),
+    ("useSSL=true&charset=utf8mb4", True), ("sslmode=disable", False), ("tls=1", True), ("ssl=0", False),
+])  # fmt: skip
+def test_an_address_asks_for_tls_in_the_usual_spellings(asked: str, encrypted: bool) -> None:
+    assert MySQLTarget.of(f"mysql://u:p@h/d?{asked}").encrypted is encrypted
+
+
+@pytest.mark.parametrize("asked", ["ssl=perhaps", "ssl-mode=PREFERRED", "ssl", "ssl_ca=/x.pem", "charset=latin1"])
+def test_what_an_address_asks_for_in_vain_is_told(asked: str) -> None:
+    with pytest.raises(ParameterError, match=asked.partition("=")[0]):
+        MySQLTarget.of(f"mysql://u:p@h/d?{asked}")
+
+
+def test_a_server_without_tls_gets_no_password_when_tls_is_asked_for(server: Server) -> None:
+    target = replace(server.target, encrypted=True)
+    with pytest.raises(DatabaseError, match="offers no TLS") as raised:
+        asyncio.run(MySQLServers().query(target, "SELECT 1", []))
+    assert raised.value.permanent

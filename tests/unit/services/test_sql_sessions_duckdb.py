@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import hashlib
 import subprocess
 import sys
@@ -193,3 +194,10 @@ def test_a_file_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     with pytest.raises(DatabaseError, match="There is no DuckDB file"):
         asyncio.run(DuckDBSession(tmp_path / "none.duckdb").catalogue())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_times_with_a_zone_and_columns_of_one_name_are_shown(file: Path) -> None:
+    text = "SELECT timestamptz '2020-01-01 12:00+02' AS at, 1 AS i, 2 AS i"
+    found = asyncio.run(DuckDBSession(file).first_rows(text, []))
+    assert found.columns == [("at", "TIMESTAMP WITH TIME ZONE"), ("i", "INTEGER"), ("i_2", "INTEGER")]
+    assert found.rows == [(dt.datetime(2020, 1, 1, 10, tzinfo=dt.UTC), 1, 2)]

@@ -14,10 +14,11 @@ from fakes.black_hole import black_hole
 from mysql_server import PASSWORD, USER, Server
 
 from kailash_studio.errors import DatabaseError, DatabaseTimeoutError, DatabaseUnreachableError
-from kailash_studio.services.mysql import MySQLTarget
+from kailash_studio.services.mysql_target import MySQLTarget
 from kailash_studio.services.sql_analysis import agreed, lint
 from kailash_studio.services.sql_completion import suggest
 from kailash_studio.services.sql_sessions.mysql import MySQLSession
+from kailash_studio.services.sql_sessions.session import ONLY_READS
 from tests.unit.runtime.test_host import Ask, talk
 
 _SCHEMA = (
@@ -241,3 +242,10 @@ def test_the_engine_looks_where_the_node_says(server: Server) -> None:
         assert (await ask("sql_explain", **whole, text=text, values=[3]))["plan"]["title"] == "Query plan"
 
     talk(conversation)
+
+
+def test_what_stands_in_a_comment_that_the_server_runs_is_seen(server: Server) -> None:
+    for text in ("SELECT 1 /*! INTO OUTFILE '/tmp/leaked' */", "SELECT 1 /*M!50000 INTO DUMPFILE '/tmp/leaked' */"):
+        with pytest.raises(DatabaseError) as raised:
+            on(server, lambda s, text=text: s.first_rows(text, []))
+        assert str(raised.value) == ONLY_READS
