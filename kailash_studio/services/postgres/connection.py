@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kailash_studio.errors import DatabaseError
 from kailash_studio.resilience.clock import Clock
-from kailash_studio.services.postgres.errors import connecting_failed, statement_failed, where
+from kailash_studio.services.postgres.errors import connecting_failed, place_of, statement_failed
 from kailash_studio.services.postgres.health import Health
 from kailash_studio.services.postgres.statements import Kind, kind_of
 
@@ -108,7 +108,7 @@ class Connection:
         """
         import asyncpg
 
-        place = where(target)
+        place = place_of(target)
         raw = None
         try:
             async with asyncio.timeout(connect_seconds):
@@ -135,7 +135,7 @@ class Connection:
                 raise
             if isinstance(error, TimeoutError) and raw is None and "last" in locals():
                 error = last  # it said all the time that it is starting
-            raise connecting_failed(error, place, connect_seconds) from None
+            raise connecting_failed(error, target, connect_seconds) from None
 
     @property
     def is_aborted(self) -> bool:

@@ -25,30 +25,80 @@ _PERMANENT = ("0A", "3D", "3F")
 _ENDED_IN_ORDER = ("57P01", "57P05", "25P03", "25P04")
 
 
-def where(target: Mapping[str, Any]) -> str:
-    """An address for people, without user and password."""
-    if "dsn" in target:
-        return re.sub(r"//[^@/]*@", "//", str(target["dsn"])).split("?", maxsplit=1)[0]
-    return f"{target.get('host')}:{target.get('port')}/{target.get('database')}"
+# host[:port] (an IPv6 address in brackets), several of them between commas; the name of a database
+_HOSTS = re.compile(r"(?:[\w.-]+|\[[0-9A-Fa-f:.%]+\])(?::\d{1,5})?(?:,(?:[\w.-]+|\[[0-9A-Fa-f:.%]+\])(?::\d{1,5})?)*")
+_DATABASE = re.compile(r"[\w.%+~-]*")
+_PAIR = re.compile(r"\s*(\w+)\s*=\s*('(?:\\.|[^'\\])*'|(?:\\.|[^\s'\\])*)(?:\s+|\Z)", re.DOTALL)
+_UNTOLD = "the given address"
 
 
-def connecting_failed(error: BaseException, place: str, seconds: float) -> DatabaseError:
+def place_of(address: str | Mapping[str, Any]) -> str:
+    """Where an address leads, for people: host, port and database, and nothing of user, password and options.
+
+    A password may hold anything, so an address is read behind its last @. One that may mean several things is not told
+    at all.
+
+    Args:
+        address: ``scheme://user:password@host:port/database``, libpq's ``host=... dbname=...``, or the arguments of
+            ``asyncpg.connect``: ``dsn``, or host, port, database.
+    """
+    if not isinstance(address, str):
+        if "dsn" in address:
+            return place_of(str(address["dsn"]))
+        return f"{address.get('host')}:{address.get('port')}/{address.get('database') or ''}"
+    scheme, divided, rest = address.strip().partition("://")
+    if not divided or not re.fullmatch(r"[\w+.-]+", scheme):
+        return _place_by_words(address)
+    before, _, behind = rest.rpartition("@")
+    bare = re.split(r"[?#]", behind, maxsplit=1)[0]
+    if re.search(r"[?#]", before):  # the @ is in an option, or the password has a ? in it
+        return _UNTOLD
+    return _told(*bare.partition("/")[::2])
+
+
+def _place_by_words(address: str) -> str:
+    """Where ``host=... port=... dbname=...`` leads."""
+    found, at = {}, 0
+    while pair := _PAIR.match(address, at):
+        value = pair[2][1:-1] if pair[2].startswith("'") else pair[2]
+        found[pair[1].lower()] = re.sub(r"\\(.)", r"\1", value)
+        at = pair.end()
+    if at < len(address):
+        return _UNTOLD
+    port = found.get("port", "")
+    return _told(found.get("host", "") + (f":{port}" if port else ""), found.get("dbname", ""))
+
+
+def _told(hosts: str, database: str) -> str:
+    if not (_HOSTS.fullmatch(hosts) and _DATABASE.fullmatch(database)):
+        return _UNTOLD
+    return f"{hosts}/{database}" if database else hosts
+
+
+def connecting_failed(error: BaseException, target: Mapping[str, Any], seconds: float) -> DatabaseError:
     """Why no connection could be made.
 
     Args:
         error: What asyncpg or the system raised.
-        place: The address, for people.
+        target: The arguments of ``asyncpg.connect``.
         seconds: Seconds that connecting was given.
     """
     import asyncpg
 
+    place = place_of(target)
     if isinstance(error, TimeoutError):
         return DatabaseUnreachableError(f"The database at {place} cannot be reached: no answer within {seconds:g} s.")
     if isinstance(error, asyncpg.PostgresError):
         return _from_server(error, "", place)
     if isinstance(error, OSError):
         return DatabaseUnreachableError(f"The database at {place} cannot be reached: {_said(error)}.")
-    wrong = DatabaseError(f"The connection to {place} is not well described: {str(error).rstrip('.')}.")
+    said = str(error).rstrip(".")
+    if "dsn" in target:  # words about an address may quote a part of its password
+        said = (
+            "it should read postgresql://user:password@host:port/database, with %40 for an @ and %2F for a / in the "
+            "password"
+        )
+    wrong = DatabaseError(f"The connection to {place} is not well described: {said}.")
     wrong.permanent = True
     return wrong
 

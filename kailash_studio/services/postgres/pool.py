@@ -16,7 +16,7 @@ from typing import Any, Self
 from kailash_studio.errors import PoolClosedError, PoolTimeoutError
 from kailash_studio.resilience.clock import Clock, SystemClock
 from kailash_studio.services.postgres.connection import NEVER, Connection
-from kailash_studio.services.postgres.errors import where
+from kailash_studio.services.postgres.errors import place_of
 from kailash_studio.services.postgres.large import RowCounts
 from kailash_studio.services.postgres.lease import Lease
 from kailash_studio.services.postgres.options import PoolOptions
@@ -66,7 +66,7 @@ class Pool:
         clock = clock or SystemClock()
         self.target = dict(target)
         self.options = options or PoolOptions()
-        self.place = where(target)
+        self.place = place_of(target)
         self.name = name or self.place
         self.now = clock.now
         self.statistics = Statistics()
