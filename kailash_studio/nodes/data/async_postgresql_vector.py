@@ -30,8 +30,9 @@ class AsyncPostgreSQLVectorNode(Node):
 
     ``search`` gives the rows whose vectors are nearest to ``vector``, of those that pass ``metadata_filter``.
     ``create`` makes a table, ``upsert`` stores rows (those with an id that is there are replaced), ``delete`` removes
-    rows by id or filter, ``index`` makes searching in many rows fast. Connect ``table`` to the next node's
-    ``table_name`` so that it waits. Vectors come from an EmbeddingNode.
+    rows by id or filter, ``index`` makes searching in many rows fast; one for the same distance that has other
+    options is replaced. Connect ``table`` to the next node's ``table_name`` so that it waits. Vectors come from an
+    EmbeddingNode.
 
     ``distance_metric`` says what near means; less is nearer. ``cosine`` compares directions: 0 is the same, 1 has
     nothing in common, 2 is the opposite; it is the one for texts. ``l2`` is the straight line between two points.
@@ -116,10 +117,15 @@ class AsyncPostgreSQLVectorNode(Node):
     )
     m: int = Parameter(16, ge=2, le=100, doc="Neighbours of a row in the graph.", advanced=True, shown_when=_INDEX)
     ef_construction: int = Parameter(
-        64, ge=4, le=1000, doc="Candidates looked at while the graph is built.", advanced=True, shown_when=_INDEX
+        0,
+        ge=0,
+        le=1000,
+        doc="Candidates looked at while the graph is built, at least twice m; 0 takes 64, or twice m.",
+        advanced=True,
+        shown_when=_INDEX,
     )
     lists: int = Parameter(
-        0, ge=0, le=32_768, doc="Lists of ivfflat; 0 chooses by the rows.", advanced=True, shown_when=_INDEX
+        0, ge=0, le=32_768, doc="Lists of ivfflat; 0 takes one for each 1,000 rows.", advanced=True, shown_when=_INDEX
     )
     memory: int = Parameter(
         256, ge=16, le=65_536, unit="MB", doc="Memory for building an index.", advanced=True, shown_when=_INDEX
@@ -188,6 +194,9 @@ class AsyncPostgreSQLVectorNode(Node):
             problems.append(("pool", "pool is not set: give the name of a WorkflowConnectionPool node."))
         if parameters.get("connection") == "saved" and parameters.get("saved") == "":
             problems.append(("saved", "saved is not set: give the name of a saved connection."))
+        m, candidates = parameters.get("m", 16), parameters.get("ef_construction", 0)
+        if isinstance(m, int) and isinstance(candidates, int) and 0 < candidates < 2 * m:
+            problems.append(("ef_construction", f"ef_construction is {candidates}: give at least twice m, {2 * m}."))
         given = parameters.get("metadata_filter")
         if not isinstance(given, str | dict) or (isinstance(given, dict) and {"$secret", "$parameter"} & given.keys()):
             return problems

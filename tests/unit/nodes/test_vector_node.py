@@ -92,6 +92,10 @@ def test_what_it_touches_and_what_is_wrong_with_it_is_known_before() -> None:
     ((name, sentence),) = node_type.problems_of({"metadata_filter": "a; b"})
     assert name == "metadata_filter"
     assert "at character 2 (;)" in sentence
+    assert node_type.problems_of({"m": 64, "ef_construction": 64}) == [
+        ("ef_construction", "ef_construction is 64: give at least twice m, 128.")
+    ]
+    assert node_type.problems_of({"m": 64}) == []
     assert node_type.problems_of({"metadata_filter": {"$parameter": "which"}}) == []
     assert node_type.problems_of({"metadata_filter": {"category": "x"}}) == []
 
