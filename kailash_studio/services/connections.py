@@ -179,6 +179,19 @@ def _existing(name: str, kind: str) -> Path:
     return path
 
 
+async def postgresql_target(name: str, secret: Callable[[str], str]) -> dict[str, Any]:
+    """The arguments that reach the server of a saved connection, which must be a PostgreSQL.
+
+    Raises:
+        ParameterError: There is none of that name, or it leads to another kind of database.
+        CredentialError: The password is not stored.
+    """
+    saved = await asyncio.to_thread(Connections().get, name)
+    if saved.kind != "postgresql":
+        raise ParameterError(f"The connection {name} is of kind {saved.kind}: this node needs one of kind postgresql.")
+    return await asyncio.to_thread(saved.target, secret)
+
+
 async def tried(saved: SavedConnection, secret: Callable[[str], str]) -> str:
     """Connect and ask the server what it is: a sentence that says so, with the time that it took.
 

@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from kailash_studio.errors import DatabaseError, NodeError, ParameterError
-from kailash_studio.services.vectors.connection import connected
+from kailash_studio.services.connections import postgresql_target
+from kailash_studio.services.postgres.pool import Pool
+from kailash_studio.services.postgres.shared import SharedPools, owner_of
+from kailash_studio.services.vectors.connection import on_pool
 from kailash_studio.services.vectors.filters import read_filter
 from kailash_studio.services.vectors.store import VectorStore
 from kailash_studio.spec.context import Outputs, RunContext
@@ -25,22 +28,46 @@ _INDEX = ("operation", ("index",))
 class AsyncPostgreSQLVectorNode(Node):
     """Store vectors in PostgreSQL with pgvector, and find the nearest ones.
 
-    ``search`` gives the rows whose vectors are nearest to ``vector``, of those that pass ``metadata_filter``; it
-    chooses the plan so that a selective filter still gives all rows that were asked for, and says so when there are
-    fewer. ``create`` makes a table, ``upsert`` stores rows (those with an id that is there are replaced), ``delete``
-    removes rows by id or filter, ``index`` makes searching in many rows fast. Connect ``table`` to the next node's
-    ``table_name`` so that it waits. Vectors come from an EmbeddingNode.
+    ``search`` gives the rows whose vectors are nearest to ``vector``, of those that pass ``metadata_filter``.
+    ``create`` makes a table, ``upsert`` stores rows (those with an id that is there are replaced), ``delete`` removes
+    rows by id or filter, ``index`` makes searching in many rows fast; one for the same distance that has other
+    options is replaced. Connect ``table`` to the next node's ``table_name`` so that it waits. Vectors come from an
+    EmbeddingNode.
 
-    A filter is written in SQL's words, ``metadata->>'category' = 'financial' AND (metadata->>'year')::int >= 2020``, or
-    as an object, ``{"category": "financial", "year": {"$gte": 2020}}``. It is parsed and its values are bound.
+    ``distance_metric`` says what near means; less is nearer. ``cosine`` compares directions: 0 is the same, 1 has
+    nothing in common, 2 is the opposite; it is the one for texts. ``l2`` is the straight line between two points.
+    ``inner_product`` is negative, -1 for two equal vectors that are 1 long. An index serves the distance that it was
+    made for.
 
-    ``embedded`` is the PostgreSQL that ships with the program; ``details`` is a server of your own with pgvector, which
-    giving ``host``, ``database`` or ``connection_string`` in Python means.
+    A filter is a condition in SQL's words, or an object. ``metadata->>'category'`` is a value in the metadata as text;
+    a cast makes a number or a date of it. It is parsed, its values are bound, and what is not understood is an error
+    that names the place.
+
+    ``metadata->>'category' = 'policy'``
+
+    ``metadata->>'category' IN ('policy', 'research') AND (metadata->>'year')::int >= 2020``
+
+    ``(metadata->>'published_on')::date BETWEEN '2009-01-01' AND '2009-06-30'``
+
+    ``metadata->>'author' ILIKE 'a%' AND NOT metadata ? 'withdrawn'``
+
+    ``{"category": ["policy", "research"], "year": {"$gte": 2020}}``
+
+    A search gives as many rows as ``limit`` says, however few pass the filter, as long as there are so many. Where
+    there are not, ``result.note`` and the run's log say so: ``Only 3 of the 10 rows that were asked for match the
+    filter.`` ``result.plan`` says how they were found: ``exact`` (compared one by one), ``hnsw`` or ``ivfflat`` (by an
+    index), or an index and then ``exact``.
+
+    ``embedded`` is the PostgreSQL that ships with the program; ``saved`` is a connection that you have saved under a
+    name (``kailash-studio connections``); ``details`` is a server of your own with pgvector, which giving ``host``,
+    ``database`` or ``connection_string`` in Python means; ``pool`` takes a connection of the pool that a
+    WorkflowConnectionPool node of that name opened before. Nodes that use the same server share its connections.
 
     Example: operation ``search``, table_name ``documents``, limit 5, and ``vector`` connected to an EmbeddingNode.
 
     Errors: a table that is not there or has other dimensions, a filter that is not understood (with its place), a row
-    without a vector, a server that cannot be reached.
+    without a vector, a server that cannot be reached. Each operation can be done again with the same result, so a
+    retry never does harm.
     """
 
     title = "Async PostgreSQL Vector"
@@ -90,17 +117,27 @@ class AsyncPostgreSQLVectorNode(Node):
     )
     m: int = Parameter(16, ge=2, le=100, doc="Neighbours of a row in the graph.", advanced=True, shown_when=_INDEX)
     ef_construction: int = Parameter(
-        64, ge=4, le=1000, doc="Candidates looked at while the graph is built.", advanced=True, shown_when=_INDEX
+        0,
+        ge=0,
+        le=1000,
+        doc="Candidates looked at while the graph is built, at least twice m; 0 takes 64, or twice m.",
+        advanced=True,
+        shown_when=_INDEX,
     )
     lists: int = Parameter(
-        0, ge=0, le=32_768, doc="Lists of ivfflat; 0 chooses by the rows.", advanced=True, shown_when=_INDEX
+        0, ge=0, le=32_768, doc="Lists of ivfflat; 0 takes one for each 1,000 rows.", advanced=True, shown_when=_INDEX
     )
     memory: int = Parameter(
         256, ge=16, le=65_536, unit="MB", doc="Memory for building an index.", advanced=True, shown_when=_INDEX
     )
-    connection: Literal["embedded", "details"] = Parameter(
-        "embedded", doc="The database that ships with the program, or the one described below."
+    statement_timeout: float = Parameter(
+        3600.0, gt=0, unit="s", doc="Seconds after which the server stops a statement.", advanced=True
     )
+    connection: Literal["embedded", "saved", "details", "pool"] = Parameter(
+        "embedded", doc="The database that ships with the program, a saved one, the one described below, or a pool's."
+    )
+    saved: str = Parameter("", doc="Name of the saved connection.", shown_when=("connection", ("saved",)))
+    pool: str = Parameter("", doc="Name of the pool.", port=True, shown_when=("connection", ("pool",)))
     host: str = Parameter("localhost", doc="Server.", shown_when=_DETAILS)
     port: int = Parameter(5432, ge=1, le=65535, doc="Port of the server.", shown_when=_DETAILS)
     database: str = Parameter("", doc="Name of the database.", shown_when=_DETAILS)
@@ -123,6 +160,9 @@ class AsyncPostgreSQLVectorNode(Node):
     def __init__(self, name: str = "", **values: Any) -> None:
         if "connection" not in values and _OWN & values.keys():
             values["connection"] = "details"
+        for kind in ("pool", "saved"):
+            if "connection" not in values and values.get(kind):
+                values["connection"] = kind
         super().__init__(name, **values)
 
     @classmethod
@@ -136,27 +176,43 @@ class AsyncPostgreSQLVectorNode(Node):
         does = "searches" if parameters.get("operation", "search") == "search" else "changes"
         table = parameters.get("table_name")
         what = f"the table {table}" if isinstance(table, str) and table else "a table"
-        if parameters.get("connection", "embedded") == "embedded" and not _OWN & parameters.keys():
-            return [f"{does} {what} of the embedded database"]
+        match parameters.get("connection") or _implied(parameters):
+            case "pool":
+                return [f"{does} {what} of the pool's database"]
+            case "saved":
+                return [f"{does} {what} on the saved connection {parameters.get('saved', '')}"]
+            case "embedded":
+                return [f"{does} {what} of the embedded database"]
         where = "/".join(str(parameters[name]) for name in ("host", "database") if parameters.get(name))
         return [f"{does} {what} on {where or 'a server'}"]
 
     @classmethod
     def problems_of(cls, parameters: Mapping[str, Any]) -> list[tuple[str, str]]:
-        """A filter that is not understood."""
+        """A filter that is not understood, a pool or a saved connection that is not named."""
+        problems = []
+        if parameters.get("connection") == "pool" and parameters.get("pool") == "":
+            problems.append(("pool", "pool is not set: give the name of a WorkflowConnectionPool node."))
+        if parameters.get("connection") == "saved" and parameters.get("saved") == "":
+            problems.append(("saved", "saved is not set: give the name of a saved connection."))
+        m, candidates = parameters.get("m", 16), parameters.get("ef_construction", 0)
+        if isinstance(m, int) and isinstance(candidates, int) and 0 < candidates < 2 * m:
+            problems.append(("ef_construction", f"ef_construction is {candidates}: give at least twice m, {2 * m}."))
         given = parameters.get("metadata_filter")
         if not isinstance(given, str | dict) or (isinstance(given, dict) and {"$secret", "$parameter"} & given.keys()):
-            return []
+            return problems
         try:
             read_filter(given)
         except ParameterError as error:
-            return [("metadata_filter", str(error))]
-        return []
+            problems.append(("metadata_filter", str(error)))
+        return problems
 
     async def run(self, context: RunContext) -> Outputs:
         """Do the operation; all outputs are there after each."""
         try:
-            async with connected(await self._target(context)) as connection:
+            pool, seconds = await self._pool(context), self.statement_timeout
+            if self.connection == "pool":
+                seconds = min(seconds, pool.options.statement_timeout)
+            async with on_pool(pool, owner_of(context), seconds) as connection:
                 result = await self._done(VectorStore(connection, self.table_name), context)
         except (DatabaseError, ParameterError) as error:
             raise error.at(context.node_id) from None
@@ -211,12 +267,18 @@ class AsyncPostgreSQLVectorNode(Node):
         shape = await store.create(self.dimensions, self.precision)
         return {"dimensions": shape.dimensions, "type": shape.vector_type}
 
+    async def _pool(self, context: RunContext) -> Pool:
+        pools = await context.scope.resources.get(SharedPools, SharedPools.open)
+        return pools.named(self.pool) if self.connection == "pool" else pools.at(await self._target(context))
+
     async def _target(self, context: RunContext) -> dict[str, Any]:
         if self.connection == "embedded":
             from kailash_studio.services.embedded_database import EmbeddedDatabase
 
             embedded = await context.scope.resources.get(EmbeddedDatabase, EmbeddedDatabase.open)
             return await embedded.target()
+        if self.connection == "saved":
+            return await postgresql_target(self.saved, context.scope.secret)
         if self.connection_string:
             return {"dsn": self.connection_string}
         return {
@@ -226,3 +288,10 @@ class AsyncPostgreSQLVectorNode(Node):
             "user": self.user or None,
             "password": self.password or None,
         }
+
+
+def _implied(parameters: Mapping[str, Any]) -> str:
+    """The connection that parameters mean which name none."""
+    if _OWN & parameters.keys():
+        return "details"
+    return next((kind for kind in ("pool", "saved") if parameters.get(kind)), "embedded")

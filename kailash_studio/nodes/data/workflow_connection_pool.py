@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Literal, Self
 
-from kailash_studio.errors import DatabaseError
+from kailash_studio.errors import DatabaseError, ParameterError
+from kailash_studio.services.connections import postgresql_target
+from kailash_studio.services.credentials.chain import StoredSecrets
 from kailash_studio.services.postgres.lease import Lease
 from kailash_studio.services.postgres.operations import PoolOperations
 from kailash_studio.services.postgres.options import PoolOptions
@@ -29,9 +31,10 @@ _EXECUTES = ("operation", ("execute",))
 class WorkflowConnectionPool(Node):
     """Keep connections to a PostgreSQL server ready, and hand them out in the order of asking.
 
-    Put one before the SQL nodes of a workflow and connect its output ``pool`` to theirs, when many of them use one
-    server: they share its connections, unhealthy ones are replaced, and the panel of pools shows who holds which. In
-    Python, ``await pool.process({"operation": ...})`` does one operation on a pool that lives as long as the object.
+    Put one before the SQL and vector nodes of a workflow and connect its output ``pool`` to theirs, when many of them
+    use one server: the embedded one, a ``saved`` one, or one of your own. They share its connections, unhealthy ones
+    are replaced, and the panel of pools shows who holds which. In Python, ``await pool.process({"operation": ...})``
+    does one operation on a pool that lives as long as the object.
 
     Operations: ``initialize`` opens the connections; ``acquire`` gives a ``connection_id``, which ``execute``,
     ``fetch`` (the next batch), ``begin``, ``commit``, ``rollback`` and ``release`` take; ``stats`` tells; ``pause``,
@@ -56,9 +59,10 @@ class WorkflowConnectionPool(Node):
         "initialize", "acquire", "execute", "fetch", "begin", "commit", "rollback", "release", "stats", "pause",
         "resume", "evict", "drain", "close",
     ] = Parameter("initialize", doc="What to do with the pool.")  # fmt: skip
-    connection: Literal["embedded", "details"] = Parameter(
-        "embedded", doc="The database that ships with the program, or the one described below."
+    connection: Literal["embedded", "saved", "details"] = Parameter(
+        "embedded", doc="The database that ships with the program, a saved one, or the one described below."
     )
+    saved: str = Parameter("", doc="Name of the saved connection.", shown_when=("connection", ("saved",)))
     database_type: Literal["postgresql"] = Parameter("postgresql", doc="Kind of database.", shown_when=_DETAILS)
     host: str = Parameter("localhost", doc="Server.", shown_when=_DETAILS)
     port: int = Parameter(5432, ge=1, le=65535, doc="Port of the server.", shown_when=_DETAILS)
@@ -112,11 +116,13 @@ class WorkflowConnectionPool(Node):
     )
 
     result = Output(Record, "What the operation gave.")
-    pool = Output(Text, "The pool's name, for SQL nodes.")
+    pool = Output(Text, "The pool's name, for SQL and vector nodes.")
 
     def __init__(self, name: str = "", **values: Any) -> None:
         if "connection" not in values and _OWN & values.keys():
             values["connection"] = "details"
+        if "connection" not in values and values.get("saved"):
+            values["connection"] = "saved"
         super().__init__(name, **values)
         self._own: PoolOperations | None = None
         self._opening: tuple[asyncio.AbstractEventLoop | None, asyncio.Lock] = None, asyncio.Lock()
@@ -136,19 +142,24 @@ class WorkflowConnectionPool(Node):
     def effects_of(cls, parameters: Mapping[str, Any]) -> list[str]:
         """Connects to a database, and may run SQL on it."""
         what = "runs SQL on" if parameters.get("operation") == "execute" else "connects to"
+        saved = parameters.get("saved", "")
+        if parameters.get("connection") == "saved" or ("connection" not in parameters and saved):
+            return [f"{what} the saved connection {saved}"]
         if parameters.get("connection", "embedded") == "embedded" and not _OWN & parameters.keys():
             return [f"{what} the embedded database"]
         return [f"{what} {parameters.get('host', 'localhost')}/{parameters.get('database', '')}"]
 
     @classmethod
     def problems_of(cls, parameters: Mapping[str, Any]) -> list[tuple[str, str]]:
-        """More connections at least than at most, an empty statement."""
+        """More connections at least than at most, an empty statement, a saved connection that is not named."""
         problems = []
         least, most = parameters.get("min_connections", 2), parameters.get("max_connections", 10)
         if isinstance(least, int) and isinstance(most, int) and least > most:
             problems.append(("min_connections", f"min_connections is {least}: give at most max_connections, {most}."))
         if parameters.get("operation") == "execute" and not str(parameters.get("query", "")).strip():
             problems.append(("query", "query is empty: write a statement."))
+        if parameters.get("connection") == "saved" and parameters.get("saved") == "":
+            problems.append(("saved", "saved is not set: give the name of a saved connection."))
         return problems
 
     async def run(self, context: RunContext) -> Outputs:
@@ -170,7 +181,7 @@ class WorkflowConnectionPool(Node):
                 "batch_size": self.batch_size,
             }
             return {"result": await operations.process(request, owner), "pool": name}
-        except DatabaseError as error:
+        except (DatabaseError, ParameterError) as error:
             raise error.at(context.node_id) from None
 
     async def _operations(self, context: RunContext, pools: SharedPools, name: str) -> PoolOperations:
@@ -256,6 +267,8 @@ class WorkflowConnectionPool(Node):
             else:
                 embedded = self._embedded = self._embedded or await EmbeddedDatabase.open()
             return await embedded.target()
+        if self.connection == "saved":
+            return await postgresql_target(self.saved, context.scope.secret if context else StoredSecrets())
         if self.connection_string:
             return {"dsn": self.connection_string}
         return {

@@ -95,8 +95,8 @@ def connecting_failed(error: BaseException, target: Mapping[str, Any], seconds: 
     said = str(error).rstrip(".")
     if "dsn" in target:  # words about an address may quote a part of its password
         said = (
-            "it should read postgresql://user:password@host:port/database, with %40 for an @ and %2F for a / in the "
-            "password"
+            "connection_string should read postgresql://user:password@host:port/database, with %40 for an @ and %2F "
+            "for a / in the password"
         )
     wrong = DatabaseError(f"The connection to {place} is not well described: {said}.")
     wrong.permanent = True

@@ -1,14 +1,16 @@
-"""The connection that vectors are given, and a way to open one; errors of the driver become our own."""
+"""What vectors ask of a connection, and a connection of a pool that gives it; errors of the driver become our own."""
 
 from __future__ import annotations
 
-import asyncio
-import re
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import Any, Protocol
 
-from kailash_studio.errors import DatabaseError, DatabaseTimeoutError, DatabaseUnreachableError
+from kailash_studio.errors import DatabaseError, DatabaseTimeoutError, DatabaseUnreachableError, OutcomeUnknownError
+from kailash_studio.services.postgres.connection import NEVER
+from kailash_studio.services.postgres.lease import Lease
+from kailash_studio.services.postgres.pool import Pool
+from kailash_studio.services.postgres.statistics import Owner
 
 _CONNECTION_CLASSES = ("08", "57P")  # SQLSTATE of a connection that is gone or refused (PostgreSQL, appendix A)
 
@@ -19,13 +21,13 @@ class VectorConnection(Protocol):
     No codec is asked for and none is set, so a connection of any pool will do.
     """
 
-    async def fetch(self, query: str, *args: Any, timeout: float | None = None) -> list[Any]:  # noqa: ASYNC109
+    async def fetch(self, query: str, *args: Any) -> list[Any]:
         """Run a statement, give its rows; a row is read by the names of its columns."""
 
-    async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:  # noqa: ASYNC109
+    async def execute(self, query: str, *args: Any) -> str:
         """Run a statement, give its status."""
 
-    def transaction(self) -> AbstractAsyncContextManager[Any]:
+    def transaction(self, *, readonly: bool = False) -> AbstractAsyncContextManager[Any]:
         """A transaction, or a savepoint inside one."""
 
     async def copy_to_table(
@@ -35,34 +37,101 @@ class VectorConnection(Protocol):
 
 
 @asynccontextmanager
-async def connected(target: Mapping[str, Any], *, seconds: float = 3600.0) -> AsyncIterator[VectorConnection]:
-    """A connection of one's own, closed at the end.
+async def on_pool(pool: Pool, owner: Owner, seconds: float) -> AsyncIterator[VectorConnection]:
+    """A connection of a pool, given back at the end.
 
     Args:
-        target: Arguments of ``asyncpg.connect``: ``dsn``, or host, port, user, password, database.
-        seconds: Seconds that a statement may take.
+        pool: The pool.
+        owner: Who uses it.
+        seconds: Seconds that a statement may take; the server is told to stop it then.
 
     Raises:
-        DatabaseError: The server cannot be reached, or refuses.
+        DatabaseError: None can be had.
     """
-    import asyncpg
+    async with await pool.acquire(owner) as lease:
+        # also the transactions that follow keep the limit that is set here
+        await lease.run("SELECT 1", limit=1, seconds=seconds)
+        yield _Leased(pool, lease, seconds)
 
-    where = _where(target)
-    try:
-        with translated():
-            connection = await asyncpg.connect(**target, timeout=15, command_timeout=seconds)
-    except (OSError, TimeoutError) as error:
-        if isinstance(error, DatabaseError):
-            raise
-        said = str(error) or "no answer within 15 s"
-        raise DatabaseUnreachableError(f"The database at {where} cannot be reached: {said}.") from None
-    try:
-        yield connection
-    finally:
+
+class _Leased:
+    """A connection in our hands, as the pool and its panel want it used."""
+
+    def __init__(self, pool: Pool, lease: Lease, seconds: float) -> None:
+        self._pool = pool
+        self._lease = lease
+        self._seconds = seconds
+        self._depth = 0
+
+    async def fetch(self, query: str, *args: Any) -> list[Any]:
+        with self._repeatable():
+            return (await self._lease.run(query, args, seconds=self._seconds)).records
+
+    async def execute(self, query: str, *args: Any) -> str:
+        with self._repeatable():
+            return (await self._lease.run(query, args, seconds=self._seconds)).status
+
+    @asynccontextmanager
+    async def transaction(self, *, readonly: bool = False) -> AsyncIterator[None]:
+        self._depth += 1
         try:
-            await asyncio.wait_for(connection.close(), 5)
-        except (OSError, TimeoutError, asyncpg.InterfaceError):
-            connection.terminate()  # it is gone already, or hangs; nothing of ours depends on a polite end
+            if self._depth == 1:
+                with self._repeatable():
+                    async with self._lease.transaction(read_only=readonly):
+                        yield
+            else:
+                async with self._savepoint(f"kailash_vectors_{self._depth}"):
+                    yield
+        finally:
+            self._depth -= 1
+
+    @asynccontextmanager
+    async def _savepoint(self, name: str) -> AsyncIterator[None]:
+        await self._lease.run(f"SAVEPOINT {name}")
+        try:
+            yield
+        except Exception:
+            if self._lease.connection.usable:
+                await self._lease.run(f"ROLLBACK TO {name}")
+            raise
+        await self._lease.run(f"RELEASE {name}")
+
+    async def copy_to_table(
+        self, table_name: str, *, source: Any, columns: Any, schema_name: str | None, format: str
+    ) -> str:
+        pool, lease, connection = self._pool, self._lease, self._lease.connection
+        lease.statement = f"COPY {table_name} FROM STDIN"
+        lease.busy = True
+        began = pool.now()
+        connection.deadline = began + connection.patience(self._seconds)
+        if connection.deadline < pool.watched_until:
+            pool.watch(connection.deadline)
+        try:
+            done: str = await connection.raw.copy_to_table(
+                table_name, source=source, columns=columns, schema_name=schema_name, format=format
+            )
+        except BaseException:
+            connection.unclean = True  # the server may still be stopping it
+            raise
+        finally:
+            lease.busy = False
+            connection.deadline = NEVER
+            pool.statistics.query.add(pool.now() - began)
+        pool.statistics.executed += 1
+        return done
+
+    @contextmanager
+    def _repeatable(self) -> Iterator[None]:
+        """Every operation on vectors can be done again with the same result, so no lost answer leaves a doubt."""
+        place = self._pool.place
+        try:
+            yield
+        except OutcomeUnknownError as error:
+            raise DatabaseUnreachableError(
+                f"The connection to {place} was lost while the table was being changed: do it again, which does no "
+                "harm if it was done.",
+                sqlstate=error.sqlstate,
+            ) from None
 
 
 @contextmanager
@@ -80,14 +149,10 @@ def translated() -> Iterator[None]:
             kind = DatabaseTimeoutError
         raise kind(f"The database says: {said}.", sqlstate=state) from None
     except (asyncpg.InterfaceError, ValueError) as error:
-        raise DatabaseError(f"The database was asked wrongly: {str(error).rstrip('.')}.") from None
+        wrong = DatabaseError(f"The database was asked wrongly: {str(error).rstrip('.')}.")
+        wrong.permanent = isinstance(error, ValueError)  # a value that does not fit; else perhaps a lost connection
+        raise wrong from None
     except TimeoutError as error:
         if isinstance(error, DatabaseError):
             raise
         raise DatabaseTimeoutError("The database did not answer in time: raise the node's limit.") from None
-
-
-def _where(target: Mapping[str, Any]) -> str:
-    if "dsn" in target:
-        return re.sub(r"//[^@/]*@", "//", str(target["dsn"])).split("?")[0]
-    return f"{target.get('host')}:{target.get('port')}/{target.get('database')}"

@@ -212,7 +212,7 @@ async def _known(connection: VectorConnection, shape: Shape, ready: Rows) -> set
     if not await connection.fetch(f"SELECT 1 FROM {shape.name} LIMIT 1"):  # noqa: S608 - the name is quoted
         return set()
     found = await connection.fetch(
-        f"SELECT id FROM {shape.name} WHERE id = ANY($1::text[])",  # noqa: S608 - the name is quoted
+        f"SELECT id::text AS id FROM {shape.name} WHERE id = ANY($1::text[])",  # noqa: S608 - the name is quoted
         ready.ids,
     )
     return {row["id"] for row in found}

@@ -89,7 +89,7 @@ async def search(
     if plan == "index" and index is None:
         raise ParameterError(f"The table {shape.table} has no index for the distance {metric}: make it first.")
     used = ""
-    async with connection.transaction():
+    async with connection.transaction(readonly=True):
         # a statement that was prepared for any values would read the vector's text again for each row
         await _set(connection, {"plan_cache_mode": "force_custom_plan"})
         rows: list[dict[str, Any]] = []
@@ -160,10 +160,12 @@ def _of_index(shape: Shape, index: Index, limit: int, effort: int, *, filtered: 
 
 
 def _selected(shape: Shape) -> str:
-    id_ = 'NULL::text AS "id"' if "id" not in shape.columns else quoted("id")
+    # the cast to its own type makes another statement of it once a table of this name has another type of id: one that
+    # a pool's connection has prepared before must not be used then
+    id_ = "NULL::text" if "id" not in shape.columns else f"{quoted('id')}::{shape.columns['id']}"
     content = "NULL::text" if "content" not in shape.columns else f"{quoted('content')}::text"
     metadata = "NULL::text" if "metadata" not in shape.columns else f"{quoted('metadata')}::text"
-    return f"{id_}, {content} AS content, {metadata} AS metadata"
+    return f"{id_} AS {quoted('id')}, {content} AS content, {metadata} AS metadata"
 
 
 def _by_index(shape: Shape, where: Condition, metric: Metric, limit: int) -> str:

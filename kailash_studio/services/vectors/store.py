@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from kailash_studio.errors import DatabaseError, ParameterError
-from kailash_studio.services.vectors import loading, searching
+from kailash_studio.services.vectors import indexing, loading, searching
 from kailash_studio.services.vectors.connection import VectorConnection, translated
 from kailash_studio.services.vectors.encoding import MAX_DIMENSIONS
 from kailash_studio.services.vectors.filters import condition, read_filter
+from kailash_studio.services.vectors.indexing import Method
 from kailash_studio.services.vectors.names import qualified, quoted
-from kailash_studio.services.vectors.shape import OPERATOR_CLASSES, Metric, Shape, VectorType, shape_of
+from kailash_studio.services.vectors.shape import Metric, Shape, VectorType, shape_of
 
 Precision = Literal["auto", "full", "half"]
-Method = Literal["hnsw", "ivfflat"]
 HALF_FROM = 768  # dimensions from which 2 bytes a number are the default: half the memory, recall unchanged in practice
-_INDEXABLE = {"vector": 2_000, "halfvec": 4_000}  # dimensions that pgvector's indexes take
 _LOCK = 7_310_224_108  # any number; two that create at once must use the same
-_NO_SHARED_MEMORY = "53100"
 
 Filter = str | Mapping[str, Any] | None
 
@@ -153,76 +150,21 @@ class VectorStore:
         metric: Metric = "cosine",
         *,
         m: int = 16,
-        ef_construction: int = 64,
+        ef_construction: int = 0,
         lists: int = 0,
         memory_mb: int = 256,
     ) -> str:
-        """Make an index on the vectors for one distance, and one on the metadata for filters, unless they are there.
+        """See to it that the vectors have such an index for one distance, and the metadata one for filters.
 
-        Args:
-            method: HNSW (better recall, slower to build) or IVFFlat (build it when the rows are there).
-            metric: The distance that it serves.
-            m: Neighbours of each row in an HNSW graph.
-            ef_construction: Candidates looked at while an HNSW graph is built.
-            lists: Lists of an IVFFlat index; 0 takes rows / 1000, from a million rows on their square root.
-            memory_mb: Memory for building; a graph that does not fit is built many times slower.
+        See ``indexing.index``.
 
         Returns:
             The index's name.
 
         Raises:
-            ParameterError: Vectors of this many dimensions cannot have such an index.
+            ParameterError: Vectors of this many dimensions cannot have such an index, or the options do not fit.
+            DatabaseError: Somebody else has made another index for this distance, or the database refuses.
         """
+        wanted = indexing.Wanted(method, metric, int(m), int(ef_construction), int(lists))
         with translated():
-            shape = await shape_of(self._connection, self._table)
-            most = _INDEXABLE[shape.vector_type]
-            if not 0 < shape.dimensions <= most:
-                mend = "create the table with half precision" if shape.vector_type == "vector" else "use fewer"
-                raise ParameterError(
-                    f"An index takes {shape.vector_type} of 1 to {most:,} dimensions, not {shape.dimensions:,}: {mend}."
-                )
-            options = f"m = {int(m)}, ef_construction = {int(ef_construction)}"
-            if method == "ivfflat":
-                options = f"lists = {int(lists) or await self._lists(shape)}"
-            name = _index_name(shape.table, f"{method}_{metric}")
-            operators = f"{quoted(shape.extension)}.{shape.vector_type}_{OPERATOR_CLASSES[metric]}"
-            statement = (
-                f"CREATE INDEX IF NOT EXISTS {quoted(name)} ON {shape.name} USING {method} "
-                f"({shape.vector} {operators}) WITH ({options})"
-            )
-            try:
-                await self._build(shape, statement, memory_mb, parallel=True)
-            except DatabaseError as error:
-                if error.sqlstate != _NO_SHARED_MEMORY:
-                    raise
-                await self._build(shape, statement, memory_mb, parallel=False)  # containers often have 64 MB of it
-        return name
-
-    async def _build(self, shape: Shape, statement: str, memory_mb: int, *, parallel: bool) -> None:
-        with translated():
-            async with self._connection.transaction():
-                await self._connection.execute(f"SET LOCAL maintenance_work_mem = '{int(memory_mb)}MB'")
-                if not parallel:
-                    await self._connection.execute("SET LOCAL max_parallel_maintenance_workers = 0")
-                await self._connection.execute(statement)
-                if shape.columns.get("metadata") == "jsonb":
-                    await self._connection.execute(
-                        f"CREATE INDEX IF NOT EXISTS {quoted(_index_name(shape.table, 'metadata'))} "
-                        f"ON {shape.name} USING gin (metadata jsonb_path_ops)"
-                    )
-                await self._connection.execute(f"ANALYZE {shape.name}")
-
-    async def _lists(self, shape: Shape) -> int:
-        """Advice of pgvector: rows / 1000, from a million rows on their square root."""
-        found = await self._connection.fetch(f"SELECT count(*) AS rows FROM {shape.name}")  # noqa: S608
-        rows = int(found[0]["rows"])
-        return max(1, rows // 1000 if rows <= 1_000_000 else round(rows**0.5))
-
-
-def _index_name(table: str, what: str) -> str:
-    """At most 63 bytes, and another one for another table."""
-    name = f"{table}_{what}"
-    if len(name.encode()) <= 63:
-        return name
-    mark = hashlib.blake2b(name.encode(), digest_size=4).hexdigest()
-    return f"{table.encode()[: 50 - len(what)].decode(errors='ignore')}_{mark}_{what}"
+            return await indexing.index(self._connection, self._table, wanted, int(memory_mb))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 import uuid
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import pytest
 from kailash_studio import WorkflowBuilder
 from kailash_studio.errors import DatabaseError, NodeError, ParameterError
 from kailash_studio.runtime.async_local import AsyncLocalRuntime
+from kailash_studio.services.vectors.filters import read_filter
 from kailash_studio.spec.registry import installed_node_types
 
 
@@ -89,5 +92,17 @@ def test_what_it_touches_and_what_is_wrong_with_it_is_known_before() -> None:
     ((name, sentence),) = node_type.problems_of({"metadata_filter": "a; b"})
     assert name == "metadata_filter"
     assert "at character 2 (;)" in sentence
+    assert node_type.problems_of({"m": 64, "ef_construction": 64}) == [
+        ("ef_construction", "ef_construction is 64: give at least twice m, 128.")
+    ]
+    assert node_type.problems_of({"m": 64}) == []
     assert node_type.problems_of({"metadata_filter": {"$parameter": "which"}}) == []
     assert node_type.problems_of({"metadata_filter": {"category": "x"}}) == []
+
+
+def test_the_filters_on_the_reference_page_are_understood() -> None:
+    page = installed_node_types().get("AsyncPostgreSQLVectorNode").__doc__ or ""
+    filters = [text for text in re.findall(r"\n    ``(.+)``\n", page) if "metadata" in text or text.startswith("{")]
+    assert len(filters) == 5
+    for text in filters:
+        assert read_filter(json.loads(text) if text.startswith("{") else text) is not None
