@@ -35,7 +35,7 @@ from kailash_studio.services.private_file import write_private
 
 LOOKING: frozenset[str] = frozenset(
     {
-        "page", "table_cell", "table_profile", "table_drop", "stop_values", "evaluate", "happened",
+        "page", "table_cell", "table_copy", "table_profile", "table_drop", "stop_values", "evaluate", "happened",
         "dead_letters", "dead_letter", "letter_rate", "breakers", "pools", "preview", "connections", "stale",
         "interrupted",
     }
