@@ -22,7 +22,6 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 GOAL_MS = 50.0
 SCROLLS = 400
@@ -82,6 +81,7 @@ async def measure(file: Path, rows: int) -> dict[str, float]:
     from kailash_studio.desktop.icons import Icons
     from kailash_studio.desktop.panels.table import RowsPanel
     from kailash_studio.desktop.theme import Theme
+    from kailash_studio.desktop.values import Values
 
     builder = WorkflowBuilder("rows")
     builder.add_node("ParquetReaderNode", "read", path=str(file))
@@ -91,12 +91,6 @@ async def measure(file: Path, rows: int) -> dict[str, float]:
     started = await engine.request("run", workflow=builder.build().to_json(), folder=str(file.parent))
     port = {"run_id": started["run_id"], "node": "read", "output": "data"}
     await until(lambda: any(update["run_id"] == port["run_id"] and update.get("run") for update in heard))
-
-    async def fetch(offset: int, limit: int, **look: Any) -> dict[str, Any]:
-        return await engine.request("page", **port, offset=offset, limit=limit, **look)
-
-    async def profile(**look: Any) -> dict[str, Any]:
-        return await engine.request("table_profile", **port, **look)
 
     theme = Theme("dark")
     panel = RowsPanel(theme, Icons(theme))
@@ -111,7 +105,7 @@ async def measure(file: Path, rows: int) -> dict[str, float]:
             await asyncio.sleep(0.004)
 
     gaps.begin("open")
-    panel.show_port("read", "data", fetch, profile)
+    panel.show_port("read", "data", Values(engine).of(**port))
     await until(lambda: panel.stack.currentWidget() is panel.tables)
     gaps.begin("scroll")
     await scroll()

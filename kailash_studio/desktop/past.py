@@ -311,15 +311,7 @@ class Past(QObject):
             self._rows.show_nothing(f"{node}.{output} had no value at this event.")
             return
         self._shown = (node, output)
-        run_id = self.run_id
-
-        async def fetch(offset: int, limit: int, **look: Any) -> dict[str, Any]:
-            return await self._values.page(run_id, node, output, offset, limit, **look)
-
-        async def profile(**look: Any) -> dict[str, Any]:
-            return await self._values.profile(run_id, node, output, **look)
-
-        self._rows.show_port(node, output, fetch, profile)
+        self._rows.show_port(node, output, self._values.of(self.run_id, node, output))
 
     def _port_chosen(self, node: str, output: str) -> None:
         if self.looking:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from PySide6.QtCore import QObject, QTimer
 
 from kailash_studio.desktop.canvas import Canvas
@@ -35,6 +33,7 @@ class RowsLink(QObject):
         panel.port_chosen.connect(self.show_output)
         runs.changed.connect(self._run_changed)
         runs.compared.connect(self._tell_why)
+        session.opened.connect(panel.forget_looks)
 
     def give_way(self) -> None:
         """Leave the panel to the look at a past run."""
@@ -114,14 +113,7 @@ class RowsLink(QObject):
         if self._away or run is None or self._shown == (run.run_id, node_id, output):
             return
         self._shown = (run.run_id, node_id, output)
-
-        async def fetch(offset: int, limit: int, **look: Any) -> dict[str, Any]:
-            return await self._runs.page(node_id, output, offset, limit, **look)
-
-        async def profile(**look: Any) -> dict[str, Any]:
-            return await self._runs.profile(node_id, output, **look)
-
-        self._panel.show_port(node_id, output, fetch, profile)
+        self._panel.show_port(node_id, output, self._runs.values.of(run.run_id, node_id, output))
 
     def _run_changed(self) -> None:
         running = self._runs.running

@@ -193,27 +193,6 @@ class Runs(QObject):
         """The window closes: what the engine still tells is for nobody."""
         self.current = None
 
-    async def page(self, node: str, output: str, offset: int, limit: int, **look: Any) -> dict[str, Any]:
-        """A page of the value of an output in the current run, under a look; see ``Values``.
-
-        Raises:
-            EngineError: There is no such value.
-        """
-        return await self.values.page(self._run_id(), node, output, offset, limit, **look)
-
-    async def profile(self, node: str, output: str, **look: Any) -> dict[str, Any]:
-        """What the columns of an output are like, of the rows that a filter leaves; see ``Values``.
-
-        Raises:
-            EngineError: There is no such value, or it is no table.
-        """
-        return await self.values.profile(self._run_id(), node, output, **look)
-
-    def _run_id(self) -> str:
-        if self.current is None:
-            raise EngineError("There is no run yet: press Run.")
-        return self.current.run_id
-
     def _ask_trust(self, then: Callable[[], None]) -> None:
         effects = trust.effects(self._session.workflow, self._session.registry)
         box = QMessageBox(self._window)

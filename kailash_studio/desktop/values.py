@@ -3,39 +3,82 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from kailash_studio.desktop.engine import Engine
 
 
+class Asked(Protocol):
+    """What is asked about the value of one output; see ``runtime.table_requests`` for the answers."""
+
+    async def page(self, offset: int, limit: int, **look: Any) -> dict[str, Any]:
+        """A page under a look."""
+        ...
+
+    async def profile(self, **look: Any) -> dict[str, Any]:
+        """What the columns are like, of the rows that a filter leaves."""
+        ...
+
+    async def cell(self, row: int, column: str, **look: Any) -> dict[str, Any]:
+        """One cell, whole."""
+        ...
+
+    async def copy(self, offset: int, limit: int, columns: Sequence[str], **look: Any) -> dict[str, Any]:
+        """Some rows as lines for a clipboard."""
+        ...
+
+
+class PortValues:
+    """Asks about the value of one output of one run.
+
+    A caller that is cancelled lets the engine drop the request as well. All raise ``EngineError`` where there is no
+    such value.
+    """
+
+    def __init__(self, values: Values, run_id: str, node: str, output: str) -> None:
+        self._values = values
+        self._port = {"run_id": run_id, "node": node, "output": output}
+
+    async def page(self, offset: int, limit: int, **look: Any) -> dict[str, Any]:
+        """A page under a look."""
+        return await self._values.ask("page", **self._port, offset=offset, limit=limit, **look)
+
+    async def profile(self, **look: Any) -> dict[str, Any]:
+        """What the columns are like, of the rows that a filter leaves."""
+        return await self._values.ask("table_profile", **self._port, **look)
+
+    async def cell(self, row: int, column: str, **look: Any) -> dict[str, Any]:
+        """One cell, whole."""
+        return await self._values.ask("table_cell", **self._port, row=row, column=column, **look)
+
+    async def copy(self, offset: int, limit: int, columns: Sequence[str], **look: Any) -> dict[str, Any]:
+        """Some rows as lines for a clipboard."""
+        words = {"offset": offset, "limit": limit, "columns": list(columns)}
+        return await self._values.ask("table_copy", **self._port, **words, **look)
+
+
 class Values:
-    """Asks for pages and profiles; see ``runtime.table_requests``."""
+    """Asks for pages, profiles, cells and copies; see ``runtime.table_requests``."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._ticket = 0
 
-    async def page(self, run_id: str, node: str, output: str, offset: int, limit: int, **look: Any) -> dict[str, Any]:
-        """A page of the value of an output, under a look.
+    def of(self, run_id: str, node: str, output: str) -> PortValues:
+        """Who asks about the value of an output."""
+        return PortValues(self, run_id, node, output)
 
-        A caller that is cancelled lets the engine drop the request as well.
+    async def ask(self, do: str, **words: Any) -> dict[str, Any]:
+        """Ask with a ticket, so that what nobody waits for any more need not be begun.
 
         Raises:
             EngineError: There is no such value.
         """
         self._ticket += 1
         ticket = str(self._ticket)
-        port = {"run_id": run_id, "node": node, "output": output}
         try:
-            return await self._engine.request("page", **port, offset=offset, limit=limit, ticket=ticket, **look)
+            return await self._engine.request(do, **words, ticket=ticket)
         except asyncio.CancelledError:
             self._engine.tell("table_drop", tickets=[ticket])
             raise
-
-    async def profile(self, run_id: str, node: str, output: str, **look: Any) -> dict[str, Any]:
-        """What the columns of an output are like, of the rows that a filter leaves.
-
-        Raises:
-            EngineError: There is no such value, or it is no table.
-        """
-        return await self._engine.request("table_profile", run_id=run_id, node=node, output=output, **look)

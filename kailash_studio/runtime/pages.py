@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -11,6 +12,9 @@ from kailash_studio.tables.records import type_word
 from kailash_studio.tables.table import Table
 
 MAX_LIMIT = 1_000
+MAX_CELLS = 40_000
+"""Cells of a page: of a wide table it has fewer rows, so that the window is not held up by reading it."""
+LEAST_ROWS = 20
 MAX_TEXT = 2_000
 MAX_CHILDREN = 500
 MAX_TREE_DEPTH = 12
@@ -38,19 +42,19 @@ def page_of(value: Any, offset: int, limit: int, order: Any = None) -> dict[str,
 
     Returns:
         For a table ``kind`` "table", ``columns``, ``types``, ``rows`` (texts, None for null), ``offset``, ``total``
-        (rows in the order) and ``all`` (rows of the table); else ``kind`` "value" and ``tree``.
+        (rows in the order) and ``all`` (rows of the table); else ``kind`` "value" and ``tree``. Of a wide table fewer
+        rows are given than were asked for, as many in each page: ``limit`` says how many.
     """
     rows = rows_of(value)
     if rows is None:
         return {"kind": "value", "tree": tree_of(value), "total": 1}
+    names = columns_of(rows)
+    most = max(LEAST_ROWS, MAX_CELLS // max(1, len(names)))
+    fewer: dict[str, Any] = {"limit": most} if most < limit else {}
+    limit = min(limit, MAX_LIMIT, most)
     if isinstance(rows, Table):
-        return _page_of_table(rows, max(offset, 0), min(limit, MAX_LIMIT), order)
-    columns: dict[str, None] = {}
-    for row in rows[:1000]:
-        if isinstance(row, Mapping):
-            columns.update(dict.fromkeys(map(str, row)))
-    names = list(columns)
-    start, end = max(offset, 0), max(offset, 0) + min(limit, MAX_LIMIT)
+        return _page_of_table(rows, max(offset, 0), limit, order) | fewer
+    start, end = max(offset, 0), max(offset, 0) + limit
     chosen = rows[start:end] if order is None else [rows[number] for number in order[start:end].to_pylist()]
     return {
         "kind": "table",
@@ -60,7 +64,18 @@ def page_of(value: Any, offset: int, limit: int, order: Any = None) -> dict[str,
         "offset": max(offset, 0),
         "total": len(rows) if order is None else len(order),
         "all": len(rows),
-    }
+    } | fewer
+
+
+def columns_of(rows: Sequence[Any]) -> list[str]:
+    """The columns of a table, or those that come up in the first records of a list."""
+    if isinstance(rows, Table):
+        return rows.column_names
+    columns: dict[str, None] = {}
+    for row in rows[:1000]:
+        if isinstance(row, Mapping):
+            columns.update(dict.fromkeys(map(str, row)))
+    return list(columns)
 
 
 def _page_of_table(table: Table, offset: int, limit: int, order: Any) -> dict[str, Any]:
@@ -120,6 +135,28 @@ def text_of(value: Any) -> str | None:
     else:
         text = str(value)
     return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
+
+
+def whole_text(value: Any) -> str:
+    """A value as a text with nothing left out: nested ones as JSON, bytes as hexadecimal digits, null as nothing."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, bytes | bytearray):
+        return bytes(value).hex(" ")
+    if isinstance(value, Mapping | list | tuple | set | frozenset | Table):
+        try:
+            return json.dumps(value, ensure_ascii=False, default=_json_of)
+        except (TypeError, ValueError, RecursionError):
+            return repr(value)  # keys that JSON does not have, or a value that holds itself
+    return str(value)
+
+
+def _json_of(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict(value)
+    return list(value) if isinstance(value, set | frozenset | Table) else whole_text(value)
 
 
 def tree_of(value: Any, depth: int = 0) -> dict[str, Any]:

@@ -10,7 +10,10 @@ do             with                         ok
 page           ``offset``, ``limit``        see ``runtime.pages``; ``total`` counts the rows that the filter left,
                                             ``all`` every row
 table_profile  --                           ``rows``, ``columns`` (see ``tables.profile``) of the filtered rows
-table_cell     ``row``, ``column``          ``type``, ``text`` (None for null), ``tree`` (see ``runtime.pages``)
+table_cell     ``row``, ``column``          ``type``, ``text`` (None for null, JSON of a nested value), ``tree`` (see
+                                            ``runtime.pages``), ``cut``: the text is not whole
+table_copy     ``offset``, ``limit``,       ``text``: lines for a clipboard, ``rows``: how many they are, ``cut``: how
+               ``columns``                  many cells are not whole; see ``runtime.table_copy``
 table_drop     ``tickets``                  ``dropped``: how many
 =============  ===========================  ====================================================================
 """
@@ -25,7 +28,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from kailash_studio.errors import EngineError
-from kailash_studio.runtime.pages import page_of, rows_of, text_of, tree_of, type_name
+from kailash_studio.runtime.pages import page_of, rows_of, tree_of, type_name, whole_text
+from kailash_studio.runtime.table_copy import MAX_CELL, copied
 from kailash_studio.runtime.updates import Answer
 from kailash_studio.tables.order import Look, rows_in_order
 from kailash_studio.tables.profile import profile_of
@@ -34,7 +38,6 @@ from kailash_studio.tables.table import Table
 
 KEPT_TABLES = 6
 KEPT_ORDERS = 4
-MAX_CELL = 1_000_000
 
 Port = tuple[str, str, str]
 Find = Callable[[str, str, str], Any]
@@ -114,6 +117,7 @@ class TableRequests:
         return {
             "page": lambda request: self._begin(self._pages, _page, request),
             "table_cell": lambda request: self._begin(self._pages, _cell, request),
+            "table_copy": lambda request: self._begin(self._pages, _copy, request),
             "table_profile": lambda request: self._begin(self._profiles, _profile, request),
             "table_drop": self._drop,
         }
@@ -193,9 +197,19 @@ def _cell(known: _Known, look: Look, request: Mapping[str, Any]) -> Answer:
         raise EngineError(f"There is no row {number + 1:,} any more: run the workflow again.")
     row = rows[number if order is None else order[number].as_py()]
     value = next((cell for name, cell in row.items() if str(name) == column), None)
-    text = value if isinstance(value, str) else text_of(value)
+    text = None if value is None else whole_text(value)
+    cut = text is not None and len(text) > MAX_CELL
     return {
         "type": type_name(value),
-        "text": text if text is None or len(text) <= MAX_CELL else text[: MAX_CELL - 1] + "…",
+        "text": text[: MAX_CELL - 1] + "…" if text is not None and cut else text,
         "tree": tree_of(value),
+        "cut": cut,
     }
+
+
+def _copy(known: _Known, look: Look, request: Mapping[str, Any]) -> Answer:
+    rows = rows_of(known.value)
+    if rows is None:
+        raise EngineError("This value is no table any more: run the workflow again.")
+    wanted = [str(name) for name in request["columns"]]
+    return copied(rows, known.order(look), int(request["offset"]), int(request["limit"]), wanted)

@@ -263,18 +263,37 @@ def _unary(op: ast.unaryop, value: Any) -> Any:
 
 
 def compared(name: str, left: Any, right: Any) -> Any:
-    """Compare by Arrow's function of that name; a text written beside a date is read as one."""
+    """Compare by Arrow's function of that name; a text written beside a date is read as one.
+
+    A time without a zone beside one with a zone is UTC, as it is in a text.
+    """
     import pyarrow as pa
 
     if pa.types.is_temporal(left.type):
-        right = _temporal(right, left.type)
+        right = temporal(right, left.type)
     elif pa.types.is_temporal(right.type):
-        left = _temporal(left, right.type)
-    return _named(name)(left, right)
+        left = temporal(left, right.type)
+    right = _zoned(right, left.type)
+    return _named(name)(_zoned(left, right.type), right)
 
 
-def _temporal(value: Any, kind: Any) -> Any:
-    """A text scalar as a date or time of a column's type; anything else as it is."""
+def _zoned(value: Any, other: Any) -> Any:
+    """A date or time in the zone of the type that it stands beside, where that has one."""
+    import pyarrow as pa
+
+    kind = value.type
+    if not pa.types.is_timestamp(other) or other.tz is None or other.tz == getattr(kind, "tz", None):
+        return value
+    unit = kind.unit if pa.types.is_timestamp(kind) else other.unit
+    return value.cast(pa.timestamp(unit, other.tz)) if pa.types.is_temporal(kind) else value
+
+
+def temporal(value: Any, kind: Any) -> Any:
+    """A text scalar as a date or time of a column's type; anything else as it is.
+
+    Raises:
+        TableError: The text is no date or time.
+    """
     import pyarrow as pa
 
     if not (isinstance(value, pa.Scalar) and pa.types.is_string(value.type) and value.is_valid):
@@ -285,7 +304,12 @@ def _temporal(value: Any, kind: Any) -> Any:
             return pa.scalar(dt.time.fromisoformat(text))
         moment = dt.datetime.fromisoformat(text)
     except ValueError:
-        raise TableError(f"{text!r} is no date: write it as '2024-05-31' or '2024-05-31 08:00'.") from None
+        form = (
+            "time: write it as '08:30'"
+            if pa.types.is_time(kind)
+            else "date: write it as '2024-05-31' or '2024-05-31 08:00'"
+        )
+        raise TableError(f"{text!r} is no {form}.") from None
     zone = getattr(kind, "tz", None)
     if zone and moment.tzinfo is None:
         moment = moment.replace(tzinfo=dt.UTC)
@@ -339,4 +363,4 @@ def _literal(node: ast.expr) -> Any:
             raise TableError(f"{ast.unparse(node)} must be written out here: a text or a number, no column.")
 
 
-__all__ = ["among", "compared", "compute", "condition", "text_of"]
+__all__ = ["among", "compared", "compute", "condition", "temporal", "text_of"]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from kailash_studio.errors import TableError
+from kailash_studio.tables.evaluation import temporal
 from kailash_studio.tables.records import type_word
 
 _COMPARED: Mapping[str, str] = {
@@ -156,4 +157,9 @@ def _comparable(column: Any, name: str, text: str) -> tuple[Any, Any]:
             return (column if wanted == kind else pc.cast(column, wanted, safe=False)), value
         except pa.ArrowException:
             continue
+    if pa.types.is_temporal(kind) and not pa.types.is_duration(kind):
+        try:
+            return column, temporal(pa.scalar(text.strip()), kind)
+        except TableError as error:
+            raise TableError(f"{name}: {error}") from None
     raise TableError(f"{name} holds values of the kind {type_word(kind)}: {text!r} is none; change its filter.")

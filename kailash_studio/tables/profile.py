@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kailash_studio.tables.records import type_word
+from kailash_studio.tables.records import cell_of, type_word
 
 BINS = 24
 TOP = 8
@@ -21,14 +21,29 @@ def profile_of(table: Any) -> list[dict[str, Any]]:
         For each ``name``, ``type``, ``nulls``, ``distinct`` (None where the type cannot be counted), ``approximate``,
         ``min``, ``max`` and ``mean`` (texts, None where there is none), ``histogram`` (counts of equal ranges from
         ``min`` to ``max``, empty where values have no such range) and ``top`` (text and count, most frequent first).
+        ``trouble`` is the sentence of a column that could not be looked through, else empty.
     """
     return [column_profile(field.name, table[field.name]) for field in table.schema]
 
 
 def column_profile(name: str, column: Any) -> dict[str, Any]:
     """The profile of one column; see ``profile_of``."""
-    distinct, approximate, top = _values(column)
-    low, high, mean, histogram = _range(column)
+    import pyarrow as pa
+
+    distinct, approximate, trouble = None, False, ""
+    low, high, mean = None, None, None
+    top: list[list[Any]] = []
+    histogram: list[int] = []
+    try:
+        distinct, approximate, top = _values(column)
+        low, high, mean, histogram = _range(column)
+    except (
+        pa.ArrowException,
+        ArithmeticError,
+        ValueError,
+        TypeError,
+    ) as error:  # the other columns are told all the same
+        trouble = f"This column cannot be looked through: {str(error).rstrip('.')}."
     return {
         "name": name,
         "type": type_word(column.type),
@@ -40,6 +55,7 @@ def column_profile(name: str, column: Any) -> dict[str, Any]:
         "mean": mean,
         "histogram": histogram,
         "top": top if not histogram else [],
+        "trouble": trouble,
     }
 
 
@@ -121,6 +137,6 @@ def _histogram(numbers: Any) -> list[int]:
 
 
 def _text(value: Any) -> str:
-    plain = value.as_py()
+    plain = cell_of(value)
     text = ("true" if plain else "false") if isinstance(plain, bool) else str(plain)
     return text if len(text) <= _TEXT else text[: _TEXT - 1] + "…"

@@ -115,20 +115,77 @@ def records_of(arrow: Any) -> list[dict[str, Any]]:
     names = arrow.column_names
     if not names:
         return [{} for _ in range(arrow.num_rows)]
-    columns = [_cells(column) for column in arrow.columns]
+    columns = [cells_of(column) for column in arrow.columns]
     return [dict(zip(names, cells, strict=True)) for cells in zip(*columns, strict=True)]
 
 
-def _cells(column: Any) -> list[Any]:
+def cells_of(column: Any) -> list[Any]:
+    """The cells of a (small piece of a) column; a time that Python has no value for becomes a text."""
     import pyarrow as pa
 
-    kind = column.type
-    if pa.types.is_timestamp(kind) and kind.unit == "ns":  # Python's own times have microseconds
-        column = column.cast(pa.timestamp("us", kind.tz), safe=False)
-    elif pa.types.is_duration(kind) and kind.unit == "ns":
-        column = column.cast(pa.duration("us"), safe=False)
-    cells: list[Any] = column.to_pylist()
+    plain = _in_microseconds(column.type)
+    try:
+        cells: list[Any] = (column if plain == column.type else column.cast(plain, safe=False)).to_pylist()
+    except (pa.ArrowException, ArithmeticError, ValueError):
+        return [cell_of(cell) for cell in column]  # one odd cell must not cost the others
     return cells
+
+
+def cell_of(cell: Any) -> Any:
+    """The value of a ``pyarrow.Scalar``; a time that Python has no value for becomes a text."""
+    import pyarrow as pa
+
+    if not cell.is_valid:
+        return None
+    plain = _in_microseconds(cell.type)
+    try:
+        return (cell if plain == cell.type else cell.cast(plain, safe=False)).as_py()
+    except (pa.ArrowException, ArithmeticError, ValueError):
+        pass
+    types = pa.types
+    if types.is_map(cell.type):
+        return [(cell_of(pair["key"]), cell_of(pair["value"])) for pair in cell.values]
+    if types.is_struct(cell.type):
+        return {field.name: cell_of(cell[place]) for place, field in enumerate(cell.type)}
+    return [cell_of(item) for item in cell.values] if types.is_nested(cell.type) else _odd_text(cell)
+
+
+def _in_microseconds(kind: Any) -> Any:
+    """A type whose times Python can hold: its own have microseconds."""
+    import pyarrow as pa
+
+    types = pa.types
+    if types.is_timestamp(kind):
+        return pa.timestamp("us", kind.tz) if kind.unit == "ns" else kind
+    if types.is_duration(kind):
+        return pa.duration("us") if kind.unit == "ns" else kind
+    if types.is_time64(kind):
+        return pa.time64("us")
+    if types.is_map(kind):
+        return pa.map_(_in_microseconds(kind.key_type), _in_microseconds(kind.item_type))
+    if types.is_struct(kind):
+        return pa.struct([field.with_type(_in_microseconds(field.type)) for field in kind])
+    if types.is_list(kind):
+        return pa.list_(kind.value_field.with_type(_in_microseconds(kind.value_type)))
+    return kind
+
+
+def _odd_text(cell: Any) -> str:
+    """The text of a value that Python has none for: ``infinity``, or as Arrow writes it."""
+    import pyarrow as pa
+
+    kind = cell.type
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        number = cell.value
+        most = 2 ** (kind.bit_width - 1) - 1
+        if abs(number) >= most:
+            return "infinity" if number > 0 else "-infinity"
+        if pa.types.is_timestamp(kind):  # Arrow's text of a time with a zone runs over
+            cell = pa.scalar(number, pa.int64()).cast(pa.timestamp(kind.unit))
+    try:
+        return str(cell.cast(pa.string()).as_py())
+    except pa.ArrowException:
+        return f"a value of the type {kind}"
 
 
 def type_word(kind: Any) -> str:

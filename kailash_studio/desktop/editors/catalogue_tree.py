@@ -17,7 +17,7 @@ _RELATION = Qt.ItemDataRole.UserRole + 1
 
 
 class CatalogueTree(QWidget):
-    """Tables with their columns, filled when they are opened; a double click hands a name over.
+    """Tables with their columns, filled when they are opened; a double click or Enter hands a name over.
 
     Signals:
         taken: A name as it is written in a statement.
@@ -41,7 +41,7 @@ class CatalogueTree(QWidget):
         self.tree.header().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         self.tree.header().setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
         self.tree.itemExpanded.connect(self._fill_columns)
-        self.tree.itemDoubleClicked.connect(self._take)
+        self.tree.itemActivated.connect(self._take)
         self.tree.setExpandsOnDoubleClick(False)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -71,7 +71,9 @@ class CatalogueTree(QWidget):
             item = QTreeWidgetItem(self.tree, [relation.name, relation.schema])
             item.setIcon(0, self._icons.icon("eye" if relation.kind == "view" else "table", "amber"))
             item.setForeground(1, self._theme.colour("text3"))
-            item.setToolTip(0, f"{relation.kind.capitalize()} {name}. A double click puts its name into the statement.")
+            item.setToolTip(
+                0, f"{relation.kind.capitalize()} {name}. A double click or Enter puts its name into the statement."
+            )
             item.setData(0, _NAME, name)
             item.setData(0, _RELATION, relation)
             item.setChildIndicatorPolicy(QTreeWidgetItem.ChildIndicatorPolicy.ShowIndicator)

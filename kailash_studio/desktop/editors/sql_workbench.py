@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from html import escape
 from typing import Any
 
 from PySide6.QtCore import Qt, QTimer, Signal
@@ -297,7 +298,7 @@ class SqlWorkbench(QDialog):
         )
 
     def _say_verdict(self, token: str, text: str) -> None:
-        self.verdict.setText(f'<span style="color:{self._theme.colour(token).name()}">●</span>&nbsp; {text}')
+        self.verdict.setText(f'<span style="color:{self._theme.colour(token).name()}">●</span>&nbsp; {escape(text)}')
 
     def show_catalogue(self, catalogue: Catalogue) -> None:
         """Complete from a database's tables, and list them."""

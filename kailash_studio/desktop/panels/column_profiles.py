@@ -38,6 +38,8 @@ class ProfileCard(QWidget):
         if p["mean"] is not None:
             parts.append(f"mean {p['mean']}")
         parts += [f"{text}: {count:,}" for text, count in p["top"][:_TOP_SHOWN]]
+        if p["trouble"]:
+            parts.append(p["trouble"])
         return ", ".join(parts)
 
     def _nulls(self) -> str:
@@ -65,6 +67,7 @@ class ProfileCard(QWidget):
         painter.drawText(QRectF(_PAD, y, width, _LINE), _RIGHT, p["type"])
         y += _LINE
         distinct = "" if p["distinct"] is None else f"{'≈' if p['approximate'] else ''}{p['distinct']:,} distinct"
+        distinct = "cannot be looked through" if p["trouble"] else distinct
         painter.drawText(QRectF(_PAD, y, width, _LINE), _LEFT, distinct)
         painter.setPen(colour("red" if p["nulls"] else "text3"))
         painter.drawText(QRectF(_PAD, y, width, _LINE), _RIGHT, f"{self._nulls()} null")

@@ -3,39 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections import OrderedDict
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any
 
-from PySide6.QtCore import QModelIndex, QStringListModel, Qt, Signal
-from PySide6.QtGui import QGuiApplication, QKeyEvent, QKeySequence
-from PySide6.QtWidgets import (
-    QAbstractItemView,
-    QComboBox,
-    QHBoxLayout,
-    QHeaderView,
-    QSplitter,
-    QStackedWidget,
-    QTableView,
-    QToolButton,
-    QTreeWidget,
-    QTreeWidgetItem,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtCore import QStringListModel, Qt, Signal
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QSplitter, QStackedWidget, QToolButton, QVBoxLayout, QWidget
 
 from kailash_studio.desktop.icons import Icons
+from kailash_studio.desktop.panels.cell_viewer import CellViewer
 from kailash_studio.desktop.panels.column_profiles import ColumnProfiles
 from kailash_studio.desktop.panels.filter_text import look_words
-from kailash_studio.desktop.panels.table_header import TableHeader
-from kailash_studio.desktop.panels.table_model import PAGE, Fetch, PagedTable
+from kailash_studio.desktop.panels.table_copy import lines_of
+from kailash_studio.desktop.panels.table_grid import Chosen, TableGrid
+from kailash_studio.desktop.panels.table_header import HeaderLook
+from kailash_studio.desktop.panels.table_model import PAGE, PagedTable
+from kailash_studio.desktop.panels.value_tree import ValueTree
 from kailash_studio.desktop.theme import Theme
-from kailash_studio.desktop.widgets.basics import EmptyState, label
+from kailash_studio.desktop.values import Asked
+from kailash_studio.desktop.widgets.basics import ElidedLabel, EmptyState
 from kailash_studio.errors import StudioError
 
-AskProfile = Callable[..., Awaitable[dict[str, Any]]]
-"""Asks for the profile of the shown table, under a look's filter."""
-
-_MOST_COPIED = 100_000
+_KEPT_LOOKS = 30
 _NOTHING_YET = "Run the workflow, then select a node to see its data."
 
 
@@ -55,10 +45,14 @@ class RowsPanel(QWidget):
         self._theme = theme
         self._model: PagedTable | None = None
         self._shown = ("", "")
+        self._asked: Asked | None = None
         self._task: asyncio.Task[None] | None = None
-        self._fetch: Fetch | None = None
-        self._ask_profile: AskProfile | None = None
         self._profiling: asyncio.Task[None] | None = None
+        self._copying: asyncio.Task[None] | None = None
+        self._opening: asyncio.Task[None] | None = None  # of a cell that is shown whole
+        self._viewer: CellViewer | None = None
+        self._table_port = ("", "")  # whose table the header knows
+        self._looks: OrderedDict[tuple[str, str], HeaderLook] = OrderedDict()
         self._ports: list[tuple[str, str]] = []
         self._all = 0  # rows of the whole table
         self._icons = icons
@@ -69,20 +63,15 @@ class RowsPanel(QWidget):
         self.picker.setMinimumWidth(120)
         self.picker.setMaximumWidth(250)
         self.picker.setAccessibleName("Node and output")
-        self.caption = label("", "muted", self)
+        self.caption = ElidedLabel("muted", self)
         self.filters = self._button("Filter columns", "Filter columns (Ctrl+F in the table)")
         self.profiled = self._button(
             "Profile of the columns", "Profile of the columns: nulls, distinct values, range, distribution"
         )
         self.profiles = ColumnProfiles(theme, self)
         self.profiles.hide()
-        self.view = _Table(theme, self)
-        self.tree = QTreeWidget(self)
-        self.tree.setHeaderLabels(["Field", "Value", "Type"])
-        self.tree.setAccessibleName("Value")
-        self.tree.header().setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
-        self.tree.header().setStretchLastSection(False)
-        self.tree.setColumnWidth(0, 180)
+        self.view = TableGrid(self)
+        self.tree = ValueTree(theme, self)
         self._empty = EmptyState(icons, "table-2", _NOTHING_YET, self)
         self._lay_out()
         self._repaint_icon()
@@ -90,6 +79,9 @@ class RowsPanel(QWidget):
         self.profiled.toggled.connect(self._profile_toggled)
         self.filters.toggled.connect(self.view.header.show_filters)
         self.view.filter_asked.connect(self._filter_asked)
+        self.view.copy_asked.connect(self.copy)
+        self.view.stop_asked.connect(self._stop_copying)
+        self.view.cell_asked.connect(self.show_cell)
         self.view.header.look_changed.connect(self._look_changed)
         self.view.header.hidden_changed.connect(self._count)
         theme.changed.connect(self._empty.repaint_icon)
@@ -116,8 +108,7 @@ class RowsPanel(QWidget):
         bar.setContentsMargins(12, 8, 12, 8)
         bar.setSpacing(10)
         bar.addWidget(self.picker, 3)
-        bar.addWidget(self.caption)
-        bar.addStretch(1)
+        bar.addWidget(self.caption, 5)
         bar.addWidget(self.filters)
         bar.addWidget(self.profiled)
         layout = QVBoxLayout(self)
@@ -144,24 +135,62 @@ class RowsPanel(QWidget):
         self.port_chosen.emit(*self._ports[index])
 
     # ------------------------------------------------------------------ what is shown
-    def show_port(self, node: str, output: str, fetch: Fetch, profile: AskProfile | None = None) -> None:
-        """Show the value of an output; the first page is asked for now, a profile when it is wanted."""
-        self._ask_profile = profile
+    def show_port(self, node: str, output: str, asked: Asked) -> None:
+        """Show the value of an output; the first page is asked for now, a profile when it is wanted.
+
+        A table with the same columns as that output had before is sorted, filtered and hidden as it was then.
+        """
         self._shown = (node, output)
         self._mark_shown()
         self._stop()
-        self._task = asyncio.ensure_future(self._show(fetch))
+        self._task = asyncio.ensure_future(self._show(asked))
 
-    async def _show(self, fetch: Fetch) -> None:
+    def forget_looks(self) -> None:
+        """Another workflow is open: how the tables of the former one were looked at means nothing there."""
+        self._looks.clear()
+        self._table_port = ("", "")
+
+    async def _show(self, asked: Asked) -> None:
+        trouble, words, kept = "", {}, None
         try:
-            page = await fetch(0, PAGE)
+            page = await asked.page(0, PAGE)
+            if page["kind"] == "table":
+                kept = self._kept_look(page["columns"])
+                words = self._words(page, kept)
+            if words:
+                every = page
+                try:
+                    page = await asked.page(0, PAGE, **words)
+                except StudioError as error:  # a column's type has changed, and the filter fits no more
+                    page, words, kept, trouble = every, {}, None, str(error)
         except StudioError as error:
             self.show_nothing(str(error))
             return
+        self._asked = asked
         if page["kind"] == "table":
-            self._show_table(fetch, page)
+            self._show_table(asked, page, words, kept)
+            if trouble:
+                self.caption.setText(trouble)
         else:
-            self._show_tree(page["tree"])
+            self.caption.setText(self.tree.show_tree(page["tree"]))
+            self.stack.setCurrentWidget(self.tree)
+
+    def _kept_look(self, columns: list[str]) -> HeaderLook | None:
+        """How the shown port's table was looked at before, if it had these columns."""
+        header = self.view.header
+        if self._table_port != ("", ""):
+            self._looks[self._table_port] = header.look()
+            self._looks.move_to_end(self._table_port)
+            while len(self._looks) > _KEPT_LOOKS:
+                self._looks.popitem(last=False)
+        look = self._looks.get(self._shown)
+        return look if look is not None and look.columns == tuple(columns) else None
+
+    def _words(self, page: dict[str, Any], look: HeaderLook | None) -> dict[str, Any]:
+        if look is None:
+            return {}
+        texts: Mapping[str, str] = dict(look.texts) if self.view.header.filtering else {}
+        return look_words(look.sort, texts, dict(zip(page["columns"], page["types"], strict=True)))
 
     def show_nothing(self, sentence: str = _NOTHING_YET) -> None:
         """Show a sentence instead."""
@@ -173,25 +202,32 @@ class RowsPanel(QWidget):
     def _stop(self) -> None:
         if self._task is not None and not self._task.done() and self._task is not asyncio.current_task():
             self._task.cancel()
-        if self._profiling is not None:
-            self._profiling.cancel()
+        for task in (self._profiling, self._copying, self._opening):
+            if task is not None:
+                task.cancel()
         if self._model is not None:
             self._model.stop()
 
-    def _show_table(self, fetch: Fetch, page: dict[str, Any]) -> None:
-        old = self._model
-        self._fetch, self._all = fetch, page.get("all", page["total"])
-        self._model = PagedTable(self._theme, fetch, page, self)
+    def _show_table(self, asked: Asked, page: dict[str, Any], words: dict[str, Any], look: HeaderLook | None) -> None:
+        old, at = self._model, self.view.currentIndex()
+        same = self._table_port == self._shown and old is not None and old.columns == page["columns"]
+        self._table_port, self._all = self._shown, page.get("all", page["total"])
+        self._model = PagedTable(self._theme, asked.page, page, self, words)
         self._model.failed.connect(self.caption.setText)
-        self.view.setModel(self._model)
-        self.view.header.start(self._model.columns)
-        self.view.fit_columns()
+        self.view.show_table(self._model, look, keep_widths=same)
+        if same:
+            self._stand_in(at.row(), at.column())
         self._count()
         self.filters.setEnabled(True)
         self.stack.setCurrentWidget(self.tables)
         self._profile()
         if old is not None:
             old.deleteLater()
+
+    def _stand_in(self, row: int, column: int) -> None:
+        """Go on in the cell in which somebody stood, so that the keys go on working."""
+        if self._model is not None and row >= 0 and column >= 0 and self._model.total:
+            self.view.setCurrentIndex(self._model.index(min(row, self._model.total - 1), column))
 
     def _count(self) -> None:
         """Say how many rows and columns there are, and how many of them are shown."""
@@ -207,11 +243,11 @@ class RowsPanel(QWidget):
 
     # ------------------------------------------------------------------ how it is looked at
     def _look_changed(self) -> None:
-        if self._model is not None and self._fetch is not None:
+        if self._model is not None and self._asked is not None:
             self._stop()
-            self._task = asyncio.ensure_future(self._look(self._model, self._fetch))
+            self._task = asyncio.ensure_future(self._look(self._model, self._asked))
 
-    async def _look(self, model: PagedTable, fetch: Fetch) -> None:
+    async def _look(self, model: PagedTable, asked: Asked) -> None:
         """Ask for the first page of another look; the rows of the last one stay until it is there."""
         header = self.view.header
         look = look_words(header.sort, header.filters, dict(zip(model.columns, model.types, strict=True)))
@@ -220,13 +256,15 @@ class RowsPanel(QWidget):
             self.view.viewport().update()  # asks anew for pages that were given up
             return
         try:
-            page = await fetch(0, PAGE, **look)
+            page = await asked.page(0, PAGE, **look)
         except StudioError as error:
             self.caption.setText(str(error))
             self.view.viewport().update()
             return
+        column = self.view.currentIndex().column()
         model.show(look, page)
         self.view.scrollToTop()
+        self._stand_in(0, column)
         self._count()
         self._profile()
 
@@ -238,14 +276,14 @@ class RowsPanel(QWidget):
         """Ask what the columns are like, where somebody looks; the newest question counts."""
         if self._profiling is not None:
             self._profiling.cancel()
-        if self.profiled.isChecked() and self._model is not None and self._ask_profile is not None:
+        if self.profiled.isChecked() and self._model is not None and self._asked is not None:
             self.profiles.say("Looking through the columns…")
-            self._profiling = asyncio.ensure_future(self._profile_of(self._model, self._ask_profile))
+            self._profiling = asyncio.ensure_future(self._profile_of(self._model, self._asked))
 
-    async def _profile_of(self, model: PagedTable, ask: AskProfile) -> None:
+    async def _profile_of(self, model: PagedTable, asked: Asked) -> None:
         look = {name: words for name, words in model.look.items() if name == "filter"}
         try:
-            told = await ask(**look)
+            told = await asked.profile(**look)
         except StudioError as error:
             self.profiles.say(str(error))
             return
@@ -257,29 +295,48 @@ class RowsPanel(QWidget):
         if column >= 0:
             self.view.header.field(column).setFocus(Qt.FocusReason.ShortcutFocusReason)
 
-    def _show_tree(self, tree: dict[str, Any]) -> None:
-        self.tree.clear()
-        if tree["children"]:
-            for name, child in tree["children"]:
-                self._add(self.tree.invisibleRootItem(), name, child)
-            hidden = tree["count"] - len(tree["children"])
-            self.caption.setText(tree["text"] + (f", the first {len(tree['children'])} are shown" if hidden else ""))
-        else:
-            self._add(self.tree.invisibleRootItem(), "value", tree)
-            self.caption.setText(tree["type"])
-        self.tree.expandToDepth(0)
-        self.stack.setCurrentWidget(self.tree)
+    # ------------------------------------------------------------------ copying, and whole cells
+    def copy(self) -> None:
+        """Put the selected cells on the clipboard; the engine gives those that are not here."""
+        chosen = self.view.chosen()
+        if chosen is not None and self._model is not None and self._asked is not None:
+            self._stop_copying()
+            self._copying = asyncio.ensure_future(self._copy(chosen, self._model.look, self._asked))
 
-    def _add(self, parent: QTreeWidgetItem, name: str, tree: dict[str, Any]) -> None:
-        text = "null" if tree["text"] is None else tree["text"]
-        item = QTreeWidgetItem(parent, [name, text.replace("\n", " ⏎ "), tree["type"]])
-        item.setToolTip(1, text)
-        item.setForeground(2, self._theme.colour("text3"))
-        item.setFont(1, self._theme.font(12, mono=True))
-        if tree["text"] is None or tree["children"]:
-            item.setForeground(1, self._theme.colour("text3"))
-        for inner, child in tree["children"]:
-            self._add(item, inner, child)
+    async def _copy(self, chosen: Chosen, look: dict[str, Any], asked: Asked) -> None:
+        try:
+            text, said = await lines_of(asked.copy, chosen, look, self.caption.setText)
+        except StudioError as error:
+            self.caption.setText(str(error))
+            return
+        QGuiApplication.clipboard().setText(text)
+        self._count()
+        self.caption.setText(f"{said}  ·  {self.caption.whole}")
+
+    def _stop_copying(self) -> None:
+        if self._copying is not None and not self._copying.done():
+            self._copying.cancel()
+            self._count()
+            self.caption.setText(f"Nothing was copied  ·  {self.caption.whole}")
+
+    def show_cell(self, row: int, column: int) -> None:
+        """Show a cell whole, in a small window of its own."""
+        model = self._model
+        if model is None or self._asked is None or not (0 <= row < model.total and 0 <= column < len(model.columns)):
+            return
+        if self._viewer is None:
+            self._viewer = CellViewer(self._theme, self)
+        if self._opening is not None:
+            self._opening.cancel()
+        self._viewer.show_waiting(row, model.columns[column])
+        asking = self._asked.cell(row, model.columns[column], **model.look)
+        self._opening = asyncio.ensure_future(self._open_cell(self._viewer, asking))
+
+    async def _open_cell(self, viewer: CellViewer, asking: Awaitable[dict[str, Any]]) -> None:
+        try:
+            viewer.show_cell(await asking)
+        except StudioError as error:
+            viewer.show_failure(str(error))
 
     # ------------------------------------------------------------------ for tests and keyboard users
     def texts(self, rows: int) -> list[list[str | None]]:
@@ -288,70 +345,3 @@ class RowsPanel(QWidget):
         if model is None:
             return []
         return [[model.cell(r, c) for c in range(len(model.columns))] for r in range(min(rows, model.total))]
-
-
-class _Table(QTableView):
-    """The table; Ctrl+C copies the selection with its header, as tabs and lines.
-
-    Signals:
-        filter_asked: Ctrl+F was pressed in this column; -1: in none.
-    """
-
-    filter_asked = Signal(int)
-
-    def __init__(self, theme: Theme, parent: QWidget) -> None:
-        super().__init__(parent)
-        self.setAccessibleName("Rows")
-        self.setShowGrid(False)
-        self.setAlternatingRowColors(False)
-        self.setWordWrap(False)
-        self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-        self.setSelectionMode(QAbstractItemView.SelectionMode.ContiguousSelection)
-        self.verticalHeader().setDefaultSectionSize(28)
-        self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
-        self.verticalHeader().setDefaultAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        self.header = TableHeader(self)
-        self.setHorizontalHeader(self.header)
-
-    def fit_columns(self) -> None:
-        """Widths from the first page."""
-        model = self.model()
-        metrics = self.fontMetrics()
-        for column in range(model.columnCount()):
-            texts = [str(model.index(row, column).data()) for row in range(min(40, model.rowCount()))]
-            texts.append(str(model.headerData(column, Qt.Orientation.Horizontal)))
-            widest = max((metrics.horizontalAdvance(text[:60]) for text in texts), default=0)
-            self.setColumnWidth(column, max(96, min(360, widest + 46)))  # with room for the mark of a sort
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Copy, and go to the filter of the column."""
-        if event.matches(QKeySequence.StandardKey.Find):
-            self.filter_asked.emit(self.currentIndex().column())
-        elif event.matches(QKeySequence.StandardKey.Copy):
-            self.copy()
-        else:
-            super().keyPressEvent(event)
-
-    def copy(self) -> None:
-        """Put the selected cells on the clipboard."""
-        chosen = self.selectionModel().selection() if self.selectionModel() is not None else None
-        if chosen is None or chosen.isEmpty():
-            return
-        block, model = chosen.first(), self.model()
-        if not isinstance(model, PagedTable):
-            return
-        if block.width() * block.height() > _MOST_COPIED:
-            return
-        order = sorted(range(block.left(), block.right() + 1), key=self.header.visualIndex)
-        columns = [column for column in order if not self.header.isSectionHidden(column)]
-        lines = ["\t".join(_flat(model.columns[column]) for column in columns)]
-        root = QModelIndex()
-        lines += [
-            "\t".join(_flat(model.index(row, column, root).data()) for column in columns)
-            for row in range(block.top(), block.bottom() + 1)
-        ]
-        QGuiApplication.clipboard().setText("\n".join(lines))
-
-
-def _flat(value: Any) -> str:
-    return str(value).replace("\t", " ").replace("\n", " ")

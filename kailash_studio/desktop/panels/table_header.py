@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 
 from PySide6.QtCore import QPoint, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QGuiApplication, QKeyEvent
+from PySide6.QtGui import QAction, QGuiApplication, QKeyEvent
 from PySide6.QtWidgets import QHeaderView, QLineEdit, QMenu, QTableView
 
 from kailash_studio.desktop.panels.filter_text import HELP
@@ -23,6 +26,25 @@ class _Filter(QLineEdit):
             self.clear()
         else:
             super().keyPressEvent(event)
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderLook:
+    """How a table is looked at, to be taken up again.
+
+    Attributes:
+        columns: Its columns; a table with others cannot be looked at so.
+        sort: Columns with whether they descend.
+        texts: Texts of the filters, by column.
+        hidden: Columns that are not shown.
+        order: Places of the columns, from left to right.
+    """
+
+    columns: tuple[str, ...]
+    sort: tuple[tuple[str, bool], ...]
+    texts: tuple[tuple[str, str], ...]
+    hidden: frozenset[str]
+    order: tuple[int, ...]
 
 
 class TableHeader(QHeaderView):
@@ -43,6 +65,7 @@ class TableHeader(QHeaderView):
         self.sort: list[tuple[str, bool]] = []
         self.filtering = False
         self._fields: dict[int, _Filter] = {}
+        self._held = False  # widths are being set: the filters are placed once, after the last
         self._texts: dict[str, str] = {}
         self.setAccessibleName("Columns")
         self.setSectionsClickable(True)
@@ -64,18 +87,37 @@ class TableHeader(QHeaderView):
         """The texts of the filters, by column; none while the row of filters is hidden."""
         return dict(self._texts) if self.filtering else {}
 
-    def start(self, columns: list[str]) -> None:
-        """Begin with another table: nothing is sorted, filtered or hidden."""
+    def look(self) -> HeaderLook:
+        """How the table is looked at."""
+        order = tuple(self.logicalIndex(place) for place in range(self.count()))
+        texts = tuple(self._texts.items())
+        return HeaderLook(tuple(self._columns), tuple(self.sort), texts, frozenset(self.hidden), order)
+
+    def start(self, columns: list[str], look: HeaderLook | None = None) -> None:
+        """Begin with another table: nothing is sorted, filtered or hidden, but for what a look of its columns says."""
         self._later.stop()
-        self._columns, self.sort, self._texts = columns, [], {}
+        self._columns = columns
+        self.sort, self._texts = (list(look.sort), dict(look.texts)) if look is not None else ([], {})
         for field in self._fields.values():
             field.hide()
             field.deleteLater()
         self._fields = {}
-        for column in range(self.count()):
-            self.setSectionHidden(column, False)
-            self.moveSection(self.visualIndex(column), column)
-        self._place()
+        hidden = look.hidden if look is not None else frozenset()
+        with self.held():
+            for column, name in enumerate(columns[: self.count()]):
+                self.setSectionHidden(column, name in hidden)
+            for place in range(self.count()):
+                self.moveSection(self.visualIndex(look.order[place] if look is not None else place), place)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Place the filters after all that happens inside, not after each change of a width."""
+        before, self._held = self._held, True
+        try:
+            yield
+        finally:
+            self._held = before
+            self._place()
 
     def sort_by(self, column: str, descends: bool | None, *, add: bool = False) -> None:
         """Sort by a column; None: no longer by it. ``add`` keeps the other keys and this one's place."""
@@ -86,6 +128,11 @@ class TableHeader(QHeaderView):
             keys[column] = descends
         self.sort = list(keys.items())
         self.look_changed.emit()
+
+    def sort_from_keys(self, section: int, descends: bool, *, add: bool = False) -> None:
+        """Sort by a column, or let go of it where it is sorted so already."""
+        column = self._columns[section]
+        self.sort_by(column, None if dict(self.sort).get(column) == descends else descends, add=add)
 
     def _clicked(self, section: int) -> None:
         column = self._columns[section]
@@ -114,6 +161,7 @@ class TableHeader(QHeaderView):
             found.setPlaceholderText("Filter")
             found.setAccessibleName(f"Filter of {name}")
             found.setToolTip(HELP)
+            found.setText(self._texts.get(name, ""))
             found.textChanged.connect(lambda text, name=name: self._typed(name, text))
             found.returnPressed.connect(self._entered)
         return found
@@ -129,23 +177,35 @@ class TableHeader(QHeaderView):
         self._later.stop()
         self.look_changed.emit()
 
+    def in_sight(self) -> list[int]:
+        """The columns in sight, from left to right."""
+        found: list[int] = []
+        width = self.viewport().width()
+        for place in range(max(0, self.visualIndexAt(0)), self.count()):
+            column = self.logicalIndex(place)
+            if self.sectionViewportPosition(column) >= width:
+                break
+            if not self.isSectionHidden(column):
+                found.append(column)
+        return found
+
     def _place(self, *_: object) -> None:
         """Put the filters under the names of the columns in sight; those out of sight are not made."""
-        width, top = self.viewport().width(), super().sizeHint().height()
-        for column in range(min(self.count(), len(self._columns))):
-            left, size = self.sectionViewportPosition(column), self.sectionSize(column)
-            seen = self.filtering and not self.isSectionHidden(column) and left < width and left + size > 0
-            if seen:
-                field = self.field(column)
-                field.setGeometry(
-                    self.viewport().x() + left + _MARGIN,
-                    top + _MARGIN,
-                    size - 2 * _MARGIN,
-                    _FILTER_HEIGHT - 2 * _MARGIN,
-                )
-                field.show()
-            elif column in self._fields:
-                self._fields[column].hide()
+        if self._held or not (self.filtering or self._fields):
+            return
+        seen = [column for column in self.in_sight() if column < len(self._columns)] if self.filtering else []
+        top = super().sizeHint().height()
+        for column in seen:
+            field = self.field(column)
+            field.setGeometry(
+                self.viewport().x() + self.sectionViewportPosition(column) + _MARGIN,
+                top + _MARGIN,
+                self.sectionSize(column) - 2 * _MARGIN,
+                _FILTER_HEIGHT - 2 * _MARGIN,
+            )
+            field.show()
+        for column in self._fields.keys() - set(seen):
+            self._fields[column].hide()
 
     def sizeHint(self) -> QSize:
         """The names, and the row of filters."""
@@ -179,22 +239,33 @@ class TableHeader(QHeaderView):
 
     def show_all(self) -> None:
         """Show every column."""
-        for name in self.hidden:
-            self.hide_column(name, False)
+        with self.held():
+            for column in range(self.count()):
+                self.setSectionHidden(column, False)
+        self.hidden_changed.emit()
 
     def _open_menu(self, at: QPoint) -> None:
         section = self.logicalIndexAt(at)
         if 0 <= section < len(self._columns):
-            menu = self.menu(self._columns[section])
-            menu.aboutToHide.connect(menu.deleteLater)
-            menu.popup(self.mapToGlobal(at))
+            self.open_menu(section, self.mapToGlobal(at))
+
+    def open_menu(self, section: int, at: QPoint, before: Sequence[QAction] = ()) -> QMenu:
+        """Open the menu of a column at a place on the screen, with actions of the table before its own."""
+        menu = self.menu(self._columns[section])
+        if before:
+            first = menu.actions()[0]
+            menu.insertActions(first, list(before))
+            menu.insertSeparator(first)
+        menu.aboutToHide.connect(menu.deleteLater)
+        menu.popup(at)
+        return menu
 
     def menu(self, column: str) -> QMenu:
         """The menu of a column."""
         menu = QMenu(self)
         for text, enabled, do in (
-            ("Sort ascending", True, lambda: self.sort_by(column, False)),
-            ("Sort descending", True, lambda: self.sort_by(column, True)),
+            ("Sort ascending\tAlt+Up", True, lambda: self.sort_by(column, False)),
+            ("Sort descending\tAlt+Down", True, lambda: self.sort_by(column, True)),
             ("Do not sort by it", column in dict(self.sort), lambda: self.sort_by(column, None, add=True)),
             ("Hide column", len(self.hidden) + 1 < len(self._columns), lambda: self.hide_column(column)),
         ):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from html import escape
 from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt, Signal
@@ -21,6 +22,9 @@ MOST_ASKED = 6
 
 Fetch = Callable[..., Awaitable[dict[str, Any]]]
 """Gives a page: offset, limit, and the words of a look (``sort``, ``filter``) where there is one."""
+_SAMPLED = 40
+_IN_TOOLTIP = 1_000
+_HEADER_HELP = "A click sorts, with Shift by one more column; Alt+Up and Alt+Down in the table as well."
 Index = QModelIndex | QPersistentModelIndex
 _NO_INDEX = QModelIndex()
 
@@ -34,13 +38,16 @@ class PagedTable(QAbstractTableModel):
 
     failed = Signal(str)
 
-    def __init__(self, theme: Theme, fetch: Fetch, first: dict[str, Any], parent: QObject) -> None:
+    def __init__(
+        self, theme: Theme, fetch: Fetch, first: dict[str, Any], parent: QObject, look: dict[str, Any] | None = None
+    ) -> None:
         super().__init__(parent)
         self._theme, self._fetch = theme, fetch
         self.columns: list[str] = first["columns"]
         self.types: list[str] = first["types"]
         self.total: int = first["total"]
-        self.look: dict[str, Any] = {}
+        self.page_rows: int = first.get("limit", PAGE)  # fewer where the table is wide
+        self.look: dict[str, Any] = look or {}
         self._pages: OrderedDict[int, list[list[str | None]]] = OrderedDict({0: first["rows"]})
         self._asked: dict[int, asyncio.Task[None]] = {}
 
@@ -57,6 +64,8 @@ class PagedTable(QAbstractTableModel):
         if role == Qt.ItemDataRole.DisplayRole:
             text = self.cell(index.row(), index.column())
             return "null" if text is None else text
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return tooltip(self.cell(index.row(), index.column()))
         if role == Qt.ItemDataRole.TextAlignmentRole:
             right = self.types[index.column()] in NUMBERS
             side = Qt.AlignmentFlag.AlignRight if right else Qt.AlignmentFlag.AlignLeft
@@ -69,14 +78,19 @@ class PagedTable(QAbstractTableModel):
 
     def cell(self, row: int, column: int) -> str | None:
         """The text of a cell; None for null, "…" while it is on the way."""
-        number = row // PAGE
+        number = row // self.page_rows
         page = self._pages.get(number)
         if page is None:
             self._ask(number)
             return "…"
         self._pages.move_to_end(number)
-        inner = row - number * PAGE
+        inner = row - number * self.page_rows
         return page[inner][column] if inner < len(page) else "…"
+
+    def sample(self, column: int) -> list[str]:
+        """Texts of a column that are there already."""
+        page = next(iter(self._pages.values()), [])
+        return ["null" if row[column] is None else str(row[column]) for row in page[:_SAMPLED]]
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """Column names, with the type as a tooltip; row numbers from 1."""
@@ -84,7 +98,7 @@ class PagedTable(QAbstractTableModel):
             if role == Qt.ItemDataRole.DisplayRole:
                 return self.columns[section] + self._sort_mark(self.columns[section])
             if role == Qt.ItemDataRole.ToolTipRole:
-                return f"{self.columns[section]}: {self.types[section]}"
+                return f"{self.columns[section]}: {self.types[section]}. {_HEADER_HELP}"
             if role == Qt.ItemDataRole.TextAlignmentRole:
                 right = self.types[section] in NUMBERS
                 side = Qt.AlignmentFlag.AlignRight if right else Qt.AlignmentFlag.AlignLeft
@@ -118,7 +132,7 @@ class PagedTable(QAbstractTableModel):
 
     async def _load(self, number: int) -> None:
         try:
-            page = await self._fetch(number * PAGE, PAGE, **self.look)
+            page = await self._fetch(number * self.page_rows, self.page_rows, **self.look)
         except StudioError as error:
             self.failed.emit(str(error))
             return
@@ -128,11 +142,19 @@ class PagedTable(QAbstractTableModel):
         self._pages[number] = page["rows"]
         while len(self._pages) > KEPT_PAGES:
             self._pages.popitem(last=False)
-        last = min(self.total, (number + 1) * PAGE) - 1
-        self.dataChanged.emit(self.index(number * PAGE, 0), self.index(last, len(self.columns) - 1), [])
+        last = min(self.total, (number + 1) * self.page_rows) - 1
+        self.dataChanged.emit(self.index(number * self.page_rows, 0), self.index(last, len(self.columns) - 1), [])
 
     def stop(self) -> None:
         """Give up on pages that are on the way."""
         for task in list(self._asked.values()):
             task.cancel()
         self._asked.clear()
+
+
+def tooltip(text: str | None) -> str:
+    """A cell's text as a tooltip, which breaks it where it is wide and takes no sign of it for markup."""
+    if text is None:
+        return "null"
+    shown = text if len(text) <= _IN_TOOLTIP else text[:_IN_TOOLTIP] + "…"
+    return f'<p style="white-space: pre-wrap">{escape(shown)}</p>' if shown.strip() else ""

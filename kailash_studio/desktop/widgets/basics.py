@@ -37,11 +37,11 @@ class ElidedLabel(QLabel):
         super().__init__(parent)
         self.setObjectName(name)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self._whole = ""
+        self.whole = ""
 
     def setText(self, text: str) -> None:
         """Show a text, as much of it as fits."""
-        self._whole = text
+        self.whole = text
         self.setToolTip(text)
         self._fit()
 
@@ -51,7 +51,7 @@ class ElidedLabel(QLabel):
         self._fit()
 
     def _fit(self) -> None:
-        super().setText(self.fontMetrics().elidedText(self._whole, Qt.TextElideMode.ElideRight, self.width()))
+        super().setText(self.fontMetrics().elidedText(self.whole, Qt.TextElideMode.ElideRight, self.width()))
 
 
 def panel_header(title: str, parent: QWidget) -> QWidget:

@@ -100,7 +100,7 @@ def test_a_headless_run_is_shown_debugged_and_ends_by_itself(
         assert not window.attachment.isVisible()
         window.canvas.select(["n38"])
         window.actions_by_name["data"].trigger()
-        await until(lambda: "integer" in window.rows.caption.text())
+        await until(lambda: "integer" in window.rows.caption.whole)
         assert process.wait(30) == 0
 
     sit(sitting)

@@ -169,8 +169,10 @@ def test_a_sqlite_file_is_looked_into(window: MainWindow, sit: Sit, tmp_path: Pa
         await until(lambda: "SQLite at shop.db" in bench.where.toolTip())
         assert tree.topLevelItem(0).child(1).text(0) == "price"  # type: ignore[union-attr]
         bench.editor.selectAll()
-        bench.catalogue.taken.emit("trades")
+        tree.setCurrentItem(tree.topLevelItem(0))
+        QTest.keyClick(tree, Qt.Key.Key_Return)
         assert bench.text() == "trades"
+        assert bench.isVisible()
 
     sit(sitting())
 
@@ -263,6 +265,11 @@ def test_the_other_theme_reaches_it(window: MainWindow, sit: Sit, with_database:
         before = bench.verdict.text()
         window.change_theme()
         assert bench.verdict.text() != before
+        shown = bench._check
+        assert shown is not None
+        (finding,) = shown["findings"][:1]
+        bench.show_check({**shown, "findings": [{**finding, "sentence": "Is a<b and c>d meant?"}]})
+        assert bench.verdict.text().endswith("Is a&lt;b and c&gt;d meant?"), "signs of the statement are no markup"
 
     sit(sitting())
 

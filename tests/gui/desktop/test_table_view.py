@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
 import pytest
-from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QGuiApplication
+from fakes.stalls import StallMeter
+from PySide6.QtCore import QCoreApplication, QPoint, Qt
+from PySide6.QtGui import QContextMenuEvent, QGuiApplication
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QMenu
 
+from kailash_studio.desktop.engine import Engine
+from kailash_studio.desktop.panels import table_copy
 from kailash_studio.desktop.panels.filter_text import condition_of, look_words
 from kailash_studio.desktop.panels.table import RowsPanel
 from kailash_studio.desktop.panels.table_model import MOST_ASKED, PAGE
+from kailash_studio.desktop.values import Values
 from kailash_studio.runtime.table_requests import TableRequests
 from kailash_studio.tables.table import Table
 
@@ -27,7 +33,7 @@ class Answering:
     """The engine's side in this process, with its threads."""
 
     def __init__(self) -> None:
-        table = Table(
+        self.value: Any = Table(
             pa.table(
                 {
                     "id": range(ROWS),
@@ -36,17 +42,24 @@ class Answering:
                 }
             )
         )
-        self.requests = TableRequests(lambda run, node, output: table, lambda run, answer: answer)
+        self.requests = TableRequests(lambda run, node, output: self.value, lambda run, answer: answer)
         self.asked: list[dict[str, Any]] = []
 
     async def page(self, offset: int, limit: int, **look: Any) -> dict[str, Any]:
         self.asked.append({"offset": offset, **look})
-        answer = self.requests.handlers()["page"]({**PORT, "offset": offset, "limit": limit, **look})
-        assert isinstance(answer, asyncio.Future)
-        return await answer
+        return await self._answer("page", offset=offset, limit=limit, **look)
 
     async def profile(self, **look: Any) -> dict[str, Any]:
-        answer = self.requests.handlers()["table_profile"]({**PORT, **look})
+        return await self._answer("table_profile", **look)
+
+    async def cell(self, row: int, column: str, **look: Any) -> dict[str, Any]:
+        return await self._answer("table_cell", row=row, column=column, **look)
+
+    async def copy(self, offset: int, limit: int, columns: Sequence[str], **look: Any) -> dict[str, Any]:
+        return await self._answer("table_copy", offset=offset, limit=limit, columns=columns, **look)
+
+    async def _answer(self, do: str, **words: Any) -> dict[str, Any]:
+        answer = self.requests.handlers()[do]({**PORT, **words})
         assert isinstance(answer, asyncio.Future)
         return await answer
 
@@ -73,11 +86,18 @@ def rows(answering: Answering, theme: Any, icons: Any, shown: Any, loop: Any, ru
     panel.resize(700, 400)
 
     async def show() -> None:
-        panel.show_port("read", "data", answering.page, answering.profile)
+        panel.show_port("read", "data", answering)
         await until(lambda: panel.stack.currentWidget() is panel.tables)
 
     run(show())
     return panel
+
+
+async def copied(rows: RowsPanel) -> str:
+    """Copy what is selected; what the caption says of it."""
+    QTest.keyClick(rows.view, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
+    await until(lambda: "opied" in rows.caption.whole)
+    return rows.caption.whole
 
 
 def click(rows: RowsPanel, column: int, modifier: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier) -> None:
@@ -133,20 +153,20 @@ def test_what_is_typed_under_a_column_filters_and_counts(rows: RowsPanel, answer
         assert field.geometry().bottom() <= rows.view.header.height()
         QTest.keyClicks(field, "GROUP 3")
         QTest.keyClick(field, Qt.Key.Key_Return)
-        await until(lambda: rows.caption.text().startswith("2,000 of 20,000 rows"))
+        await until(lambda: rows.caption.whole.startswith("2,000 of 20,000 rows"))
         assert first(rows) == "3"
         asked = len(answering.asked)
         rows.view.header.field(0).setText("> many")
         rows.view.header.field(0).returnPressed.emit()
-        await until(lambda: "'many' is none" in rows.caption.text())
+        await until(lambda: "'many' is none" in rows.caption.whole)
         assert first(rows) == "3", "what was shown stays"
         assert len(answering.asked) == asked + 1
         rows.filters.setChecked(False)
-        await until(lambda: rows.caption.text() == "20,000 rows · 3 columns")
+        await until(lambda: rows.caption.whole == "20,000 rows · 3 columns")
         rows.filters.setChecked(True)
         rows.view.header.field(0).setText("5..7")
         rows.view.header.field(1).clear()
-        await until(lambda: rows.caption.text().startswith("3 of"))
+        await until(lambda: rows.caption.whole.startswith("3 of"))
         assert [row[0] for row in rows.texts(9)] == ["5", "6", "7"]
 
     run(look())
@@ -156,7 +176,7 @@ def test_columns_are_hidden_from_the_menu_moved_and_copied_as_they_stand(rows: R
     header = rows.view.header
     actions = {action.text(): action for action in header.menu("group").actions()}
     actions["Hide column"].trigger()
-    assert (header.hidden, rows.caption.text()) == (["group"], "20,000 rows · 2 of 3 columns")
+    assert (header.hidden, rows.caption.whole) == (["group"], "20,000 rows · 2 of 3 columns")
     header.moveSection(2, 0)
 
     async def sorted_meanwhile() -> None:
@@ -170,7 +190,7 @@ def test_columns_are_hidden_from_the_menu_moved_and_copied_as_they_stand(rows: R
     selection.select(
         rows.view.model().index(0, 0), selection.SelectionFlag.ClearAndSelect | selection.SelectionFlag.Rows
     )
-    rows.view.copy()
+    run(copied(rows))
     assert QGuiApplication.clipboard().text() == "value\tid\n12081\t19999"
     header.hide_column("id")
     header.hide_column("value")
@@ -239,5 +259,257 @@ def test_the_profile_follows_the_filter_and_is_asked_for_only_where_somebody_loo
         await until(lambda: rows.profiles.cards and "0 to 99" in rows.profiles.cards[0].sentence())
         rows.profiled.click()
         assert not rows.profiles.isVisible()
+
+    run(look())
+
+
+# ---------------------------------------------------------------------- copying
+def select_all(rows: RowsPanel) -> None:
+    rows.view.setFocus()
+    rows.view.selectAll()
+
+
+def test_all_rows_are_copied_though_few_of_them_are_in_the_window(rows: RowsPanel, run: Any) -> None:
+    async def look() -> None:
+        select_all(rows)
+        assert (await copied(rows)).startswith(f"Copied {ROWS:,} rows")
+        lines = QGuiApplication.clipboard().text().split("\n")
+        assert lines[0] == "id\tgroup\tvalue"
+        assert lines[1] == "0\t\t0", "null is an empty cell"
+        assert lines[1:] == [f"{i}\t{'' if i % 4 == 0 else f'group {i % 10}'}\t{i * 7919 % ROWS}" for i in range(ROWS)]
+
+    run(look())
+
+
+def test_a_copied_cell_is_whole_and_quoted_where_a_spreadsheet_needs_it(
+    rows: RowsPanel, answering: Answering, run: Any
+) -> None:
+    answering.value = [
+        {"text": 'say "yes"\nor\tno', "long": "x" * 5_000, "list": list(range(60)), "none": None, "byte": b"\x00" * 80},
+        {"text": "plain", "long": "", "list": [], "none": None, "byte": b""},
+    ]
+
+    async def look() -> None:
+        rows.show_port("other", "data", answering)
+        await until(lambda: rows.view.model().total == 2)
+        select_all(rows)
+        assert (await copied(rows)).startswith("Copied 2 rows")
+        assert QGuiApplication.clipboard().text() == "\n".join(
+            [
+                "text\tlong\tlist\tnone\tbyte",
+                f'"say ""yes""\nor\tno"\t{"x" * 5_000}\t{json.dumps(list(range(60)))}\t\t{" ".join(["00"] * 80)}',
+                "plain\t\t[]\t\t",
+            ]
+        )
+
+    run(look())
+
+
+def test_too_much_for_a_clipboard_is_said_and_nothing_is_copied(
+    rows: RowsPanel, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def look() -> None:
+        QGuiApplication.clipboard().setText("before")
+        select_all(rows)
+        monkeypatch.setattr(table_copy, "MOST_CELLS", 50_000)
+        said = await copied(rows)
+        assert said.startswith(
+            "Nothing was copied: 60,000 cells are more than 50,000; select fewer, or let a FileWriter"
+        )
+        rows._count()
+        monkeypatch.setattr(table_copy, "MOST_CELLS", 60_000)
+        monkeypatch.setattr(table_copy, "MOST_LETTERS", 1_000)
+        assert "longer than 1,000 letters" in await copied(rows)
+        assert QGuiApplication.clipboard().text() == "before"
+
+    run(look())
+
+
+def test_escape_stops_copying(rows: RowsPanel, answering: Answering, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = asyncio.Event()
+
+    async def waiting(*_: object, **__: object) -> dict[str, Any]:
+        await held.wait()
+        raise AssertionError("it was stopped")
+
+    async def look() -> None:
+        QGuiApplication.clipboard().setText("before")
+        monkeypatch.setattr(answering, "copy", waiting)
+        select_all(rows)
+        QTest.keyClick(rows.view, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
+        task = rows._copying
+        assert task is not None
+        QTest.keyClick(rows.view, Qt.Key.Key_Escape)
+        await until(task.done)
+        assert rows.caption.whole == f"Nothing was copied  ·  {ROWS:,} rows · 3 columns"
+        assert QGuiApplication.clipboard().text() == "before"
+
+    run(look())
+
+
+# ---------------------------------------------------------------------- whole cells
+def test_enter_or_a_double_click_shows_a_cell_whole(rows: RowsPanel, answering: Answering, run: Any) -> None:
+    answering.value = [{"text": "a<b " * 2_000, "list": list(range(600)), "none": None}]
+
+    async def look() -> None:
+        rows.show_port("other", "data", answering)
+        await until(lambda: rows.view.model().total == 1)
+        model = rows.view.model()
+        rows.view.setFocus()
+        rows.view.setCurrentIndex(model.index(0, 0))
+        QTest.keyClick(rows.view, Qt.Key.Key_Return)
+        viewer = rows._viewer
+        assert viewer is not None
+        assert not viewer.isModal()
+        await until(lambda: viewer.text.toPlainText() == "a<b " * 2_000)
+        assert (viewer.where.whole, viewer.caption.whole) == ("text  ·  row 1", "text · 8,000 letters")
+        viewer.copy.click()
+        assert QGuiApplication.clipboard().text() == "a<b " * 2_000
+        rows.view.doubleClicked.emit(model.index(0, 1))
+        await until(lambda: viewer.stack.currentWidget() is viewer.tree)
+        assert viewer.tree.topLevelItemCount() == 500
+        assert viewer.caption.whole == "list · 600 items, the first 500 are shown"
+        viewer.copy.click()
+        assert QGuiApplication.clipboard().text() == json.dumps(list(range(600)))
+        rows.view.setCurrentIndex(model.index(0, 2))
+        QTest.keyClick(rows.view, Qt.Key.Key_Space)
+        await until(lambda: viewer.caption.whole == "null")
+        assert not viewer.copy.isEnabled()
+        QTest.keyClick(viewer, Qt.Key.Key_Escape)
+        assert not viewer.isVisible()
+        tip = model.index(0, 0).data(Qt.ItemDataRole.ToolTipRole)
+        assert "a&lt;b" in tip
+        assert len(tip) < 10_000
+
+    run(look())
+
+
+# ---------------------------------------------------------------------- keys
+def test_the_keys_sort_and_open_the_menu_of_the_column(rows: RowsPanel, run: Any) -> None:
+    alt, shift = Qt.KeyboardModifier.AltModifier, Qt.KeyboardModifier.ShiftModifier
+
+    async def look() -> None:
+        rows.view.setFocus()
+        rows.view.setCurrentIndex(rows.view.model().index(0, 2))
+        QTest.keyClick(rows.view, Qt.Key.Key_Down, alt)
+        await until(lambda: first(rows, 2) == str(ROWS - 1))
+        rows.view.setCurrentIndex(rows.view.model().index(0, 0))
+        QTest.keyClick(rows.view, Qt.Key.Key_Up, alt | shift)
+        await until(lambda: len(rows.view.model().look["sort"]) == 2)
+        assert rows.view.header.sort == [("value", True), ("id", False)]
+        QTest.keyClick(rows.view, Qt.Key.Key_Up, alt)
+        await until(lambda: not rows.view.model().look)
+        assert rows.view.header.sort == [], "sorted so already: it is let go of"
+        assert rows.view.currentIndex().column() == 0
+        event = QContextMenuEvent(QContextMenuEvent.Reason.Keyboard, QPoint(0, 0), QPoint(0, 0))
+        QCoreApplication.sendEvent(rows.view.viewport(), event)
+        menus = [menu for menu in rows.view.header.findChildren(QMenu) if menu.isVisible()]
+        assert len(menus) == 1
+        actions = {action.text().partition("\t")[0]: action for action in menus[0].actions()}
+        assert {"Show the whole value", "Copy", "Sort ascending", "Hide column"} <= actions.keys()
+        actions["Hide column"].trigger()
+        assert rows.view.header.hidden == ["id"]
+        menus[0].close()
+
+    run(look())
+
+
+# ---------------------------------------------------------------------- another run
+def test_the_same_output_of_another_run_is_looked_at_in_the_same_way(
+    rows: RowsPanel, answering: Answering, run: Any
+) -> None:
+    async def shown_again(total: int) -> None:
+        model = rows.view.model()
+        rows.show_port("read", "data", answering)
+        await until(lambda: rows.view.model() is not model and rows._all == total)
+
+    async def look() -> None:
+        header = rows.view.header
+        header.sort_by("value", True)
+        rows.filters.setChecked(True)
+        header.field(0).setText("< 10")
+        header.field(0).returnPressed.emit()
+        await until(lambda: rows.caption.whole.startswith("10 of 20,000"))
+        header.hide_column("group")
+        header.moveSection(2, 0)
+        rows.view.setColumnWidth(0, 222)
+        answering.value = Table(answering.value.arrow.slice(5))
+        await shown_again(ROWS - 5)
+        assert rows.caption.whole == "5 of 19,995 rows · 2 of 3 columns"
+        ordered = sorted(range(5, 10), key=lambda i: -(i * 7919 % ROWS))
+        assert [row[0] for row in rows.texts(9)] == [str(i) for i in ordered]
+        assert (header.sort, header.hidden, header.logicalIndex(0)) == ([("value", True)], ["group"], 2)
+        assert header.field(0).text() == "< 10"
+        assert rows.view.columnWidth(0) == 222
+        answering.value = answering.value.arrow.rename_columns(["id", "group", "other"])
+        answering.value = Table(answering.value)
+        await shown_again(ROWS - 5)
+        assert (header.sort, header.hidden, header.filters) == ([], [], {})
+        assert rows.caption.whole == "19,995 rows · 3 columns"
+
+    run(look())
+
+
+def test_a_filter_that_fits_no_more_is_said_and_all_rows_are_shown(
+    rows: RowsPanel, answering: Answering, run: Any
+) -> None:
+    async def look() -> None:
+        rows.filters.setChecked(True)
+        rows.view.header.field(1).setText("group 3")
+        rows.view.header.field(1).returnPressed.emit()
+        await until(lambda: rows.caption.whole.startswith("2,000 of"))
+        groups = pa.array([[1]] * 3, pa.list_(pa.int64()))
+        answering.value = Table(pa.table({"id": [1, 2, 3], "group": groups, "value": [1, 2, 3]}))
+        rows.show_port("read", "data", answering)
+        await until(lambda: "no text is searched" in rows.caption.whole)
+        assert (rows.view.model().total, rows.view.header.filters) == (3, {})
+
+    run(look())
+
+
+# ---------------------------------------------------------------------- wide tables
+def test_a_wide_table_holds_nothing_up(rows: RowsPanel, answering: Answering, run: Any) -> None:
+    answering.value = Table(pa.table({f"column {number}": list(range(300)) for number in range(3_000)}))
+
+    async def look() -> None:
+        with StallMeter(rows) as meter:
+            rows.show_port("wide", "data", answering)
+            await until(lambda: rows.view.model().columnCount() == 3_000)
+            await until(lambda: meter.beats > 5)
+        assert meter.computed < 0.4, "it took seconds when each width placed each filter"
+        assert len(rows.view._fitted) < 30, "those out of sight are fitted when they come into sight"
+        model = rows.view.model()
+        assert model.page_rows < PAGE
+        await until(lambda: model.cell(299, 2_999) == "299")
+        bar = rows.view.horizontalScrollBar()
+        await until(lambda: (bar.setValue(bar.maximum()), 2_999 in rows.view._fitted)[1])
+        rows.filters.setChecked(True)
+        assert rows.view.header.field(2_999).isVisible()
+        assert not rows.view.header._fields.keys() & set(range(2_000))
+
+    run(look())
+
+
+def test_a_profile_that_is_given_up_is_dropped_in_the_engine(qapp: Any, loop: Any, run: Any) -> None:
+    told: list[tuple[str, dict[str, Any]]] = []
+
+    class Held(Engine):
+        async def request(self, do: str, **words: Any) -> dict[str, Any]:
+            told.append((do, words))
+            return await asyncio.Future()
+
+        def tell(self, do: str, **words: Any) -> None:
+            told.append((do, words))
+
+    async def look() -> None:
+        engine = Held()
+        asking = asyncio.ensure_future(Values(engine).of("r", "n", "o").profile(filter=[]))
+        await until(lambda: told)
+        asking.cancel()
+        await until(asking.done)
+        (do, asked), dropped = told
+        assert do == "table_profile"
+        assert dropped == ("table_drop", {"tickets": [asked["ticket"]]})
+        engine.deleteLater()
 
     run(look())
