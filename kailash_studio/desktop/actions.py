@@ -155,6 +155,9 @@ ACTIONS = (
         "restart", "Run", "Restart engine", "rotate-cw", (), "End the engine process and start anew.", True
     ),
     ActionDeclaration("reference", "Help", "Node reference", "book-text", ("F1",), "Help on the selected node's type."),
+    ActionDeclaration(
+        "crash_report", "Help", "Show crash report", "bug", (), "Show what was written when the window failed.", True
+    ),
     ActionDeclaration("about", "Help", "About", "info", (), "Version and licences."),
 )
 

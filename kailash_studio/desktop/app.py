@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import faulthandler
 import gc
 import os
 import signal
@@ -16,10 +15,10 @@ from PySide6.QtCore import QObject, QTimer
 from PySide6.QtWidgets import QApplication
 
 from kailash_studio import __version__
+from kailash_studio.desktop.crash_reports import CrashReports
 from kailash_studio.desktop.settings import Settings
 from kailash_studio.desktop.theme import Theme
 from kailash_studio.desktop.window import MainWindow
-from kailash_studio.folders import user_data
 from kailash_studio.spec.registry import installed_node_types
 
 _SWITCH_SECONDS = 0.0005  # instead of 0.005
@@ -28,16 +27,15 @@ _SWITCH_SECONDS = 0.0005  # instead of 0.005
 def start(words: Sequence[str]) -> int:
     """Open the window, with the first file in it, and return the exit status when it closes."""
     app = make_application(sys.argv[:1])
-    crash_log = (user_data() / "crash.log").open("w", encoding="utf-8")
-    faulthandler.enable(crash_log)
+    reports = CrashReports()
+    reports.begin()
     settings = Settings.load()
     theme = Theme(settings.theme)
     theme.apply(app)
     try:
-        return run_loop(app, _open_window(theme, settings, [Path(word) for word in words]))
+        return run_loop(app, _open_window(theme, settings, [Path(word) for word in words], reports))
     finally:
-        faulthandler.disable()
-        crash_log.close()
+        reports.end()
 
 
 def make_application(words: Sequence[str]) -> QApplication:
@@ -52,11 +50,13 @@ def make_application(words: Sequence[str]) -> QApplication:
     return app
 
 
-async def _open_window(theme: Theme, settings: Settings, files: Sequence[Path]) -> int:
+async def _open_window(theme: Theme, settings: Settings, files: Sequence[Path], reports: CrashReports) -> int:
+    loop = asyncio.get_running_loop()
+    reports.watch(loop)
     window = MainWindow(theme, settings, installed_node_types())
+    window.crash_link.use(reports)
     window.show()
     window.start(files)
-    loop = asyncio.get_running_loop()
     if os.name == "posix":
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, window.close_without_asking)

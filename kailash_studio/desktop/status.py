@@ -109,12 +109,20 @@ class StatusLine(QStatusBar):
             self.addWidget(label)
         for label in self._plain.values():
             self.addPermanentWidget(label)
+        self._told: set[str] = set()
+        self.messageChanged.connect(self._make_room)
 
     def show_dot(self, name: str, token: str, text: str) -> None:
         """Show one of engine, run and problems, with a coloured dot; an empty text hides it."""
         label = self._dots[name]
-        label.setVisible(bool(text))
+        (self._told.add if text else self._told.discard)(name)
+        self._make_room(self.currentMessage())
         label.setText(f'<span style="color:{self._theme.colour(token).name()}">●</span>&nbsp; {_escaped(text)}')
+
+    def _make_room(self, message: str) -> None:
+        """A message has the line for itself: what is shown in the meantime would lie over it."""
+        for name, label in self._dots.items():
+            label.setVisible(name in self._told and not message)
 
     def show_plain(self, name: str, text: str) -> None:
         """Show one of worst, counts, zoom and version."""

@@ -17,6 +17,7 @@ from kailash_studio.desktop.breakpoints import Breakpoints
 from kailash_studio.desktop.canvas import Canvas
 from kailash_studio.desktop.canvas_link import CanvasLink
 from kailash_studio.desktop.capsule_link import CapsuleLink
+from kailash_studio.desktop.crash_link import CrashLink
 from kailash_studio.desktop.debug_link import DebugLink
 from kailash_studio.desktop.dialogs.connections import ConnectionsDialog
 from kailash_studio.desktop.dialogs.fault import FaultDialog
@@ -151,6 +152,8 @@ class MainWindow(QMainWindow):
         self.failure = Notice(theme, icons, "circle-x", "red", self)
         self.pinned = Notice(theme, icons, "pin", "purple", self)
         self.played = Notice(theme, icons, "package", "accent", self, can_close=False)
+        self.crashed = Notice(theme, icons, "bug", "amber", self)
+        self.crash_link = CrashLink(theme, self.crashed, self.say, self)
 
     def _lay_out(self) -> None:
         self.setMinimumSize(900, 560)
@@ -159,7 +162,7 @@ class MainWindow(QMainWindow):
         layout = QVBoxLayout(middle)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
-        for strip in (self.notice, self.attachment, self.played, self.failure, self.pinned):
+        for strip in (self.notice, self.crashed, self.attachment, self.played, self.failure, self.pinned):
             layout.addWidget(strip)
         layout.addWidget(self.history.place, 1)
         self.setCentralWidget(middle)
@@ -274,6 +277,7 @@ class MainWindow(QMainWindow):
             "detach": self._detach,
             "restart": self.restart_engine,
             "reference": self.inspector.show_help,
+            "crash_report": self.crash_link.show,
             "about": editing.about,
         }
 
@@ -314,6 +318,7 @@ class MainWindow(QMainWindow):
         if files:
             self.documents.open(files[0])
         self.documents.offer_leftovers()
+        self.crash_link.offer()
 
     # ------------------------------------------------------------------ actions of the window itself
     def say(self, sentence: str) -> None:

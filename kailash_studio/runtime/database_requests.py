@@ -23,10 +23,11 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from kailash_studio.errors import EngineError
+from kailash_studio.errors import EngineError, StudioError
 from kailash_studio.runtime.async_local import AsyncLocalRuntime
 from kailash_studio.services.connections import Connections, SavedConnection, tried
 from kailash_studio.services.credentials.chain import default_chain
+from kailash_studio.services.credentials.redaction import Redactor
 from kailash_studio.services.postgres.pool import Pool
 from kailash_studio.services.postgres.shared import SharedPools
 
@@ -117,8 +118,11 @@ class DatabaseRequests:
 
     async def _test(self, request: Mapping[str, Any]) -> Answer:
         saved, password = SavedConnection(**request["connection"]), request.get("password")
-        secret = (lambda name: str(password)) if password else self._runtime.secret
-        return {"sentence": await tried(saved, secret)}
+        redactor = Redactor((lambda name: str(password)) if password else self._runtime.secret)
+        try:
+            return {"sentence": redactor.text(await tried(saved, redactor.secret))}
+        except StudioError as error:
+            raise redactor.error(error) from None  # a server may say what it was given
 
 
 async def _drained(pool: Pool) -> Answer:

@@ -72,7 +72,7 @@ class Host:
         self._redactors: dict[str, Redactor] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self.ended = asyncio.Event()
-        self._sql = SqlRequests(self._runtime.secret, self._value, self._without_secrets)
+        self._sql = SqlRequests(self._runtime.secret, self._value, self._redactor)
         self._tables = TableRequests(self._value, self._without_secrets)
         self._history = HistoryRequests(self._journal)
         self._debugging = DebugRequests(self._runtime)

@@ -36,6 +36,7 @@ from kailash_studio.errors import DatabaseError, EngineError, ParameterError, Se
 from kailash_studio.runtime.pages import text_of
 from kailash_studio.runtime.parameters import resolve
 from kailash_studio.services.connections import FILES, Connections
+from kailash_studio.services.credentials.redaction import Redactor
 from kailash_studio.services.embedded_database import EmbeddedDatabase
 from kailash_studio.services.mysql_target import MySQLTarget, target_of
 from kailash_studio.services.sql_analysis import agreed, lint
@@ -63,7 +64,8 @@ _FILE_SESSIONS: dict[str, type[SqliteSession | DuckDBSession]] = {"sqlite": Sqli
 _OWN = frozenset({"host", "database", "connection_string", "user"})
 
 Answer = dict[str, Any]
-Work = Callable[[Mapping[str, Any]], Coroutine[Any, Any, Answer]]
+Secret = Callable[[str], str]
+Work = Callable[[Mapping[str, Any], Redactor], Coroutine[Any, Any, Answer]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ class SqlRequests:
     """Answers the SQL editors of a window; one belongs to each engine process."""
 
     def __init__(
-        self, secret: Callable[[str], str], find: Callable[[str, str, str], Any], clean: Callable[[str, Answer], Answer]
+        self, secret: Secret, find: Callable[[str, str, str], Any], redactor: Callable[[str], Redactor]
     ) -> None:
         """Prepare; nothing is opened before the first request.
 
@@ -84,9 +86,9 @@ class SqlRequests:
             secret: Gives the value of a named secret; called in a thread.
             find: Gives the value of an output by run, node and output, or raises a ``StudioError``; called in a
                 thread.
-            clean: Takes a run's secrets out of an answer.
+            redactor: What hides the secrets of a run.
         """
-        self._secret, self._find, self._clean = secret, find, clean
+        self._secret, self._find, self._redactor = secret, find, redactor
         self._resources = Resources()
         self._catalogues: dict[str, _Kept] = {}
         self._under_way: dict[tuple[str, str], tuple[asyncio.Task[None], asyncio.Future[Answer]]] = {}
@@ -130,16 +132,29 @@ class SqlRequests:
         task.add_done_callback(ended)
         return answer
 
-    @staticmethod
-    async def _answered(work: Work, request: Mapping[str, Any], answer: asyncio.Future[Answer]) -> None:
+    async def _answered(self, work: Work, request: Mapping[str, Any], answer: asyncio.Future[Answer]) -> None:
+        """Do the work; what is answered, a refusal too, is without the secrets that this request has resolved."""
+        redactor = Redactor(self._secret)
         try:
-            found = await work(request)
+            found = await work(request, redactor)
         except Exception as error:  # noqa: BLE001 - handed over: whoever asked hears it
+            told: BaseException = error
+            for one in self._redactors(request, redactor):
+                told = one.error(told)  # a database quotes values that it does not take
             if not answer.done():
-                answer.set_exception(error)
+                answer.set_exception(told)
         else:
             if not answer.done():
-                answer.set_result(found)
+                answer.set_result(self._hidden(request, redactor, found))
+
+    def _redactors(self, request: Mapping[str, Any], own: Redactor) -> list[Redactor]:
+        """What hides a request's own secrets, and those of the run whose tables it is over."""
+        return [own, self._redactor(str(request.get("run_id") or ""))] if request.get("tables") is not None else [own]
+
+    def _hidden(self, request: Mapping[str, Any], own: Redactor, value: Any) -> Any:
+        for redactor in self._redactors(request, own):
+            value = redactor.value(value)
+        return value
 
     def _call_off(self, editor: str, name: str) -> bool:
         """Answer at once; the task ends when the database lets it go."""
@@ -156,19 +171,23 @@ class SqlRequests:
         return {"called_off": sum(self._call_off(editor, name) for name in names) > 0}
 
     # ------------------------------------------------------------------ the requests
-    async def _catalogue(self, request: Mapping[str, Any]) -> Answer:
-        kept = await self._kept(request, refresh=bool(request.get("refresh")))
-        session = await self._session(request, _LOOK_SECONDS)
+    async def _catalogue(self, request: Mapping[str, Any], redactor: Redactor) -> Answer:
+        kept = await self._kept(request, redactor.secret, refresh=bool(request.get("refresh")))
+        session = await self._session(request, redactor.secret, _LOOK_SECONDS)
         return {
             "catalogue": kept.catalogue.to_plain(int(request.get("offset") or 0)),
             "where": session.where,
             "read": kept.read,
         }
 
-    async def _check(self, request: Mapping[str, Any]) -> Answer:
+    async def _check(self, request: Mapping[str, Any], redactor: Redactor) -> Answer:
         text, values = str(request["text"]), request.get("values")
         known = self._catalogues.get(_key(request))
-        dialect = known.catalogue.dialect if known is not None else await asyncio.to_thread(self._dialect, request)
+        dialect = (
+            known.catalogue.dialect
+            if known is not None
+            else await asyncio.to_thread(_dialect, request, redactor.secret)
+        )
         found = await asyncio.to_thread(
             lint,
             text,
@@ -180,7 +199,7 @@ class SqlRequests:
         description, unreached = Description({}, []), ""
         if request.get("ask") and not any(f.code == "empty" for f in found):
             try:
-                session = await self._session(request, _LOOK_SECONDS)
+                session = await self._session(request, redactor.secret, _LOOK_SECONDS)
                 description = await session.describe(text)
                 found = agreed(text, found, description.fault, dialect)
             except (ServiceError, ParameterError) as error:
@@ -193,16 +212,18 @@ class SqlRequests:
             "unreached": unreached,
         }
 
-    async def _try(self, request: Mapping[str, Any]) -> Answer:
-        session = await self._session(request, float(request.get("seconds") or _SECONDS))
-        values = await self._values(request)
+    async def _try(self, request: Mapping[str, Any], redactor: Redactor) -> Answer:
+        session = await self._session(request, redactor.secret, float(request.get("seconds") or _SECONDS))
+        values = await _values(request, redactor.secret)
         began = time.monotonic()
         found = await session.first_rows(str(request["text"]), values, limit=int(request.get("limit") or 200))
         numeric = [
             any(isinstance(row[i], int | float | Decimal) for row in found.rows) for i in range(len(found.columns))
         ]
-        rows = _bounded([[text_of(value) for value in row] for row in found.rows])
-        answer = {
+        # before they are texts too: a long one is cut, and bytes are written in hexadecimal
+        cells = [[self._hidden(request, redactor, value) for value in row] for row in found.rows]
+        rows = _bounded([[text_of(value) for value in row] for row in cells])
+        return {
             "columns": [name for name, _ in found.columns],
             "types": [kind for _, kind in found.columns],
             "numeric": numeric,
@@ -210,21 +231,20 @@ class SqlRequests:
             "more": found.more or len(rows) < len(found.rows),
             "seconds": time.monotonic() - began,
         }
-        return self._clean(str(request["run_id"]), answer) if request.get("tables") is not None else answer
 
-    async def _explain(self, request: Mapping[str, Any]) -> Answer:
-        session = await self._session(request, float(request.get("seconds") or _SECONDS))
-        values = await self._values(request)
+    async def _explain(self, request: Mapping[str, Any], redactor: Redactor) -> Answer:
+        session = await self._session(request, redactor.secret, float(request.get("seconds") or _SECONDS))
+        values = await _values(request, redactor.secret)
         began = time.monotonic()
         plan = await session.explain(str(request["text"]), values, analyze=bool(request.get("analyze")))
         return {"plan": plan.to_plain(), "seconds": time.monotonic() - began}
 
     # ------------------------------------------------------------------ what they need
-    async def _kept(self, request: Mapping[str, Any], *, refresh: bool) -> _Kept:
+    async def _kept(self, request: Mapping[str, Any], secret: Secret, *, refresh: bool) -> _Kept:
         key = _key(request)
         known = self._catalogues.get(key)
         if known is None or refresh or time.time() - known.read > _CATALOGUE_AGE:
-            session = await self._session(request, _LOOK_SECONDS)
+            session = await self._session(request, secret, _LOOK_SECONDS)
             known = _Kept(await session.catalogue(), time.time())
             self._catalogues.pop(key, None)
             self._catalogues[key] = known
@@ -232,11 +252,11 @@ class SqlRequests:
                 del self._catalogues[next(iter(self._catalogues))]
         return known
 
-    async def _session(self, request: Mapping[str, Any], seconds: float) -> Session:
+    async def _session(self, request: Mapping[str, Any], secret: Secret, seconds: float) -> Session:
         """The database that the node's parameters mean; the same rules as the node's own."""
         given = request["given"]
         if request.get("tables") is not None:
-            return await asyncio.to_thread(self._on_tables, request, seconds)
+            return await asyncio.to_thread(self._on_tables, request, secret, seconds)
         kind = given.get("database_type", "postgresql")
         connection = _connection(given)
         if connection == "embedded":
@@ -246,12 +266,12 @@ class SqlRequests:
             raise DatabaseError(
                 f"The editor cannot look into {connection!r}: it knows the embedded database, details and saved."
             )
-        resolved = await asyncio.to_thread(self._resolved, given, request)
+        resolved = await asyncio.to_thread(_resolved, given, request, secret)
         if connection == "saved":
             saved = await asyncio.to_thread(Connections().get, str(resolved.get("saved") or ""))
             if saved.kind in _FILE_SESSIONS:
                 return _FILE_SESSIONS[saved.kind](_file(request["folder"], saved.database), seconds=seconds)
-            target = await asyncio.to_thread(saved.target, self._secret)
+            target = await asyncio.to_thread(saved.target, secret)
             if saved.kind == "mysql":
                 return MySQLSession(target_of(target), seconds=seconds)
             return PostgresSession(target, seconds=seconds)
@@ -273,20 +293,9 @@ class SqlRequests:
         }
         return PostgresSession(target, seconds=seconds)
 
-    def _dialect(self, request: Mapping[str, Any]) -> str:
-        """The dialect of a database that was not looked at yet."""
-        if request.get("tables") is not None:
-            return "duckdb"
-        given = request["given"]
-        kind = given.get("database_type") if _connection(given) == "details" else None
-        if _connection(given) == "saved":
-            with contextlib.suppress(ParameterError):  # looking at the database says what is wrong with the name
-                kind = Connections().get(str(self._resolved({"saved": given.get("saved")}, request)["saved"])).kind
-        return kind if isinstance(kind, str) else "postgresql"
-
-    def _on_tables(self, request: Mapping[str, Any], seconds: float) -> Session:
+    def _on_tables(self, request: Mapping[str, Any], secret: Secret, seconds: float) -> Session:
         """The tables that a run gave to the nodes above, and the files that the node names."""
-        given = self._resolved(request["given"], request)
+        given = _resolved(request["given"], request, secret)
         tables = {}
         for name, start in request["tables"].items():
             if start is None:
@@ -302,23 +311,37 @@ class SqlRequests:
         files = {name: _file(request["folder"], str(path)) for name, path in dict(given.get("files") or {}).items()}
         return DuckDBTablesSession(tables, files, memory=int(given.get("memory_limit") or _MEMORY), seconds=seconds)
 
-    def _resolved(self, given: Mapping[str, Any], request: Mapping[str, Any]) -> dict[str, Any]:
-        workflow = Workflow(parameters=dict(request.get("declared") or {}))
-        for value in given.values():
-            found = reference(value)
-            if found is not None and found[0] == "$parameter" and found[1] not in workflow.parameters:
-                raise ParameterError(f"There is no workflow parameter {found[1]!r}.")
-        return resolve(given, workflow, {}, self._secret)
 
-    async def _values(self, request: Mapping[str, Any]) -> Any:
-        values = request.get("values")
-        if values is None:
-            values = []
-        if not isinstance(values, list | dict):
-            raise EngineError("The values of a statement are a list, or an object of names.")
-        inner = dict(enumerate(values)) if isinstance(values, list) else values
-        found = await asyncio.to_thread(self._resolved, {str(k): v for k, v in inner.items()}, request)
-        return list(found.values()) if isinstance(values, list) else found
+def _dialect(request: Mapping[str, Any], secret: Secret) -> str:
+    """The dialect of a database that was not looked at yet."""
+    if request.get("tables") is not None:
+        return "duckdb"
+    given = request["given"]
+    kind = given.get("database_type") if _connection(given) == "details" else None
+    if _connection(given) == "saved":
+        with contextlib.suppress(ParameterError):  # looking at the database says what is wrong with the name
+            kind = Connections().get(str(_resolved({"saved": given.get("saved")}, request, secret)["saved"])).kind
+    return kind if isinstance(kind, str) else "postgresql"
+
+
+def _resolved(given: Mapping[str, Any], request: Mapping[str, Any], secret: Secret) -> dict[str, Any]:
+    workflow = Workflow(parameters=dict(request.get("declared") or {}))
+    for value in given.values():
+        found = reference(value)
+        if found is not None and found[0] == "$parameter" and found[1] not in workflow.parameters:
+            raise ParameterError(f"There is no workflow parameter {found[1]!r}.")
+    return resolve(given, workflow, {}, secret)
+
+
+async def _values(request: Mapping[str, Any], secret: Secret) -> Any:
+    values = request.get("values")
+    if values is None:
+        values = []
+    if not isinstance(values, list | dict):
+        raise EngineError("The values of a statement are a list, or an object of names.")
+    inner = dict(enumerate(values)) if isinstance(values, list) else values
+    found = await asyncio.to_thread(_resolved, {str(k): v for k, v in inner.items()}, request, secret)
+    return list(found.values()) if isinstance(values, list) else found
 
 
 def _bounded(rows: list[list[str | None]]) -> list[list[str | None]]:

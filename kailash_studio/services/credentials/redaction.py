@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import re
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from pathlib import PurePath
@@ -24,6 +25,7 @@ _CUT = 8  # characters of a secret at the end of a text that are taken for one t
 _LONG_LINE = 16
 _ENDS = "….'\"`)]}> \n"  # what may stand behind a text that was cut
 _MOST_DEPTH = 200  # deeper values are not written down anywhere
+_USERINFO = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*://)[^\s/?#'\"<>]*@")
 _LIBRARIES = (
     "httpx",
     "httpcore.connection",
@@ -180,6 +182,11 @@ def _without_cut_end(text: str, forms: tuple[tuple[str, str], ...]) -> str:
         if at >= 0 and form.startswith(core[at:]):
             return core[:at] + mask + text[len(core) :]
     return text
+
+
+def without_userinfo(text: str) -> str:
+    """A text in which addresses are without the user and the password that may stand before the host."""
+    return _USERINFO.sub(r"\1***@", text) if "://" in text else text
 
 
 # ---------------------------------------------------------------------------------------------- forms

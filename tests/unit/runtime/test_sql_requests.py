@@ -205,6 +205,32 @@ def test_a_statement_over_tables_is_looked_at_over_what_a_run_gave(tmp_path: Pat
     talk(conversation)
 
 
+def test_a_secret_among_the_values_is_in_no_answer_and_no_refusal(
+    with_database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a test run shows can be copied: it hides what the request has resolved, as a run does."""
+    canary = "c4n4ry-SwordfIsh/7+x"
+    monkeypatch.setenv("KAILASH_SECRET_VAULT", canary)
+    values = [{"$secret": "vault"}]
+
+    async def conversation(ask: Ask, until: Any) -> None:
+        words = EMBEDDED | {"values": values}
+        text = "SELECT $1::text, convert_to($1, 'UTF8'), repeat('x', 1990) || $1, md5('a')"
+        tried = await ask("sql_try", **words, text=text)
+        assert tried["rows"][0][:2] == ["***vault***", b"***vault***".hex(" ")]
+        assert canary[:8] not in str(tried)
+        bound = await ask("sql_try", **words, text="SELECT $1::integer")
+        said = await ask("sql_try", **words, text="SELECT ('x' || $1)::integer")
+        planned = await ask("sql_explain", **words, text="SELECT client_name FROM clients WHERE client_name = $1")
+        assert "***vault***" in bound["error"]["sentence"]
+        assert "***vault***" in said["error"]["sentence"]
+        assert "plan" in planned
+        for answer in (bound, said, planned):
+            assert canary not in str(answer)
+
+    talk(conversation)
+
+
 @pytest.mark.parametrize("values", ["text", 3])
 def test_values_that_are_none(values: Any, with_database: Path) -> None:
     async def conversation(ask: Ask, until: Any) -> None:
