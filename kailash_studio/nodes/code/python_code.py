@@ -93,12 +93,12 @@ class PythonCodeNode(Node):
     @classmethod
     def effect_of(cls, parameters: Mapping[str, Any]) -> Effect:
         """The light sandbox lets nothing out."""
-        return "unsafe" if parameters.get("sandbox") == "full" else "pure"
+        return "unsafe" if _is_full(parameters) else "pure"
 
     @classmethod
     def effects_of(cls, parameters: Mapping[str, Any]) -> list[str]:
         """Full Python can do anything that the user can."""
-        return ["runs Python code with full access"] if parameters.get("sandbox") == "full" else []
+        return ["runs Python code with full access"] if _is_full(parameters) else []
 
     @classmethod
     def problems_of(cls, parameters: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -138,6 +138,11 @@ class PythonCodeNode(Node):
         except PythonCodeError as error:
             raise PythonCodeError(f"{context.node_id}: {error}") from None
         return _outputs(value, self.output_names, context.node_id)
+
+
+def _is_full(parameters: Mapping[str, Any]) -> bool:
+    """Whether the code may do anything; a reference, to a workflow parameter for example, may stand for that."""
+    return bool(parameters.get("sandbox", "light") != "light")
 
 
 def _outputs(value: Any, names: list[str], node_id: str) -> Outputs:

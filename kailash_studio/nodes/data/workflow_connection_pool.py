@@ -119,9 +119,9 @@ class WorkflowConnectionPool(Node):
     @classmethod
     def effect_of(cls, parameters: Mapping[str, Any]) -> Effect:
         """As its statement; what only concerns the pool can be repeated."""
-        query = parameters.get("query")
-        reads = parameters.get("operation") != "execute" or (isinstance(query, str) and only_reads(query))
-        return "reads" if reads else "unsafe"
+        query, operation = parameters.get("query"), parameters.get("operation", "initialize")
+        lends = isinstance(operation, str) and operation != "execute"  # a reference may stand for any operation
+        return "reads" if lends or (isinstance(query, str) and only_reads(query)) else "unsafe"
 
     @classmethod
     def effects_of(cls, parameters: Mapping[str, Any]) -> list[str]:
