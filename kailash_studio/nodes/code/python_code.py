@@ -101,6 +101,11 @@ class PythonCodeNode(Node):
         return ["runs Python code with full access"] if _is_full(parameters) else []
 
     @classmethod
+    def runs_code(cls, parameters: Mapping[str, Any]) -> bool:
+        """Full Python does."""
+        return _is_full(parameters)
+
+    @classmethod
     def problems_of(cls, parameters: Mapping[str, Any]) -> list[tuple[str, str]]:
         """Code that is not Python, or has no function."""
         code = parameters.get("code", _STARTER)
@@ -132,8 +137,15 @@ class PythonCodeNode(Node):
                 )
             else:
                 light = await resources.get(LightPython, LightPython.open)
+                drawn = context.scope.drawn
                 value = await light.call(
-                    self.code, function, inputs, memory=self.memory_limit, seconds=86_400, printed=context.log
+                    self.code,
+                    function,
+                    inputs,
+                    memory=self.memory_limit,
+                    seconds=86_400,
+                    printed=context.log,
+                    drawn=drawn(context.node_id) if drawn is not None else None,
                 )
         except PythonCodeError as error:
             raise PythonCodeError(f"{context.node_id}: {error}") from None
