@@ -13,7 +13,8 @@
     │   ├── NodeOutputError       it did not give an output that it declares
     │   ├── TableError            a table does not have the columns or types that a node needs
     │   ├── CircuitOpenError      its circuit breaker is open; it was not called
-    │   └── PythonCodeError       the user's own Python raised
+    │   ├── PythonCodeError       the user's own Python raised
+    │   └── NoAnswerError         a capsule has no answer to what it asks
     ├── WorkflowExecutionError    a run ended failed; carries results, run_id and failures
     ├── RunCancelledError         a run was cancelled
     ├── ServiceError              something outside answered with an error or not at all
@@ -139,6 +140,13 @@ class PythonCodeError(NodeError):
     """The user's own Python raised; the message holds the line and the reason."""
 
     code = "KS-1303"
+
+
+class NoAnswerError(NodeError):
+    """A run that is played again asks what the recorded one did not; the same question has no answer again."""
+
+    code = "KS-1307"
+    permanent = True
 
 
 class WorkflowExecutionError(StudioError):

@@ -121,7 +121,8 @@ def execute(chosen: argparse.Namespace) -> int:
             outcome, run_id = asyncio.run(run_until_told(runtime, workflow, values, **further))
         journal.tidy()
         if recording is not None and outcome.state == "failed":
-            Capsule.of(workflow, run_id, began, values, recording, outcome).write(chosen.capsule)
+            scenario = further.get("scenario")
+            Capsule.of(workflow, run_id, began, values, recording, outcome, scenario).write(chosen.capsule)
             print(f"The failure is in {chosen.capsule}: kailash-studio capsule run {chosen.capsule}", file=sys.stderr)
     report = report_of(outcome, run_id)
     if chosen.json:

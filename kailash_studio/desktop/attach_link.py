@@ -16,6 +16,8 @@ from kailash_studio.desktop.notice import Notice
 from kailash_studio.desktop.runs import Runs
 from kailash_studio.desktop.session import Session
 from kailash_studio.runtime.server import Address, addresses
+from kailash_studio.services import trust
+from kailash_studio.spec.registry import Registry
 from kailash_studio.workflow.graph import missing_places
 from kailash_studio.workflow.reader import ReadResult, read
 
@@ -89,9 +91,9 @@ class AttachLink(QObject):
 
     async def _show(self, run: dict[str, Any]) -> None:
         """Open the run's document and follow the run; what happens meanwhile is in what it tells then."""
-        found = await asyncio.to_thread(_read, run["workflow"])
+        found, trusted = await asyncio.to_thread(_read, run["workflow"], self._session.registry)
         if self._shown is run:
-            self._session.show(found)
+            self._session.show(found, trusted=trusted)
 
     def _hold(self, update: dict[str, Any]) -> None:
         if self._shown is not None:
@@ -113,7 +115,7 @@ class AttachLink(QObject):
             self._notice.hide()
 
 
-def _read(text: str) -> ReadResult:
+def _read(text: str, registry: Registry) -> tuple[ReadResult, bool]:
     found = read(text, name="The run's document")
     found.workflow.positions.update(missing_places(found.workflow))
-    return found
+    return found, trust.is_trusted(found.workflow, registry)

@@ -17,6 +17,8 @@ from kailash_studio.desktop.runs import Runs
 from kailash_studio.desktop.session import Session
 from kailash_studio.errors import DocumentError, EngineError
 from kailash_studio.runtime.capsule import SUFFIX, Capsule
+from kailash_studio.services import trust
+from kailash_studio.spec.registry import Registry
 from kailash_studio.workflow.graph import missing_places
 from kailash_studio.workflow.reader import ReadResult, read
 
@@ -51,8 +53,8 @@ class CapsuleLink(QObject):
         self._documents.when_saved(lambda: self._spawn(self._open(path)))
 
     async def _open(self, path: Path) -> None:
-        capsule, document = await asyncio.to_thread(_read, path)
-        self._session.show(document)
+        capsule, document, trusted = await asyncio.to_thread(_read, path, self._session.registry)
+        self._session.show(document, trusted=trusted)
         self._runs.capsule = str(path)
         failed = ", ".join(capsule.errors) or "nothing"
         self._notice.say(
@@ -98,8 +100,8 @@ class CapsuleLink(QObject):
             self._say(str(error))
 
 
-def _read(path: Path) -> tuple[Capsule, ReadResult]:
+def _read(path: Path, registry: Registry) -> tuple[Capsule, ReadResult, bool]:
     capsule = Capsule.read(path)
     document = read(capsule.workflow)
     document.workflow.positions.update(missing_places(document.workflow))
-    return capsule, document
+    return capsule, document, trust.is_trusted(document.workflow, registry)

@@ -106,9 +106,14 @@ class Session(QObject):
         """Open what was read."""
         self._open(loaded.document.workflow, loaded.path, loaded.document.findings, trusted=loaded.trusted)
 
-    def show(self, document: ReadResult) -> None:
-        """Open a document that has no file here: that of a run of another process."""
-        self._open(document.workflow, None, document.findings)
+    def show(self, document: ReadResult, *, trusted: bool) -> None:
+        """Open a document that has no file here: that of a run of another process, or of a capsule.
+
+        Args:
+            document: What it is.
+            trusted: It may run here (``trust.is_trusted``); else it asks first, and saving it does not change that.
+        """
+        self._open(document.workflow, None, document.findings, trusted=trusted)
 
     def recover(self, leftover: Leftover) -> None:
         """Open what an earlier window left unsaved; it stays unsaved until it is saved.

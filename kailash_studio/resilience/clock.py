@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 
@@ -29,3 +30,9 @@ class SystemClock:
     async def sleep(self, seconds: float) -> None:
         """Wait on the running asyncio loop."""
         await asyncio.sleep(seconds)
+
+
+def time_limit(clock: Clock, seconds: float) -> asyncio.Timeout:
+    """Seconds for what stands in its block, on the running loop; a clock may have a limit of its own (``timeout``)."""
+    own: Callable[[float], asyncio.Timeout] = getattr(clock, "timeout", asyncio.timeout)
+    return own(seconds)

@@ -14,7 +14,7 @@ from typing import Any
 
 from kailash_studio.errors import CircuitOpenError, NodeTimeoutError, describe
 from kailash_studio.resilience.breaker import Breaker
-from kailash_studio.resilience.clock import Clock
+from kailash_studio.resilience.clock import Clock, time_limit
 from kailash_studio.resilience.limits import RateLimit, RetryBudget
 from kailash_studio.resilience.retry import delays, is_named, is_permanent
 from kailash_studio.spec.context import Outputs, RunContext
@@ -29,6 +29,10 @@ BREAKER_CHANGED = "breaker_changed"
 
 Call = Callable[[RunContext], Any]
 Condition = Callable[[RunContext, Exception], Awaitable[bool]]
+
+
+class GivenUpError(TimeoutError):
+    """A call that is played again was given up on when it was made; the limit that ended it is said here again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +154,7 @@ class Guard:
             return
         left = max(0.0, deadline - self._clock.now())
         try:
-            async with asyncio.timeout(left):
+            async with time_limit(self._clock, left):
                 await slots.acquire()
         except TimeoutError:
             raise self._too_long(node_id, left, cut=True) from None
@@ -193,10 +197,10 @@ class Guard:
         if limit is None:
             return await self._once(context, attempt)
         try:
-            async with asyncio.timeout(max(limit, 0.0)) as scope:
+            async with time_limit(self._clock, max(limit, 0.0)) as scope:
                 return await self._once(context, attempt)
         except TimeoutError as error:
-            if not scope.expired():
+            if not scope.expired() and not isinstance(error, GivenUpError):
                 raise
             raise self._too_long(context.node_id, limit, cut=cut) from (error.__cause__ if error.__cause__ else None)
 

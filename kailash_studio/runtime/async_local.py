@@ -196,22 +196,21 @@ class AsyncLocalRuntime:
         redactor = Redactor(masked_secret if playing else self.secret)
         around = self._around(scenario, answers, redactor, clock)
         if scenario is not None:
-            faults, origin = scenario.faults, "test"
-        values, plan = await self._planned(
-            built, parameters or {}, redactor, faults, around, safe=safe, answers=answers
-        )
-        if scenario is not None:
-            _force_breakers(scenario, plan, around)
+            faults, origin = scenario.faults, "capsule" if playing else "test"
+        compiled = {"surroundings": around, "faults": faults, "safe": safe, "answers": answers, "met": dict[str, int]()}
+        values, plan = await self._planned(built, parameters or {}, redactor, compiled)
+        _set_breakers(scenario, answers, plan, around)
         loop = asyncio.get_running_loop()
         kept = self._resources if self._home is loop and scenario is None else None
         resources = kept or Resources()
-        scope = RunScope(run_id, resources=resources, folder=folder or self.folder, secret=redactor.secret)
+        root = before.root if before else run_id
+        scope = RunScope(run_id, resources=resources, folder=folder or self.folder, secret=redactor.secret, root=root)
         scope.workflow = built.name
         scope.ready_at_once = lambda node_id: widest(built, successors(built)[node_id])
-        scope.root = before.root if before else run_id
+        scope.drawn = answers.drawn if answers is not None else None
         recorder = None
         if self.journal is not None:
-            recorder = Recorder(self.journal, run_id, redactor)
+            recorder = Recorder(self.journal, run_id, redactor, letters=scenario is None and not playing)
             recorder.start(built, self.clock.wall(), scope.folder, parameters or {}, origin, before)
         run = Run(
             plan,
@@ -229,7 +228,7 @@ class AsyncLocalRuntime:
         )
         if debugger is not None:
             debugger.attach(
-                run, lambda node, given: self._recompiled(built, values, faults, around, node, given, redactor.secret)
+                run, lambda node, given: self._recompiled(built, values, node, given, redactor.secret, compiled)
             )
         if recorder is not None:
             recorder.run = run
@@ -238,8 +237,7 @@ class AsyncLocalRuntime:
         monitor = built.monitor = WorkflowMonitor.of(built.monitor, around, plan, self.journal)
         alarm = None
         if self.timeout is not None:
-            why = f"the run took longer than {self.timeout:g} s"
-            alarm = loop.call_later(self.timeout, run.cancel, why)
+            alarm = loop.call_later(self.timeout, run.cancel, f"the run took longer than {self.timeout:g} s")
         try:
             with LibraryLogs(redactor):
                 outcome = await run.execute()
@@ -259,12 +257,14 @@ class AsyncLocalRuntime:
     ) -> Surroundings:
         """What the policies of a run have around them: of a test its own, else what all runs share."""
         around = self.surroundings
-        if scenario is not None:
-            around = Surroundings(clock, Random(scenario.seed))  # noqa: S311 - draws of a test
+        seed = scenario.seed if scenario is not None else answers.seed if answers is not None else 0
+        draws = Random(seed)  # noqa: S311 - of jitter, and of a test
+        if scenario is not None or isinstance(answers, Playing):
+            around = Surroundings(clock, draws)
+        elif answers is not None:
+            around = replace(around, random=draws)
         if answers is not None:
             answers.begin(redactor, clock)
-            draws = Random(answers.seed)  # noqa: S311 - of jitter
-            around = Surroundings(clock, draws) if isinstance(answers, Playing) else replace(around, random=draws)
         return around
 
     async def _planned(
@@ -272,13 +272,12 @@ class AsyncLocalRuntime:
         workflow: Workflow,
         parameters: Mapping[str, Any],
         redactor: Redactor,
-        faults: Mapping[str, Fault] | None,
-        around: Surroundings,
-        *,
-        safe: bool,
-        answers: Recording | Playing | None,
+        compiled: Mapping[str, Any],
     ) -> tuple[Values, Plan]:
-        """Values and plan, with the secrets that the document names; asked for in a thread, as a keyring may wait."""
+        """Values and plan, with the secrets that the document names; asked for in a thread, as a keyring may wait.
+
+        ``compiled``: the words of ``compile_plan`` that are the same when a node is compiled again.
+        """
         names = secrets_of(workflow)
         fetched = await asyncio.to_thread(_fetched, names, redactor) if names else {}
         values = assign(workflow, self.registry, parameters)
@@ -290,10 +289,7 @@ class AsyncLocalRuntime:
                 self.registry,
                 values,
                 secret=lambda name: fetched[name] if name in fetched else redactor.secret(name),
-                surroundings=around,
-                faults=faults,
-                safe=safe,
-                answers=answers,
+                **compiled,
             )
         except StudioError as error:
             redactor.error(error)  # a sentence about a wrong value may hold the value
@@ -309,17 +305,16 @@ class AsyncLocalRuntime:
         self,
         built: Workflow,
         values: Values,
-        faults: Mapping[str, Fault] | None,
-        around: Surroundings,
         node: str,
         parameters: Mapping[str, Any],
         secret: Callable[[str], str],
+        compiled: Mapping[str, Any],
     ) -> Step:
         """The step of a node with other parameters."""
         placed = built.node(node)
         other = replace(placed, parameters={**placed.parameters, **parameters})
         changed = replace(built, nodes={**built.nodes, node: other}, monitor=None)
-        plan = compile_plan(changed, self.registry, values, secret=secret, surroundings=around, faults=faults)
+        plan = compile_plan(changed, self.registry, values, secret=secret, **compiled)
         return plan.steps[plan.positions[node]]
 
     def opened(self, key: Hashable) -> Closable | None:
@@ -374,6 +369,19 @@ def _fetched(names: Sequence[str], redactor: Redactor) -> dict[str, str]:
         with contextlib.suppress(CredentialError):  # said when the plan is made, at its place among other findings
             found[name] = redactor.secret(name)
     return found
+
+
+def _set_breakers(
+    scenario: Scenario | None, answers: Recording | Playing | None, plan: Plan, around: Surroundings
+) -> None:
+    """Write down how the breakers stand that a run begins with, or let them stand as they did; then force them."""
+    for key in set(plan.breaker_keys.values()) if answers is not None else ():
+        if isinstance(answers, Recording):
+            answers.breakers[key] = around.breakers[key].snapshot()
+        elif isinstance(answers, Playing) and key in answers.breakers:
+            around.breakers[key].restore(answers.breakers[key])
+    if scenario is not None:
+        _force_breakers(scenario, plan, around)
 
 
 def _force_breakers(scenario: Scenario, plan: Plan, around: Surroundings) -> None:

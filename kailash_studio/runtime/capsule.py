@@ -9,8 +9,8 @@ import io
 import json
 import platform
 import zipfile
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -18,9 +18,12 @@ from typing import Any
 from kailash_studio import __version__
 from kailash_studio.errors import DocumentError, describe
 from kailash_studio.folders import write_whole
-from kailash_studio.runtime.answers import Answer, PlayedClock, Playing, Recording
+from kailash_studio.resilience.breaker import BreakerSnapshot
+from kailash_studio.resilience.faults import Scenario
+from kailash_studio.runtime.answers import Answer, Looks, Playing, Recording
 from kailash_studio.runtime.async_local import AsyncLocalRuntime
 from kailash_studio.runtime.outcome import Outcome
+from kailash_studio.runtime.played_clock import PlayedClock
 from kailash_studio.spec.registry import Registry
 from kailash_studio.spec.values import to_plain
 from kailash_studio.workflow.reader import read
@@ -49,7 +52,10 @@ class Capsule:
         errors: Why nodes failed.
         versions: Of the program, Python, and each node type.
         answers: What the outside answered.
-        expected: Of a test: ``state``, and ``states`` of nodes, and ``results`` of the last nodes.
+        expected: Of a test: ``state``, ``states`` of nodes, all ``results``, and ``errors`` of those that should fail.
+        looks: What sandboxed code saw of the time, by node and call.
+        breakers: How circuit breakers stood when the run began, by key.
+        faults: The faults that were put in, as ``Scenario`` writes them; empty when it was no test run.
     """
 
     workflow: str
@@ -63,6 +69,9 @@ class Capsule:
     versions: Mapping[str, Any]
     answers: tuple[Answer, ...] = ()
     expected: Mapping[str, Any] = field(default_factory=dict)
+    looks: Looks = field(default_factory=dict)
+    breakers: Mapping[str, Any] = field(default_factory=dict)
+    faults: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -73,8 +82,9 @@ class Capsule:
         given: Mapping[str, Any],
         recording: Recording,
         outcome: Outcome,
+        scenario: Scenario | None = None,
     ) -> Capsule:
-        """The capsule of a run that has just ended."""
+        """The capsule of a run that has just ended; ``scenario``: the faults that were put in."""
         registry_versions = {placed.type: placed.type_version for placed in workflow.nodes.values()}
         return cls(
             workflow=workflow.to_json(),
@@ -87,6 +97,9 @@ class Capsule:
             errors={node: outcome.redactor.text(describe(error)) for node, error in outcome.failures.items()},
             versions={"program": __version__, "python": platform.python_version(), "nodes": registry_versions},
             answers=tuple(recording.answers),
+            looks={node: calls for node, calls in recording.looks.items() if any(calls)},
+            breakers={key: outcome.redactor.value(asdict(kept)) for key, kept in recording.breakers.items()},
+            faults=scenario.to_plain() if scenario is not None else {},
         )
 
     def write(self, path: Path) -> None:
@@ -98,7 +111,8 @@ class Capsule:
         told: dict[str, Any] = {
             "format": FORMAT, "version": VERSION, "run_id": self.run_id, "started": self.started, "seed": self.seed,
             "given": self.given, "state": self.state, "states": self.states, "errors": self.errors,
-            "versions": self.versions, "expected": self.expected,
+            "versions": self.versions, "expected": self.expected, "looks": self.looks, "breakers": self.breakers,
+            "faults": self.faults,
         }  # fmt: skip
         files: dict[str, bytes] = {_WORKFLOW: self.workflow.encode("utf-8")}
         listed = []
@@ -142,8 +156,11 @@ class Capsule:
                     run_id=str(told["run_id"]), started=float(told["started"]), seed=int(told["seed"]),
                     given=dict(told["given"]), state=str(told["state"]), states=dict(told["states"]),
                     errors=dict(told["errors"]), versions=dict(told["versions"]), answers=answers,
-                    expected=dict(told["expected"]),
+                    expected=dict(told["expected"]), looks=_looks(told.get("looks", {})),
+                    breakers=dict(told.get("breakers", {})), faults=dict(told.get("faults", {})),
                 )  # fmt: skip
+                made.scenario(made.states)
+                made.answers_again()
         except DocumentError:
             raise
         except Exception as error:  # noqa: BLE001 - a hostile file may trip any part of the reader; it is said which file
@@ -152,23 +169,45 @@ class Capsule:
         return made
 
     async def play(
-        self, *, registry: Registry | None = None, workflow: Workflow | None = None, **further: Any
+        self,
+        *,
+        registry: Registry | None = None,
+        workflow: Workflow | None = None,
+        answers: Playing | None = None,
+        **further: Any,
     ) -> Outcome:
         """Run it again without the outside.
 
         Args:
             registry: Node types; by default the installed ones.
             workflow: A document that was mended since.
+            answers: Those of ``answers_again``, where the caller wants to know which were lacking.
             further: Words for ``AsyncLocalRuntime.run``: a sink, a debugger.
         """
         document = workflow or read(self.workflow).workflow
         runtime = AsyncLocalRuntime(registry=registry)
-        outcome, _ = await runtime.run(document, self.given, answers=self.answers_again(), **further)
+        answers = answers or self.answers_again()
+        scenario = self.scenario(document.nodes)
+        outcome, _ = await runtime.run(document, self.given, answers=answers, scenario=scenario, **further)
         return outcome
 
-    def answers_again(self) -> Playing:
-        """The recorded answers, for one run."""
-        return Playing(self.answers, self.seed, PlayedClock(self.started))
+    def answers_again(self, *, allow_code: bool = False) -> Playing:
+        """The recorded answers, for one run; ``allow_code``: full Python that has no answer really runs."""
+        return Playing(
+            self.answers,
+            self.seed,
+            PlayedClock(self.started),
+            looks=self.looks,
+            breakers={str(key): BreakerSnapshot(**dict(kept)) for key, kept in self.breakers.items()},
+            allow_code=allow_code,
+        )
+
+    def scenario(self, nodes: Collection[str]) -> Scenario | None:
+        """The faults that were put in, those of nodes that are still there."""
+        if not self.faults:
+            return None
+        given = Scenario.from_plain(self.faults)
+        return replace(given, faults={node: fault for node, fault in given.faults.items() if node in nodes})
 
     def as_test(self, workflow: Workflow, outcome: Outcome) -> Capsule:
         """A regression test: this run's answers, a mended document, and what has to come of them."""
@@ -212,6 +251,10 @@ def states_of(outcome: Outcome) -> dict[str, str]:
 def _short(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= 200 else text[:200] + "…"
+
+
+def _looks(given: Any) -> dict[str, list[list[float]]]:
+    return {str(node): [[float(look) for look in call] for call in calls] for node, calls in dict(given).items()}
 
 
 def _answer(archive: zipfile.ZipFile, entry: Any) -> Answer:

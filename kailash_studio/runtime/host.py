@@ -221,10 +221,13 @@ class Host:
             taken = await asyncio.to_thread(self._reruns.taken, request, workflow)
             debugger.stand_again(taken.stood)
             safe = bool(request.get("safe"))
-            scenario = Scenario.from_plain(request["scenario"]) if request.get("scenario") else None
             capsule = (
                 await asyncio.to_thread(Capsule.read, Path(request["capsule"])) if request.get("capsule") else None
             )
+            scenario = Scenario.from_plain(request["scenario"]) if request.get("scenario") else None
+            if scenario is None and capsule is not None:
+                scenario = capsule.scenario(workflow.nodes)
+            allow_code = bool(request.get("allow_code"))
             outcome, _ = await self._runtime.run(
                 workflow,
                 capsule.given if capsule is not None else request.get("values") or {},
@@ -236,7 +239,7 @@ class Host:
                 pins=taken.pins,
                 safe=safe,
                 scenario=scenario,
-                answers=capsule.answers_again() if capsule is not None else None,
+                answers=capsule.answers_again(allow_code=allow_code) if capsule is not None else None,
                 origin="preview" if safe else "again" if taken.before else "desktop",
                 before=taken.before,
                 debugger=debugger,

@@ -15,7 +15,7 @@ from typing import Any
 
 from kailash_studio.errors import DocumentError
 from kailash_studio.resilience.faults import Fault
-from kailash_studio.runtime.answers import Answers
+from kailash_studio.runtime.answers import Answers, Callee, named_secret
 from kailash_studio.runtime.parameters import Values, resolve
 from kailash_studio.runtime.surroundings import Surroundings
 from kailash_studio.services.postgres.exhaustion import exhausted
@@ -185,6 +185,7 @@ def compile_plan(
     faults: Mapping[str, Fault] | None = None,
     safe: bool = False,
     answers: Answers | None = None,
+    met: dict[str, int] | None = None,
 ) -> Plan:
     """The plan of a workflow.
 
@@ -198,6 +199,7 @@ def compile_plan(
         faults: Faults to put in on purpose, by node.
         safe: Call nothing that changes something outside; such nodes say what they would have done.
         answers: Stands between the nodes' policies and their calls; see ``runtime.answers``.
+        met: How many calls of each node have met their fault; counted here.
 
     Raises:
         InvalidWorkflowError: With the findings.
@@ -234,23 +236,32 @@ def compile_plan(
             known = resolve(placed.parameters, workflow, values.workflow, secret) | changed
             node, unset = _node(node_type, node_id, known, late)
         policies = Resilience(**resolve(placed.resilience, workflow, values.workflow, secret))
-        call, waits = _call(node, node_type, late, policies, executor)
-        if answers is not None:
-            call, waits = answers.around(node_id, node_type, placed.parameters, call, waits), True
-        if faults and node_id in faults:
-            call, waits = _faulty(call, waits, faults[node_id], around), True
         if policies.given:
             kept[node_id] = policies
+        call, waits = _call(node, node_type, late, policies, executor)
+        callee = _callee(workflow, node_id, node_type, values, changed, policies) if safe or answers else None
+        if answers is not None and callee is not None:
+            call, waits = answers.around(callee, call, waits), True
+        if faults and node_id in faults:
+            call, waits = _faulty(node_id, call, waits, faults[node_id], around, {} if met is None else met), True
         if policies.given.keys() - {"fallback"}:
             call, waits = around.guard(f"{workflow.name}/{node_id}", policies, call, waits), True
-        if safe and node_type.effect_of(placed.parameters) not in {"pure", "reads"}:
-            call, waits = _held_back(node_type.effects_of(placed.parameters)), True
+        if safe and callee is not None and callee.effect not in {"pure", "reads"}:
+            call, waits = _held_back(callee.does), True
         targets = tuple(position[target] for target in following[node_id])
         for target in targets:
             waiting[target] += 1
         constants = {name: value for name, value in mine.items() if name not in changed}
-        ports = ports_in_run(workflow, node_id, all_ports)
-        step = _step(node_id, call, waits, ports, incoming[node_id], position, constants, targets)
+        step = _step(
+            node_id,
+            call,
+            waits,
+            ports_in_run(workflow, node_id, all_ports),
+            incoming[node_id],
+            position,
+            constants,
+            targets,
+        )
         step = replace(
             step,
             required=step.required | unset,
@@ -405,9 +416,34 @@ def _in_thread(call: Call, executor: Executor | None) -> Callable[[RunContext], 
     return threaded
 
 
-def _held_back(effects: list[str]) -> Callable[[RunContext], Awaitable[Outputs]]:
+def _callee(
+    workflow: Workflow,
+    node_id: str,
+    node_type: type[Node],
+    values: Values,
+    changed: Mapping[str, Any],
+    policies: Resilience,
+) -> Callee:
+    """What a call really does outside: with what references stand for, and with what the caller gives."""
+    placed, limits = workflow.nodes[node_id], (policies.timeout, policies.total_timeout)
+    actual = {**placed.parameters, **changed}
+    if node_id not in workflow.instances:
+        actual = resolve(placed.parameters, workflow, values.workflow, named_secret) | dict(changed)
+    return Callee(
+        node_id,
+        node_type,
+        actual,
+        node_type.effect_of(actual),
+        " and ".join(node_type.effects_of(placed.parameters)),
+        runs_code=node_type.runs_code(actual),
+        limit=min((limit for limit in limits if limit is not None), default=None),
+        hedged=policies.hedge_after is not None,
+    )
+
+
+def _held_back(does: str) -> Callable[[RunContext], Awaitable[Outputs]]:
     """A call that is not made."""
-    does = " and ".join(effects) or "does something outside"
+    does = does or "does something outside"
 
     async def not_called(context: RunContext) -> Outputs:
         rows = ", ".join(f"{name} ({count:,} rows)" for name, count in rows_of(context.inputs).items())
@@ -416,13 +452,12 @@ def _held_back(effects: list[str]) -> Callable[[RunContext], Awaitable[Outputs]]
     return not_called
 
 
-def _faulty(call: Call, waits: bool, fault: Fault, around: Surroundings) -> Callable[[RunContext], Awaitable[Outputs]]:
-    left = fault.times if fault.times else -1  # -1: it never ends
-
+def _faulty(
+    node_id: str, call: Call, waits: bool, fault: Fault, around: Surroundings, met: dict[str, int]
+) -> Callable[[RunContext], Awaitable[Outputs]]:
     async def with_fault(context: RunContext) -> Outputs:
-        nonlocal left
-        met, left = left != 0, left - 1 if left > 0 else left
-        if not met:
+        number = met[node_id] = met.get(node_id, 0) + 1
+        if fault.times and number > fault.times:
             return await real(context)
         if fault.delay:
             await around.clock.sleep(fault.delay)

@@ -36,8 +36,8 @@ from kailash_studio.services.private_file import write_private
 LOOKING: frozenset[str] = frozenset(
     {
         "page", "table_cell", "table_copy", "table_profile", "table_drop", "stop_values", "stop_page", "evaluate",
-        "happened", "dead_letters", "dead_letter", "letter_rate", "breakers", "pools", "preview", "connections", "stale",
-        "interrupted",
+        "happened", "dead_letters", "dead_letter", "letter_rate", "breakers", "pools", "preview", "connections",
+        "stale", "interrupted",
     }
 )  # fmt: skip
 CONTROLLING: frozenset[str] = LOOKING | {

@@ -13,11 +13,12 @@ from kailash_studio.resilience.breaker import Breaker, BreakerChange
 from kailash_studio.resilience.clock import Clock, SystemClock
 from kailash_studio.resilience.guard import Condition, Guard, Shared
 from kailash_studio.resilience.limits import RateLimit, RetryBudget
+from kailash_studio.runtime.played_clock import held
 from kailash_studio.spec.context import RunContext
 from kailash_studio.spec.policy import CircuitBreakerPolicy, Resilience
 
 
-def condition(expression: str) -> Condition:
+def condition(expression: str, clock: Clock) -> Condition:
     """Whether a ``retry_if`` holds, decided in the sandboxed interpreter."""
 
     async def holds(context: RunContext, error: Exception) -> bool:
@@ -31,7 +32,8 @@ def condition(expression: str) -> Condition:
             "status": getattr(error, "status", 0),
         }
         code = f"def holds(type, text, code, status):\n    return bool({expression})\n"
-        result = await python.call(code, "holds", told, memory=64, seconds=1.0, printed=lambda line: None)
+        with held(clock):
+            result = await python.call(code, "holds", told, memory=64, seconds=1.0, printed=lambda line: None)
         return result is True
 
     return holds
@@ -77,7 +79,7 @@ class Surroundings:
             clock=self.clock,
             shared=self._shared(own_key, policies),
             random=self.random,
-            condition=condition(retry.retry_if) if retry is not None and retry.retry_if else None,
+            condition=condition(retry.retry_if, self.clock) if retry is not None and retry.retry_if else None,
         )
 
     def breaker(self, key: str, policy: CircuitBreakerPolicy) -> Breaker:

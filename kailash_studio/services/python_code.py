@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import json
 import os
 import sys
@@ -12,9 +13,11 @@ from typing import Any
 
 from kailash_studio.errors import PythonCodeError
 from kailash_studio.services.child_process import ChildProcess
+from kailash_studio.spec.context import Drawn
 from kailash_studio.spec.values import from_wire, to_wire
 
 Printed = Callable[[str], None]
+_MOST_LOOKS = 10_000_000  # at the clock, and sleeps, in one call; the usual limit would end code that waits for a time
 
 
 class LightPython:
@@ -37,7 +40,15 @@ class LightPython:
         await self._pool.__aexit__(None, None, None)
 
     async def call(
-        self, code: str, function: str, inputs: Mapping[str, Any], *, memory: int, seconds: float, printed: Printed
+        self,
+        code: str,
+        function: str,
+        inputs: Mapping[str, Any],
+        *,
+        memory: int,
+        seconds: float,
+        printed: Printed,
+        drawn: Drawn | None = None,
     ) -> Any:
         """Define the code and call its function.
 
@@ -48,6 +59,7 @@ class LightPython:
             memory: Limit in MiB.
             seconds: Limit of computing time.
             printed: Gets what the code prints, by lines.
+            drawn: What it draws and sees of the time; by default that of this machine.
 
         Raises:
             PythonCodeError: The code raised, broke a limit, or uses what the sandbox does not have.
@@ -55,18 +67,42 @@ class LightPython:
         import pydantic_monty
 
         limits: pydantic_monty.ResourceLimits = {"max_memory": memory * 2**20, "max_feed_duration_secs": seconds}
-        output = pydantic_monty.CollectString()
+        given: dict[str, Any] = {"print_callback": (output := pydantic_monty.CollectString())}
+        policy: pydantic_monty.OSPolicy | None = None
+        if drawn is not None:
+            given["os"] = _clock_of(drawn)
+            limits["max_suspensions"] = _MOST_LOOKS
+            policy = {"datetime": "call_host", "random_start": {"seed": drawn.seed}, "process_time": "zero"}
+            policy["sleep"] = "system" if drawn.waits else "zero"
         arguments = ", ".join(f"{name}={name}" for name in inputs)
         try:
-            async with self._pool.checkout(script_name="node.py", limits=limits) as session:
-                await session.feed_run(code, print_callback=output)
-                return await session.feed_run(f"{function}({arguments})", inputs=dict(inputs), print_callback=output)
+            async with self._pool.checkout(script_name="node.py", limits=limits, os_policy=policy) as session:
+                await session.feed_run(code, **given)
+                return await session.feed_run(f"{function}({arguments})", inputs=dict(inputs), **given)
         except pydantic_monty.MontyError as error:
             raise PythonCodeError(_light_sentence(error)) from None
         finally:
             if output.output:
                 for line in output.output.rstrip("\n").split("\n"):
                     printed(line)
+
+
+def _clock_of(drawn: Drawn) -> Any:
+    """What answers the sandbox when it looks at the clock."""
+    import pydantic_monty
+
+    def look(*, name: str, args: tuple[Any, ...], **further: Any) -> Any:
+        if name == "time.time":
+            return drawn.now()
+        if name == "date.today":
+            return dt.datetime.fromtimestamp(drawn.now(), dt.UTC).date()
+        if name == "datetime.now":
+            zone = args[0] if args else None
+            seen = dt.datetime.fromtimestamp(drawn.now(), zone or dt.UTC)
+            return seen if zone else seen.replace(tzinfo=None)  # the sandbox is in UTC
+        return pydantic_monty.NOT_HANDLED
+
+    return look
 
 
 def _light_sentence(error: Any) -> str:

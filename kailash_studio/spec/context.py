@@ -103,6 +103,21 @@ def environment_secret(name: str) -> str:
         raise CredentialError(f"The secret {name!r} is not set: put it into the variable {variable}.") from None
 
 
+class Drawn(Protocol):
+    """What one call of sandboxed code draws, and sees of the time, where it has to be the same again.
+
+    Attributes:
+        seed: What its random numbers are drawn from.
+        waits: Whether sleeping takes time.
+    """
+
+    seed: int
+    waits: bool
+
+    def now(self) -> float:
+        """Seconds since 1970, at one more look at the clock."""
+
+
 class RunScope:
     """What all node runs of one run share.
 
@@ -117,10 +132,12 @@ class RunScope:
         note: Takes the kind, node id and details of an event that happens around a node's call.
         ready_at_once: Says how many nodes below a node can be ready at once; for a pool that opens connections before
             they are asked for.
+        drawn: Says, by node, what its next call of sandboxed code draws; None: it draws by itself, and sees real time.
         retrying: Awaited with the context and the error before a node waits for another attempt; None: nobody asks.
     """
 
     __slots__ = (
+        "drawn",
         "folder",
         "log",
         "note",
@@ -152,6 +169,7 @@ class RunScope:
         self.log = log or (lambda level, node_id, text: None)
         self.note: Callable[[str, str, Mapping[str, Any]], None] = lambda kind, node_id, details: None
         self.ready_at_once: Callable[[str], int] = lambda node_id: 0
+        self.drawn: Callable[[str], Drawn] | None = None
         self.retrying: Callable[[RunContext, str], Awaitable[None]] | None = None
 
 

@@ -96,6 +96,11 @@ class Node(Declared):
         """What a call with these (raw, perhaps incomplete) parameters does outside, where it depends on them."""
         return cls.effect
 
+    @classmethod
+    def runs_code(cls, parameters: Mapping[str, Any]) -> bool:
+        """Whether a call runs code of the document that may do whatever the user may."""
+        return False
+
     # ------------------------------------------------------------------ running
     def run(self, context: RunContext) -> Outputs | Awaitable[Outputs]:
         """Do the work and give one value for each output; a conditional output may be left out."""

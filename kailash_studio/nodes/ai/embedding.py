@@ -70,12 +70,12 @@ class EmbeddingNode(Node):
     @classmethod
     def effect_of(cls, parameters: Mapping[str, Any]) -> Effect:
         """A service answers, or nothing but this program."""
-        return "reads" if parameters.get("method", "hashing") == "endpoint" else "pure"
+        return "pure" if parameters.get("method", "hashing") == "hashing" else "reads"
 
     @classmethod
     def effects_of(cls, parameters: Mapping[str, Any]) -> list[str]:
         """Sends texts to a service, unless they are hashed here."""
-        if parameters.get("method", "hashing") != "endpoint":
+        if parameters.get("method", "hashing") == "hashing":
             return []
         address = parameters.get("endpoint", cls.declarations["endpoint"].default)
         host = urlsplit(address).netloc.rpartition("@")[2] if isinstance(address, str) else ""

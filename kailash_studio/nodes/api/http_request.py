@@ -55,7 +55,7 @@ class HTTPRequestNode(Node):
     @classmethod
     def effect_of(cls, parameters: Mapping[str, Any]) -> Effect:
         """By what the method means (RFC 9110, section 9.2); a service that takes the key does the work once."""
-        method = parameters.get("method", "GET")
+        method = str(parameters.get("method", "GET"))  # a reference is none of these, so it counts as unsafe
         if method in {"GET", "HEAD"}:
             return "reads"
         return (

@@ -93,12 +93,17 @@ class PythonCodeNode(Node):
     @classmethod
     def effect_of(cls, parameters: Mapping[str, Any]) -> Effect:
         """The light sandbox lets nothing out."""
-        return "unsafe" if parameters.get("sandbox") == "full" else "pure"
+        return "unsafe" if _is_full(parameters) else "pure"
 
     @classmethod
     def effects_of(cls, parameters: Mapping[str, Any]) -> list[str]:
         """Full Python can do anything that the user can."""
-        return ["runs Python code with full access"] if parameters.get("sandbox") == "full" else []
+        return ["runs Python code with full access"] if _is_full(parameters) else []
+
+    @classmethod
+    def runs_code(cls, parameters: Mapping[str, Any]) -> bool:
+        """Full Python does."""
+        return _is_full(parameters)
 
     @classmethod
     def problems_of(cls, parameters: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -132,12 +137,24 @@ class PythonCodeNode(Node):
                 )
             else:
                 light = await resources.get(LightPython, LightPython.open)
+                drawn = context.scope.drawn
                 value = await light.call(
-                    self.code, function, inputs, memory=self.memory_limit, seconds=86_400, printed=context.log
+                    self.code,
+                    function,
+                    inputs,
+                    memory=self.memory_limit,
+                    seconds=86_400,
+                    printed=context.log,
+                    drawn=drawn(context.node_id) if drawn is not None else None,
                 )
         except PythonCodeError as error:
             raise PythonCodeError(f"{context.node_id}: {error}") from None
         return _outputs(value, self.output_names, context.node_id)
+
+
+def _is_full(parameters: Mapping[str, Any]) -> bool:
+    """Whether the code may do anything; a reference, to a workflow parameter for example, may stand for that."""
+    return bool(parameters.get("sandbox", "light") != "light")
 
 
 def _outputs(value: Any, names: list[str], node_id: str) -> Outputs:

@@ -131,12 +131,13 @@ class WorkflowConnectionPool(Node):
     @classmethod
     def effect_of(cls, parameters: Mapping[str, Any]) -> Effect:
         """As its statement; a commit makes happen what others did, and the pool's operation concerns others too."""
-        operation, query = parameters.get("operation"), parameters.get("query")
+        operation, query = parameters.get("operation", "initialize"), parameters.get("query")
+        if not isinstance(operation, str) or operation == "commit":
+            return "unsafe"  # a reference may stand for any operation
         if operation in _OPERATES:
             return "idempotent"
-        if operation == "execute":
-            return "reads" if isinstance(query, str) and only_reads(query) else "unsafe"
-        return "unsafe" if operation == "commit" else "reads"
+        reads = operation != "execute" or (isinstance(query, str) and only_reads(query))
+        return "reads" if reads else "unsafe"
 
     @classmethod
     def effects_of(cls, parameters: Mapping[str, Any]) -> list[str]:

@@ -37,7 +37,13 @@ class Recorder:
     """
 
     def __init__(
-        self, journal: Journal, run_id: str, redactor: Redactor | None = None, *, patience: float = _PATIENCE
+        self,
+        journal: Journal,
+        run_id: str,
+        redactor: Redactor | None = None,
+        *,
+        patience: float = _PATIENCE,
+        letters: bool = True,
     ) -> None:
         """Prepare it.
 
@@ -46,10 +52,11 @@ class Recorder:
             run_id: The run.
             redactor: Hides the run's secrets.
             patience: Seconds that the end of the run waits for a disk that refuses, for example a full one.
+            letters: What it gives up is work that is left to do; that of a test, or of a capsule, is nobody's.
         """
         self._journal, self._run_id, self._redactor = journal, run_id, redactor
         self.run: Run | None = None
-        self._patience = patience
+        self._patience, self._letters = patience, letters
         self._waiting: deque[Ack] = deque()
         self._failed: Ack | None = None
         self._watch: asyncio.TimerHandle | None = None
@@ -89,8 +96,7 @@ class Recorder:
         run = self.run
         assert run is not None  # set before it begins
         failed = [event.node for event in batch if event.kind == events.NODE_FAILED]
-        # what a test gives up is nobody's work
-        letters = [] if run.test else [letter for letter in map(run.letter_of, failed) if letter is not None]
+        letters = [letter for letter in map(run.letter_of, failed) if letter is not None] if self._letters else []
         self._queued(self._journal.take(self._run_id, batch, run.outputs, letters, self._redactor))
         if self._journal.problem and self._watch is None:
             self._watch = asyncio.get_running_loop().call_later(0, self._follow_problem)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PySide6.QtWidgets import QMessageBox
 from qasync import QEventLoop
 
 from kailash_studio import WorkflowBuilder
 from kailash_studio.desktop.window import MainWindow
+from kailash_studio.folders import user_data
 from kailash_studio.runtime.answers import Recording
 from kailash_studio.runtime.async_local import AsyncLocalRuntime
 from kailash_studio.runtime.capsule import Capsule
@@ -23,6 +26,27 @@ async def until(holds: Callable[[], object]) -> None:
             await asyncio.sleep(0.01)
 
 
+def sealed(builder: WorkflowBuilder, path: Path) -> Path:
+    """The capsule of a run that fails."""
+    workflow, recording = builder.build(), Recording(1)
+    outcome, run_id = asyncio.run(AsyncLocalRuntime().run(workflow, answers=recording))
+    assert outcome.state == "failed"
+    Capsule.of(workflow, run_id, 1.8e9, {}, recording, outcome).write(path)
+    return path
+
+
+@pytest.fixture
+def foreign(tmp_path: Path) -> Path:
+    """Of a run with code that may do anything; it leaves a mark at each call."""
+    marks = tmp_path / "marks"
+    code = f"def start():\n    open({str(marks)!r}, 'a').write('x')\n    return 1"
+    builder = WorkflowBuilder("foreign")
+    builder.add_node("PythonCodeNode", "start", code=code, sandbox="full")
+    builder.add_node("PythonCodeNode", "end", code="def end(x): return x / 0")
+    builder.add_connection("start", "result", "end", "x")
+    return sealed(builder, tmp_path / "foreign.kailash-capsule")
+
+
 @pytest.fixture
 def capsule(tmp_path: Path) -> Path:
     """Of a run that failed over what a file held; the file is gone."""
@@ -32,12 +56,8 @@ def capsule(tmp_path: Path) -> Path:
     builder.add_node("CSVReaderNode", "rows", path=str(data))
     builder.add_node("PythonCodeNode", "value", code="def value(rows): return sum(float(r['price']) for r in rows)")
     builder.add_connection("rows", "data", "value", "rows")
-    workflow = builder.build()
-    recording = Recording(1)
-    outcome, run_id = asyncio.run(AsyncLocalRuntime().run(workflow, answers=recording))
-    assert outcome.state == "failed"
+    sealed(builder, tmp_path / "failure.kailash-capsule")
     data.unlink()
-    Capsule.of(workflow, run_id, 1.8e9, {}, recording, outcome).write(tmp_path / "failure.kailash-capsule")
     return tmp_path / "failure.kailash-capsule"
 
 
@@ -74,5 +94,39 @@ def test_it_is_opened_stepped_through_mended_and_kept_as_a_test(
         assert not window.played.isVisible()
         assert window.runs.capsule == ""
         await asyncio.sleep(0.05)
+
+    loop.run_until_complete(asyncio.wait_for(sitting(), 90))
+
+
+def test_a_capsule_from_elsewhere_may_not_run_here_because_it_was_opened_and_saved(
+    loop: QEventLoop, window: MainWindow, foreign: Path, tmp_path: Path
+) -> None:
+    marks, file = tmp_path / "marks", tmp_path / "foreign.kailash.json"
+
+    async def sitting() -> None:
+        window.engine.start()
+        await until(lambda: window.engine.state == "ready")
+        window.capsule_link.open(foreign)
+        await until(window.played.isVisible)
+        window.actions_by_name["run"].trigger()
+        await until(lambda: window.runs.current is not None and not window.runs.running)
+        assert window.findChild(QMessageBox, "trust") is None, "recorded answers do nothing, and need nobody's leave"
+        assert marks.read_text() == "x", "it was called when it was recorded"
+        window.session.set_parameter("end", "code", "def end(x): return x")
+        window.session._keep()
+        (kept,) = list((user_data() / "unsaved").glob("*.json"))
+        assert json.loads(kept.read_text(encoding="utf-8"))["trusted"] is False, "nor after a crash"
+        window.session.save(file)
+        window.session.open(file)
+        assert window.runs.capsule == ""
+        assert not window.session.trusted
+        window.actions_by_name["run"].trigger()
+        await until(lambda: window.findChild(QMessageBox, "trust"))
+        box = window.findChild(QMessageBox, "trust")
+        assert box is not None
+        assert "start runs Python code with full access" in box.informativeText()
+        box.reject()
+        await asyncio.sleep(0.05)
+        assert marks.read_text() == "x"
 
     loop.run_until_complete(asyncio.wait_for(sitting(), 90))

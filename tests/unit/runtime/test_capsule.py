@@ -18,9 +18,9 @@ from fakes.web_server import Request, serving
 
 from kailash_studio import WorkflowBuilder
 from kailash_studio.errors import DocumentError
-from kailash_studio.runtime.answers import PlayedClock
 from kailash_studio.runtime.capsule import Capsule
 from kailash_studio.runtime.events import Event
+from kailash_studio.runtime.played_clock import PlayedClock
 from kailash_studio.workflow.reader import read
 from kailash_studio.workflow.workflow import Workflow
 
