@@ -118,7 +118,9 @@ class Guard:
                 if wait is None:
                     raise
                 if context.scope.retrying is not None:
+                    stood = clock.now()
                     await context.scope.retrying(context, describe(error))
+                    deadline += clock.now() - stood  # time in which somebody looks at it does not count
                 if wait > 0:
                     await clock.sleep(wait)
             else:

@@ -15,7 +15,7 @@ from kailash_studio.errors import EngineError, StudioError, describe
 from kailash_studio.runtime import events
 from kailash_studio.runtime.plan import NotCalled, Step
 from kailash_studio.spec.context import Outputs, RunContext
-from kailash_studio.workflow.sub_workflows import parent_of
+from kailash_studio.workflow.sub_workflows import PASSING, SEPARATOR, parent_of
 
 if TYPE_CHECKING:
     from kailash_studio.runtime.engine import Run
@@ -111,7 +111,7 @@ class Debugger:
 
     def __init__(self, breakpoints: Iterable[Breakpoint] = ()) -> None:
         self.stops: dict[int, Stop] = {}
-        self._at: dict[str, list[Breakpoint]] = {}
+        self._at: dict[str, list[tuple[int, Breakpoint]]] = {}  # each with its number among those that were given
         self._hit: dict[tuple[str, When, str, int], int] = {}
         self._once: dict[str, str] = {}  # nodes that are stopped at once, and why
         self._stood: dict[str, str] = {}  # where nodes stood still in the run that this one goes on from
@@ -152,7 +152,8 @@ class Debugger:
         if how == "out" and parent_of(stop.node):
             targets = plan.next_to(parent_of(stop.node))
         elif entering:
-            targets = plan.next_to(entering) if how == "over" else plan.next_to(stop.node)
+            given = stop.when == "before" and decision is not None and decision.do == "give"
+            targets = plan.next_to(entering) if how == "over" or given else plan.next_to(stop.node)
         else:
             targets = plan.next_to(stop.node) if called else [stop.node]
         self._once |= dict.fromkeys(targets, "step")
@@ -194,16 +195,15 @@ class Debugger:
         self._run, self._recompile = run, recompile
         self._sort()
         self._watch()
-        if any(point.when == "retry" for points in self._at.values() for point in points):
-            run.scope.retrying = self._retrying
+        run.scope.retrying = self._retrying  # always: a breakpoint may be set while it runs
 
     def takes(self, node: str, origin: str = "") -> bool:
         """Whether a call has to go through ``around``; ``origin``: the node that it stands in for."""
         if node in self._once or node in self._stood:
             return True
-        points = [point for point in self._at.get(node, ()) if point.enabled]
-        points += [point for point in self._at.get(origin, ()) if point.enabled and point.when == "fallback"]
-        return bool(points)
+        return any(point.enabled for _, point in self._at.get(node, ())) or any(
+            point.enabled and point.when == "fallback" for _, point in self._at.get(origin, ())
+        )
 
     async def around(self, context: RunContext, step: Step, began: Callable[[], None], origin: str = "") -> Outputs:
         """Make a step's call, standing still where that is asked for.
@@ -226,6 +226,7 @@ class Debugger:
             if decision.do == "skip":
                 raise NotCalled(_SKIPPED)
             if decision.do == "give":
+                self._give_for_all(node, decision)
                 began()
                 return self._given(node, decision)
             inputs, step = self._changed(step, inputs, decision)
@@ -272,15 +273,15 @@ class Debugger:
         if self._stood.get(node) == when:
             del self._stood[node]
             return "the run stood still here when it was interrupted"
-        for number, point in enumerate(self._at.get(node, ())):
-            if point.enabled and point.when == when and self._came_along(point, inputs):
+        for number, point in self._at.get(node, ()):
+            if point.enabled and point.when == when and self._came_along(point, node):
                 reason = await self._asked(point, number, {"inputs": inputs, "outputs": outputs, "error": error})
                 if reason:
                     return reason
         return ""
 
-    def _came_along(self, point: Breakpoint, inputs: Mapping[str, Any]) -> bool:
-        return not point.connection or point.connection.rpartition(".")[2] in inputs
+    def _came_along(self, point: Breakpoint, node: str) -> bool:
+        return not point.connection or self._attached().came_along(node, point.connection)
 
     async def _asked(self, point: Breakpoint, number: int, values: Mapping[str, Any]) -> str:
         try:
@@ -336,7 +337,7 @@ class Debugger:
     def _check(self, stop: Stop, decision: Decision) -> None:
         plan = self._attached().plan
         step = plan.steps[plan.positions[stop.node]]
-        if decision.do == "give":
+        if decision.do == "give" and not (stop.when == "before" and self._for_all(stop.node, decision)):
             missing = step.outputs - step.conditional - decision.outputs.keys()
             unknown = decision.outputs.keys() - step.outputs
             if missing or unknown:
@@ -346,6 +347,19 @@ class Debugger:
             raise EngineError(f"{stop.node} has not been called yet: let it go on instead.")
         if decision.do != "go_on" and stop.when == "retry":
             raise EngineError(f"{stop.node} is about to try again: it can go on, or the run can be cancelled.")
+
+    def _for_all(self, node: str, decision: Decision) -> bool:
+        """Whether what is given where a sub-workflow begins is what the sub-workflow gives."""
+        plan = self._attached().plan
+        around = plan.enters(node)
+        return bool(around) and decision.outputs.keys() <= plan.steps[plan.positions[around]].outputs
+
+    def _give_for_all(self, node: str, decision: Decision) -> None:
+        """Where a sub-workflow begins, give what all of it gives, if that is what was given."""
+        if self._for_all(node, decision):
+            instead = NotCalled()
+            instead.instead = self._given(self._attached().plan.enters(node), decision)
+            raise instead
 
     def _changed(self, step: Step, inputs: dict[str, Any], decision: Decision) -> tuple[dict[str, Any], Step]:
         """Inputs and step for a call with what was changed by hand; the run's record says so."""
@@ -375,15 +389,29 @@ class Debugger:
         return self._run
 
     def _sort(self) -> None:
-        """Breakpoints by node; one before a sub-workflow stands where its inputs come in."""
+        """Breakpoints by node, each with its number among equal ones; those of sub-workflows by nodes inside."""
         self._at = {}
+        equal: dict[tuple[str, str, str], int] = {}
         for point in self._given_points:
-            node = point.node
-            if self._run is not None and point.when == "before":
-                node = self._run.plan.entry(node)
-            self._at.setdefault(node, []).append(point)
+            kind = (point.node, point.when, point.connection)
+            number = equal[kind] = equal.get(kind, -1) + 1
+            for node in self._places(point):
+                self._at.setdefault(node, []).append((number, point))
+
+    def _places(self, point: Breakpoint) -> list[str]:
+        """Where a breakpoint stands: one before a sub-workflow where its inputs come in, one on its error inside.
+
+        Something inside has failed for good when no fallback is left.
+        """
+        plan = self._run.plan if self._run is not None else None
+        if plan is None or not plan.is_sub_workflow(point.node) or point.when == "after":
+            return [point.node]
+        if point.when == "before":
+            return [plan.entry(point.node)]
+        inside = [step for step in plan.steps if step.node_id.startswith(point.node + SEPARATOR)]
+        return [s.node_id for s in inside if s.node_type not in PASSING and (point.when != "error" or s.fallback < 0)]
 
     def _watch(self) -> None:
         if self._run is not None:
-            origins = [node for node, points in self._at.items() if any(p.when == "fallback" for p in points)]
+            origins = [node for node, points in self._at.items() if any(p.when == "fallback" for _, p in points)]
             self._run.watch([*self._at, *self._once, *self._stood, *origins])

@@ -90,9 +90,11 @@ class Run:
             self._special[i] = 1
         self._cause = [0] * count
         self._failed_root = [-1] * count  # the failed step that a failed or skipped one goes back to
+        self._untaken = bytearray(count)  # skipped because of a branch that was not taken, there or before
         self._reasons: dict[int, str] = {}
         self._failures: dict[int, BaseException] = {}
         self._covered: dict[int, tuple[BaseException, float]] = {}  # failed, and its fallback runs: error, start
+        self._held_back: list[tuple[int, Mapping[str, Any], int]] = []  # failed while paused: details, cause
         self._recovered: dict[int, int] = {}
         self._entered: dict[int, float] = {}  # when sub-workflows began
         self._ready: list[int] = []
@@ -149,11 +151,18 @@ class Run:
         if self._paused and not self._done.done():
             self._paused = ""
             self._events.emit(events.RUN_CONTINUED, "", -1, _NOTHING)
+            held_back, self._held_back = self._held_back, []
+            for failed in held_back:
+                self._fall_back(*failed)
             self._schedule_pump()
 
     def step_on(self) -> str:
         """Start one node although the run is paused; its id, or empty where none is ready."""
         started = ""
+        if self._held_back:
+            i, details, cause = self._held_back.pop(0)
+            self._fall_back(i, details, cause)
+            started = self.plan.steps[self.plan.steps[i].fallback].node_id
         while self._ready and not started:
             i = self._ready.pop()
             step = self.plan.steps[i]
@@ -182,6 +191,7 @@ class Run:
         if self._cancelled or self._done.done():
             return
         self._cancelled = reason
+        self._held_back.clear()  # their fallbacks end below, and they with them
         for task in self._tasks:
             task.cancel()
         for i, state in enumerate(self._state):
@@ -388,7 +398,9 @@ class Run:
                 self._failed(i, asyncio.CancelledError("its task was cancelled from inside"), began, cause)
         else:
             error = task.exception()
-            if isinstance(error, NotCalled):
+            if isinstance(error, NotCalled) and error.instead is not None:
+                self._given_instead(step, error.instead, began, cause)
+            elif isinstance(error, NotCalled):
                 self._end_without_run(i, SKIPPED, events.NODE_SKIPPED, str(error), cause)
             elif error is not None:
                 self._failed(i, error, began, cause)
@@ -423,6 +435,17 @@ class Run:
         if step.stands_in_for >= 0:
             self._stood_in(step.stands_in_for, i, mark)
 
+    def _given_instead(self, first: Step, outputs: Outputs, began: float, cause: int) -> None:
+        """A sub-workflow that was about to begin has got outputs by hand: nothing inside is called."""
+        around = self.plan.steps[first.opens]
+        self._state[first.opens] = RUNNING
+        reason = f"what {around.node_id} gives was given by hand"
+        for k, step in enumerate(self.plan.steps):
+            waits = self._state[k] == PENDING or step is first
+            if waits and step.node_id.startswith(around.node_id + SEPARATOR):
+                self._end_without_run(k, SKIPPED, events.NODE_SKIPPED, reason)
+        self._succeeded(first.opens, around, outputs, began, cause)
+
     # ------------------------------------------------------------------ decisions
     def _gather(self, i: int, step: Step) -> dict[str, Any] | None:
         """The inputs of a step, or None when it was skipped or failed over them."""
@@ -446,6 +469,7 @@ class Run:
             if values:
                 inputs[name] = values if name in step.many else values[0]
             elif name in step.required:
+                self._untaken[i] = all(self._state[s.step] in _GAVE or self._untaken[s.step] for s in sources)
                 self._end_without_run(i, SKIPPED, events.NODE_SKIPPED, self._why_inactive(sources))
                 return None
         if edited:
@@ -462,6 +486,15 @@ class Run:
             self._end_without_run(i, SKIPPED, events.NODE_SKIPPED, self._history.failed(of), of=of)
         return root >= 0
 
+    def came_along(self, node: str, connection: str) -> bool:
+        """Whether a connection has brought a node a value; of one to a sub-workflow, its border is asked about."""
+        start, _, end = connection.partition(">")
+        name = end.rpartition(".")[2]
+        for source in self.plan.steps[self.plan.positions[node]].sources.get(name, ()):
+            if source.connection.partition(">")[0] == start:
+                return source.output in self._results[source.step]
+        return False
+
     def _held_up(self, i: int, step: Step) -> bool:
         """Skip a step inside of a sub-workflow that was not called, or one some of which has failed."""
         first = step.begins_after
@@ -472,6 +505,7 @@ class Run:
             left_out = self._only is not None and giver not in self._only
             if self._state[first] not in _GAVE and not left_out:
                 reason = f"{giver} was skipped: {self._reasons.get(first, '')}"
+                self._untaken[i] = self._untaken[first]
                 self._end_without_run(i, SKIPPED, events.NODE_SKIPPED, reason)
                 return True
         return any(self._failed_before(i, inner) for inner in step.ends_after)
@@ -512,8 +546,16 @@ class Run:
         if step.fallback < 0 or self._cancelled or self._state[step.fallback] != PENDING:
             self._failed_for_good(i, error, self._events.emit(events.NODE_FAILED, step.node_id, cause, details))
             return
-        fallback = self.plan.steps[step.fallback]
         self._covered[i] = (error, began)
+        if self._paused:
+            self._held_back.append((i, details, cause))
+        else:
+            self._fall_back(i, details, cause)
+
+    def _fall_back(self, i: int, details: Mapping[str, Any], cause: int) -> None:
+        """Call the fallback of a step that has failed."""
+        step = self.plan.steps[i]
+        fallback = self.plan.steps[step.fallback]
         mark = self._events.emit(
             events.FALLBACK_STARTED, step.node_id, cause, {**details, "fallback": fallback.node_id}
         )
@@ -563,12 +605,16 @@ class Run:
             self._not_needed(step.fallback, f"{step.node_id} failed before its fallback could run", mark)
         self._release(i, mark, special=True)
         if step.stands_in_for >= 0:
-            covered, began = self._covered.pop(step.stands_in_for)
-            origin = self.plan.steps[step.stands_in_for]
-            text = f"{describe(covered).rstrip('.')}; its fallback {step.node_id} failed as well."
-            details = {"error": text, "code": getattr(covered, "code", ""), "seconds": self._now() - began}
-            its_mark = self._events.emit(events.NODE_FAILED, origin.node_id, mark, details)
-            self._failed_for_good(step.stands_in_for, covered, its_mark)
+            self._not_stood_in(step.stands_in_for, "failed as well", mark)
+
+    def _not_stood_in(self, i: int, why: str, cause: int) -> None:
+        """A failed step whose fallback has given nothing has failed for good, with its own error."""
+        step = self.plan.steps[i]
+        error, began = self._covered.pop(i)
+        fallback = self.plan.steps[step.fallback].node_id
+        text = f"{describe(error).rstrip('.')}; its fallback {fallback} {why.rstrip('.')}."
+        details = {"error": text, "code": getattr(error, "code", ""), "seconds": self._now() - began}
+        self._failed_for_good(i, error, self._events.emit(events.NODE_FAILED, step.node_id, cause, details))
 
     def _not_needed(self, i: int, reason: str, mark: int) -> None:
         """A fallback that did not run ends as skipped, and with it the fallback behind it."""
@@ -598,14 +644,19 @@ class Run:
         self._reasons[i] = reason
         if self.plan.steps[i].fallback >= 0 and state == SKIPPED:
             self._not_needed(self.plan.steps[i].fallback, f"{self.plan.steps[i].node_id} did not run", self._cause[i])
-        details = {"reason": reason, "of": of} if of else {"reason": reason}
+        details: dict[str, Any] = {"reason": reason, "of": of} if of else {"reason": reason}
+        if self._untaken[i]:
+            details["untaken"] = True
         cause = cause if cause >= 0 else self._cause[i]
         mark = self._events.emit(kind, self.plan.steps[i].node_id, cause, details)
         self._release(i, mark, special=True)
         origin = self.plan.steps[i].stands_in_for
-        if state == CANCELLED and origin in self._covered:
-            del self._covered[origin]
-            self._end_without_run(origin, CANCELLED, events.NODE_CANCELLED, reason, mark)
+        if origin in self._covered:  # what it was to stand in for ends with it
+            if state == CANCELLED:
+                del self._covered[origin]
+                self._end_without_run(origin, CANCELLED, events.NODE_CANCELLED, reason, mark)
+            else:
+                self._not_stood_in(origin, f"was skipped: {reason}", mark)
 
     def _release(self, i: int, mark: int, *, special: bool) -> None:
         """Tell the steps that waited for this one that it has ended."""

@@ -48,7 +48,13 @@ Call = Callable[[RunContext], Any]
 
 
 class NotCalled(Exception):  # noqa: N818 - it tells the engine of a decision, and is no error
-    """A node is not called in this run; the text says why."""
+    """A node is not called in this run; the text says why.
+
+    Attributes:
+        instead: What the sub-workflow gives that would have begun with the node; None: nothing.
+    """
+
+    instead: Outputs | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +138,14 @@ class Plan:
     breaker_keys: Mapping[str, str] = field(default_factory=dict)
     policies: Mapping[str, Resilience] = field(default_factory=dict)
 
+    def is_sub_workflow(self, node_id: str) -> bool:
+        """Whether a node is one that others stand in."""
+        i = self.positions.get(node_id, -1)
+        return i >= 0 and self.steps[i].node_type == SUB_WORKFLOW
+
     def entry(self, node_id: str) -> str:
         """Where a node begins: of a sub-workflow, the node inside that gives its inputs."""
-        i = self.positions.get(node_id, -1)
-        first = self.steps[i].begins_after if i >= 0 and self.steps[i].node_type == SUB_WORKFLOW else -1
+        first = self.steps[self.positions[node_id]].begins_after if self.is_sub_workflow(node_id) else -1
         return self.steps[first].node_id if first >= 0 else node_id
 
     def enters(self, node_id: str) -> str:
@@ -153,7 +163,9 @@ class Plan:
             given = any(source.step == here for sources in step.sources.values() for source in sources)
             if step.node_id == around and not entering:
                 found |= dict.fromkeys(self.next_to(around))
-            elif given or (step.begins_after == here and step.node_type != OUTPUTS and step.node_id != around):
+            elif given or (
+                step.begins_after == here and not step.sources and step.node_type not in (OUTPUTS, SUB_WORKFLOW)
+            ):
                 found[step.node_id] = None
         return list(found)
 
@@ -290,9 +302,10 @@ class _Order:
         opens = self._position[around] if self._begins.get(around) == node else -1
         if node not in self._begins and node not in self._ends and opens < 0:
             return step
+        handed_on = opens >= 0 or node in self._ends or step.node_type in PASSING
         return replace(
             step,
-            simple=None,
+            simple=None if handed_on else step.simple,  # without the border it waits for, a step becomes a special one
             opens=opens,
             begins_after=self._position[self._begins[node]] if node in self._begins else -1,
             ends_after=tuple(self._position[inner] for inner in self._ends.get(node, ())),

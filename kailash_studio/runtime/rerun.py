@@ -5,14 +5,14 @@ Pure decisions over two documents: the one that ran, and the one that is there n
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from kailash_studio.errors import EngineError
 from kailash_studio.spec.registry import Registry
 from kailash_studio.workflow.graph import descendants, successors, topological_order
-from kailash_studio.workflow.sub_workflows import wired, within
+from kailash_studio.workflow.sub_workflows import parent_of, wired, within
 from kailash_studio.workflow.workflow import Workflow
 
 Mode = Literal["failed", "from", "only"]
@@ -70,6 +70,7 @@ def plan_rerun(
     called: Collection[str],
     mode: Mode,
     nodes: Iterable[str] = (),
+    untaken: Collection[str] = (),
 ) -> Rerun:
     """What to do.
 
@@ -82,6 +83,7 @@ def plan_rerun(
         mode: ``failed``: all that has no result that counts; ``from``: these nodes and what they feed, and whatever
             above them has no result that counts; ``only``: these nodes, on the results that are there.
         nodes: Which.
+        untaken: Nodes that the earlier run has skipped because a branch was not taken: they lack nothing.
 
     Raises:
         EngineError: A node is not there, or ``only`` lacks a result above it.
@@ -91,15 +93,18 @@ def plan_rerun(
         if node not in now.nodes:
             raise EngineError(f"There is no node {node} in the workflow any more.")
         chosen += within(now, node)
-    stale = {node: why for node, why in stale_nodes(before, now).items() if node in finished}
+    changed = stale_nodes(before, now)
+    stale = {node: why for node, why in changed.items() if node in finished}
     counts = {node for node in finished if node in now.nodes and node not in stale}
     if mode == "only":
         calls = set(chosen)
         counts = {node for node in finished if node in now.nodes}
-        _check_inputs(now, calls, counts)
+        _check_inputs(now, calls, counts.union(untaken))
+        counts -= {around for node in calls for around in _around(node)}  # what is called inside is not what they gave
     elif mode == "failed":
+        settled = {node for node in untaken if node in now.nodes and node not in changed}
         calls = now.nodes.keys() - counts
-        for node in list(calls):
+        for node in calls - settled:
             calls |= descendants(now, node)
     else:
         calls = set(chosen)
@@ -114,6 +119,12 @@ def plan_rerun(
         stale=stale,
         asks={node: what for node, what in asks.items() if what},
     )
+
+
+def _around(node: str) -> Iterator[str]:
+    """The sub-workflows that a node stands in."""
+    while node := parent_of(node):
+        yield node
 
 
 def _node(start: str) -> str:

@@ -124,7 +124,9 @@ class RerunRequests:
         finished = self._results(record.run_id)
         if finished is None:
             finished = self._journal.finished(record.run_id)
-        called = {e.node for e in self._journal.events(record.run_id) if e.kind in _CALLED}
+        told = self._journal.events(record.run_id)
+        called = {e.node for e in told if e.kind in _CALLED}
+        untaken = {e.node for e in told if e.kind == events.NODE_SKIPPED and e.details.get("untaken")}
         plan = plan_rerun(
             workflow_of(self._journal, record),
             workflow,
@@ -133,6 +135,7 @@ class RerunRequests:
             called=called,
             mode=mode,
             nodes=again.get("nodes") or (),
+            untaken=untaken,
         )
         return record, finished, plan
 

@@ -16,6 +16,7 @@ from kailash_studio.resilience.schedule import schedule
 from kailash_studio.spec.policy import Resilience
 from kailash_studio.workflow.fallback import chain_of, fallback_of
 from kailash_studio.workflow.graph import successors, topological_order
+from kailash_studio.workflow.sub_workflows import PASSING
 from kailash_studio.workflow.workflow import Workflow
 
 
@@ -44,7 +45,7 @@ def worst_case(workflow: Workflow) -> WorstCase:
         key = repr(placed.resilience)
         if key not in known:
             known[key] = _alone(placed.resilience)
-        alone[node_id] = known[key]
+        alone[node_id] = 0.0 if placed.type in PASSING else known[key]  # they hand on, and call nothing
     spares = {fallback_of(workflow, node_id) for node_id in workflow.nodes}
     nodes = {
         node_id: seconds + sum(alone[fallback] for fallback in chain_of(workflow, node_id))

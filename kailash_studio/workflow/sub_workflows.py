@@ -163,15 +163,14 @@ def _declared(workflow: Workflow, node_id: str) -> list[str]:
 
 
 def begins_after(workflow: Workflow) -> dict[str, str]:
-    """The node at the border that each of these waits for beside its connections: without it, they do not run."""
+    """The node at the border without which each of these does not run, whatever else feeds them."""
     found: dict[str, str] = {}
     known = borders(workflow)
-    fed = {connection.target for connection in workflow.connections.values()}
-    spares = _spares(workflow)
+    spares = _spares(workflow) if known else set()
     for node_id in workflow.nodes if known else ():
         border = known.get(parent_of(node_id), Border())
         first = known[node_id].inputs if node_id in known else node_id
-        if border.inputs and first and node_id != border.inputs and node_id not in fed | spares:
+        if border.inputs and first and node_id != border.inputs and node_id not in spares:
             found[first] = border.inputs
     for node_id, border in known.items():
         for end in (border.outputs, node_id) if border.inputs else ():

@@ -23,6 +23,7 @@ from kailash_studio.runtime.outcome import Outcome
 from kailash_studio.spec.context import Outputs
 from kailash_studio.workflow.graph import ancestors, descendants
 from kailash_studio.workflow.reader import read
+from kailash_studio.workflow.sub_workflows import wired
 from kailash_studio.workflow.workflow import Workflow
 
 AT_ONCE = 8  # replays under way at the same time: they share the journal's commits
@@ -226,13 +227,14 @@ class Replays:
 
 def _is_same(ran: Workflow, now: Workflow, node: str) -> bool:
     """Whether a node and all above it are as they were: types, parameters and connections."""
+    flows = wired(ran), wired(now)  # inside of a sub-workflow it counts as well what it is given
     for name in {node, *ancestors(now, node)}:
         if name not in ran.nodes:
             return False
         old, new = ran.nodes[name], now.nodes[name]
         if (old.type, old.parameters) != (new.type, new.parameters):
             return False
-        into = [{key for key, c in flow.connections.items() if c.target == name} for flow in (ran, now)]
+        into = [{key for key, c in flow.connections.items() if c.target == name} for flow in flows]
         if into[0] != into[1]:
             return False
     return True

@@ -261,6 +261,55 @@ def test_a_failed_run_is_mended_and_gone_on_with(tmp_path: Path) -> None:
     journal.close()
 
 
+def test_finished_work_below_a_branch_that_was_not_taken_is_not_repeated(tmp_path: Path) -> None:
+    """Neither when a part is run again, nor when that run is gone on with."""
+    marks = tmp_path / "marks"
+    journal = Journal(tmp_path / "journal.db")
+
+    def flow(last: str) -> Workflow:
+        builder = WorkflowBuilder("branch")
+        builder.add_node("PythonCodeNode", "start", code="def start(): return 5")
+        builder.add_node("SwitchNode", "large", operator=">", value=4)
+        for name in ("yes", "no"):
+            builder.add_node("PythonCodeNode", name, code=f"def {name}(x): return x")
+        builder.add_node("MergeNode", "merge", mode="first")
+        writes = f"def writer(x):\n    open({str(marks)!r}, 'a').write('x')\n    return x"
+        builder.add_node("PythonCodeNode", "writer", code=writes, sandbox="full")
+        builder.add_node("PythonCodeNode", "last", code=last)
+        builder.add_connection("start", "result", "large", "data")
+        builder.add_connection("large", "true_output", "yes", "x")
+        builder.add_connection("large", "false_output", "no", "x")
+        for name in ("yes", "no"):
+            builder.add_connection(name, "result", "merge", "data")
+        builder.add_connection("merge", "merged", "writer", "x")
+        builder.add_connection("writer", "result", "last", "x")
+        return builder.build()
+
+    mended = flow("def last(x): return x")
+
+    async def work() -> None:
+        async with AsyncLocalRuntime(journal=journal, folder=tmp_path) as runtime:
+            requests = requests_of(journal, runtime)
+
+            async def again(run_id: str, workflow: Workflow, mode: str, *nodes: str) -> tuple[Any, str]:
+                asked = {"again": {"run_id": run_id, "mode": mode, "nodes": nodes}}
+                taken = await asyncio.to_thread(requests.taken, asked, workflow)
+                return await runtime.run(workflow, known=taken.known, only=taken.only, before=taken.before)
+
+            outcome, run_id = await runtime.run(flow("def last(x): return x / 0"))
+            assert outcome.reasons["no"] == "large did not take the branch false_output"
+            outcome, run_id = await again(run_id, flow("def last(x): return x % 0"), "failed")
+            assert outcome.state == "failed"
+            outcome, run_id = await again(run_id, mended, "failed")
+            assert outcome.results["last"] == {"result": 5}
+            outcome, _ = await again(run_id, mended, "only", "merge")
+            assert outcome.results["merge"] == {"merged": 5}
+
+    asyncio.run(work())
+    journal.close()
+    assert marks.read_text() == "x"
+
+
 def test_pins_are_asked_for_over_the_engine(tmp_path: Path) -> None:
     journal, file = Journal(tmp_path / "journal.db"), str(tmp_path / "w.kailash.json")
 

@@ -145,6 +145,30 @@ def test_a_branch_that_is_not_taken_does_not_call_it() -> None:
     assert {"part", "part:alone", "part:outputs"} <= outcome.reasons.keys()
 
 
+@pytest.mark.parametrize("pinned", [False, True])
+def test_a_node_inside_that_something_else_feeds_is_not_called_either(pinned: bool) -> None:
+    """Neither one that an input with a default feeds, nor one behind a pin."""
+    inner = WorkflowBuilder("inside")
+    inner.add_node("PythonCodeNode", "add", code="def add(x): return x + 1")
+    inner.add_node("PythonCodeNode", "free", code="def free(n=5): return n")
+    inner.add_node("PythonCodeNode", "after", code="def after(n): return n")
+    inner.add_connection("free", "result", "after", "n")
+    builder = WorkflowBuilder("branch")
+    builder.add_node("PythonCodeNode", "start", code="def start(): return 1")
+    builder.add_node("SwitchNode", "large", operator=">", value=4)
+    builder.add_sub_workflow("part", inner, inputs={"x": "add.x", "n": "free.n"}, outputs={"y": "after.result"})
+    builder.add_connection("start", "result", "large", "data")
+    builder.add_connection("large", "true_output", "part", "x")
+    flow = builder.build()
+    border = flow.nodes["part:inputs"]
+    flow.nodes["part:inputs"] = replace(border, parameters={**border.parameters, "optional": ["n"]})
+    known = {"part:free": {"result": 5}}
+    outcome = run(flow, pins=known) if pinned else run(flow)
+    assert outcome.state == "succeeded"
+    assert {node for node in outcome.results if node.startswith("part")} == (known.keys() if pinned else set())
+    assert "large did not take the branch true_output" in outcome.reasons["part:after"]
+
+
 def test_a_branch_inside_that_is_not_taken_leaves_its_output_out() -> None:
     inner = WorkflowBuilder("inner")
     inner.add_node("SwitchNode", "which", operator=">", value=100)
@@ -205,6 +229,23 @@ def test_run_again_from_inside_takes_over_what_stands_before_it_and_goes_on_outs
     first = run(flow)
     known = {node: first.results[node] for node in again.known}
     assert run(flow, known=known, only=again.calls).results["end"] == {"result": [42]}
+
+
+def test_a_node_inside_alone_is_called_although_all_around_it_has_finished() -> None:
+    flow = around()
+    first = run(flow)
+    again = plan_rerun(
+        flow, flow, REGISTRY, finished=first.results.keys(), called=(), mode="only", nodes=["part:double"]
+    )
+    assert again.calls == {"part:double"}
+    known = {node: first.results[node] for node in again.known}
+    mended = replace(flow, nodes=dict(flow.nodes))
+    double = mended.nodes["part:double"]
+    mended.nodes["part:double"] = replace(double, parameters={"code": "def double(x): return x * 3"})
+    second = run(mended, known=known, only=again.calls)
+    assert second.results["part:double"] == {"result": 63}
+    assert "part" not in second.results, "what it gave is not what it would give now"
+    assert second.results["end"] == {"result": [42]}
 
 
 def test_what_is_changed_inside_makes_what_follows_outside_stale() -> None:

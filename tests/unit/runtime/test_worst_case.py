@@ -34,6 +34,23 @@ def test_a_chain_is_the_sum_and_branches_count_the_longer_one() -> None:
     assert found.unlimited == ()
 
 
+def test_a_sub_workflow_takes_as_long_as_what_is_inside() -> None:
+    inside = WorkflowBuilder()
+    for name, timeout in (("a", 1.0), ("b", 5.0)):
+        inside.add_node("PythonCodeNode", name, code=f"def {name}(x): return x")
+        inside.configure_timeout(name, timeout)
+    inside.add_connection("a", "result", "b", "x")
+    builder = WorkflowBuilder()
+    builder.add_node("PythonCodeNode", "start", code="def start(): return 1")
+    builder.configure_timeout("start", 2.0)
+    builder.add_sub_workflow("part", inside, inputs={"x": "a.x"}, outputs={"y": "b.result"})
+    builder.add_connection("start", "result", "part", "x")
+    found = worst_case(builder.build())
+    assert found.total == 8
+    assert found.unlimited == ()
+    assert [node for node in found.path if found.nodes[node]] == ["start", "part:a", "part:b"]
+
+
 def test_without_a_timeout_there_is_no_longest_time_and_the_node_is_named() -> None:
     builder = WorkflowBuilder()
     for name in ("limited", "free"):

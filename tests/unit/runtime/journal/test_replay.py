@@ -111,6 +111,28 @@ def test_a_replay_in_a_mended_workflow_calls_again_what_has_changed(journal: Jou
     assert states(journal) == {"left": "resolved", "right": "resolved"}
 
 
+def test_a_replay_calls_again_what_stands_inside_of_a_sub_workflow_that_is_fed_otherwise(journal: Journal) -> None:
+    def built(source: str) -> Workflow:
+        inside = WorkflowBuilder("inside")
+        inside.add_node("PythonCodeNode", "add", code="def add(x): return x + 1")
+        inside.add_node("PythonCodeNode", "risky", code="def risky(x): return 10 // (x - 2)")
+        inside.add_connection("add", "result", "risky", "x")
+        builder = WorkflowBuilder("rewired")
+        builder.add_node("PythonCodeNode", "one", code="def one(): return 1")
+        builder.add_node("PythonCodeNode", "two", code="def two(): return 2")
+        builder.add_sub_workflow("part", inside, inputs={"x": "add.x"}, outputs={"y": "risky.result"})
+        builder.add_connection(source, "result", "part", "x")
+        return builder.build()
+
+    run(journal, built("one"))
+    (letter,) = journal.dead_letters(node="part:risky")
+    rewired = built("two")
+    said = Replays(journal, AsyncLocalRuntime(journal=journal), against=rewired).forecast(letter)
+    assert "part:add, part:inputs, part:risky would run" in said
+    _, given = replay(journal, [letter], against=rewired)
+    assert given["part:risky"]["part:risky"] == {"result": 10}
+
+
 def test_a_forecast_changes_nothing(journal: Journal) -> None:
     run(journal, workflow())
     (left,) = journal.dead_letters(node="left")
