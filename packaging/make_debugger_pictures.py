@@ -53,6 +53,8 @@ async def _sit(theme: Theme, file: Path, folder: Path) -> int:
     window.canvas.select(["priced", "worth"])
     window.actions_by_name["group"].trigger()
     assert not window.session.rename("part", "valuation")
+    window.runs.start()  # once before, so that the times are those of an engine that is warm
+    await _until(lambda: window.runs.current is not None and not window.runs.running)
     window.breakpoints.toggle("valuation:worth")
     window.runs.start()
     await _until(lambda: bool(window.runs.stopped()) and bool(window.debugger._when))
