@@ -1,4 +1,4 @@
-"""The pool beside raw asyncpg, asyncpg.Pool, psycopg_pool and SQLAlchemy: ``python benchmarks/pool.py [--quick]``.
+"""The pool beside raw asyncpg and the pools of others: ``python benchmarks/pool.py [--quick]``.
 
 One operation: acquire, SELECT 1, release, on 10 connections to the embedded server. The candidates take turns in short
 rounds, so that a busy machine slows all of them; medians and ratios are printed. Exit status 1 when a goal is missed.
@@ -110,12 +110,36 @@ async def of_sqlalchemy(target: Target) -> AsyncIterator[Operation]:
     await engine.dispose()
 
 
+@asynccontextmanager
+async def of_kailash(target: Target) -> AsyncIterator[Operation]:
+    """The package ``kailash``: its own WorkflowConnectionPool, by the requests that its guide shows."""
+    from kailash.nodes.data import WorkflowConnectionPool
+
+    words = {**target, "database_type": "postgresql", "pre_warm": False}
+    pool = WorkflowConnectionPool(
+        name="benchmark", min_connections=CONNECTIONS, max_connections=CONNECTIONS, operation="initialize", **words
+    )
+    async with pool:
+
+        async def operation(worker: int) -> Any:
+            lent = (await pool.process({"operation": "acquire"}))["connection_id"]
+            request = {"connection_id": lent, "query": "SELECT 1", "fetch_mode": "one"}
+            try:
+                found = await pool.process({"operation": "execute", **request})
+            finally:
+                await pool.process({"operation": "release", "connection_id": lent})
+            assert found["success"], found["error"]
+
+        yield operation
+
+
 CANDIDATES = {
     "raw asyncpg": ("asyncpg", raw),
     "kailash studio": ("asyncpg", ours),
     "asyncpg.Pool": ("asyncpg", of_asyncpg),
     "psycopg_pool": ("psycopg_pool", of_psycopg),
     "sqlalchemy": ("sqlalchemy", of_sqlalchemy),
+    "kailash": ("kailash", of_kailash),
 }
 
 

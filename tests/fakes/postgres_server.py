@@ -15,12 +15,22 @@ from kailash_studio.services.embedded_postgres.supervisor import Server, StartFa
 FAST, IMMEDIATE, KILL = signal.SIGINT, signal.SIGQUIT, signal.SIGKILL
 
 
+class _Standby(Server):
+    """A server that was told to follow another one, and therefore only reads."""
+
+    def prepare(self) -> None:
+        super().prepare()
+        (self.data / "standby.signal").touch()
+
+
 class OwnServer:
     """The server; all that blocks is done in a thread that lives as long, since the server ends with its starter."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, standby_of: OwnServer | None = None) -> None:
         self._thread = ThreadPoolExecutor(1)
-        self._server = Server(folder, _binaries())
+        if standby_of is not None:
+            (folder / "password").write_text(standby_of._server.password, encoding="ascii")
+        self._server = (Server if standby_of is None else _Standby)(folder, _binaries())
         self._thread.submit(self._server.prepare).result()
         self._thread.submit(self._start).result()
 

@@ -40,6 +40,10 @@ class TcpProxy:
         assert self._server is not None
         self._server.close()
 
+    def lead_to(self, port: int) -> None:
+        """Lead to another server from now on; connections that are there stay with theirs."""
+        self._to = port
+
     def reset(self) -> None:
         """Cut all connections without a word."""
         for writer in [*self._links]:

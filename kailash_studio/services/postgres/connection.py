@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
 NEVER = float("inf")
 _KEPT_STATEMENTS = 100
 _CLEANING_SECONDS = 5.0
+# A silent link is asked after 30 s, three times; what was sent is acknowledged within 30 s, or the link is dead.
+_LINK = {
+    "TCP_KEEPIDLE": 30, "TCP_KEEPALIVE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 30_000
+}  # fmt: skip
+_READ_ONLY = "25006"  # read_only_sql_transaction (PostgreSQL, appendix A)
 # what DISCARD ALL does, without forgetting the prepared statements that the driver relies on
 _RESET = (
     "SET SESSION AUTHORIZATION DEFAULT; RESET ALL; CLOSE ALL; UNLISTEN *; SELECT pg_advisory_unlock_all(); "
@@ -71,12 +77,14 @@ class Connection:
         broken: It must not be used again.
         unclean: The session has to be reset before anybody else gets it.
         spoiled: No reset helps; it is closed when it is given back.
+        only_reads: The server took no changes when it was asked for one.
         deadline: When the statement that runs must have ended; the stock watches it.
     """
 
     __slots__ = (
         "_aborted", "_overdue", "_protocol", "_seconds", "_session_seconds", "_statements", "answered", "broken",
-        "created", "deadline", "expires", "generation", "health", "lease", "place", "raw", "spoiled", "unclean", "used",
+        "created", "deadline", "expires", "generation", "health", "lease", "only_reads", "place", "raw",
+        "spoiled", "unclean", "used",
     )  # fmt: skip
 
     def __init__(self, raw: Any, place: str, seconds: float, now: float) -> None:
@@ -89,7 +97,7 @@ class Connection:
         self.generation = 0
         self.health = Health()
         self.lease: Lease | None = None
-        self.broken = self.unclean = self.spoiled = False
+        self.broken = self.unclean = self.spoiled = self.only_reads = False
         self.deadline = NEVER
         self._overdue = self._aborted = False
         self._seconds = self._session_seconds = seconds
@@ -127,6 +135,7 @@ class Connection:
                     except asyncpg.CannotConnectNowError as error:
                         last: BaseException = error
                         await asyncio.sleep(0.05)
+                _keep_alive(raw)
                 for kind in ("json", "jsonb"):
                     await raw.set_type_codec(kind, schema="pg_catalog", encoder=json.dumps, decoder=json.loads)
             return cls(raw, place, statement_seconds, clock.now())
@@ -274,7 +283,21 @@ class Connection:
         if self.raw.is_closed() or made.sqlstate.startswith(("08", "57P", "25P03", "25P04")):
             self.broken = True
             self.health.fault()
+        elif made.sqlstate == _READ_ONLY and self._server_reads_only():
+            self.only_reads = self.spoiled = True
+            self.health.fault()
+            made = DatabaseError(
+                f"{made} The server takes no changes now, perhaps since another one took over: the sessions of the "
+                "pool are replaced.",
+                sqlstate=_READ_ONLY,
+            )
         return made
+
+    def _server_reads_only(self) -> bool:
+        """It is the server that takes no changes, not a transaction that was begun so; servers tell it since 14."""
+        told = self.raw.get_settings()
+        names = ("in_hot_standby", "default_transaction_read_only")
+        return any(getattr(told, name, "off") == "on" for name in names)
 
     async def batches(
         self, statement: str, params: Sequence[Any], size: int, *, seconds: float | None = None
@@ -364,6 +387,18 @@ class Connection:
         """End the session without a word."""
         self.broken = True
         self.raw.terminate()
+
+
+def _keep_alive(raw: Any) -> None:
+    """Let the system find out that a link is dead, also while the server works on a statement and says nothing."""
+    link = raw._transport.get_extra_info("socket")
+    if link is None or link.family not in {socket.AF_INET, socket.AF_INET6}:
+        return
+    link.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _LINK.items():
+        option = getattr(socket, name, None)  # no system has all of them
+        if option is not None:
+            link.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def _milliseconds(seconds: float) -> int:

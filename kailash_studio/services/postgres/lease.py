@@ -76,6 +76,8 @@ class Lease:
             statistics.errors += 1
             if connection.broken:
                 self._pool.fault()
+            elif connection.only_reads:
+                self._pool.read_only()
             raise
         finally:
             self.busy = False

@@ -29,6 +29,7 @@ _NOBODY = Owner()
 _DRAINED = "is drained"
 _TICK_SECONDS = 5.0
 _STATISTICS_SECONDS = 60.0
+_REPLACE_SECONDS = 5.0  # between replacing all sessions, so that a server that only reads by intention costs little
 
 
 class Pool:
@@ -80,6 +81,7 @@ class Pool:
         self._emptied: asyncio.Event | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._rotated = self.now()
+        self._replaced = -_REPLACE_SECONDS
         self._watch: asyncio.TimerHandle | None = None
         self.watched_until = NEVER
 
@@ -128,6 +130,8 @@ class Pool:
         queue, stock = self._queue, self._stock
         if queue.waiters or self._paused or not queue.may_use(owner):
             return None
+        if stock.idle:
+            stock.wake(now)
         while stock.idle:
             connection = stock.idle.pop()
             if connection.broken or connection.raw.is_closed():
@@ -246,6 +250,12 @@ class Pool:
     def fault(self) -> None:
         """A connection broke in use: idle ones are checked before they are used."""
         self._stock.suspect()
+
+    def read_only(self) -> None:
+        """The server has refused a change since it only reads now, as after a failover: no session stays with it."""
+        if self.now() - self._replaced > _REPLACE_SECONDS:
+            self._replaced = self.now()
+            self.evict()
 
     def _too_late(self, waiter: Waiter) -> PoolTimeoutError:
         self.statistics.timeouts += 1
@@ -398,6 +408,7 @@ class Pool:
         for connection in [*self._stock.all]:
             if connection.lease is not None:
                 connection.lease.reclaim("was cut off when the pool was closed")
+        self._stock.stop_opening()
         await self._stock.settled()
 
     def _end(self, how: str) -> None:

@@ -42,6 +42,7 @@ class Stock:
         self._statistics = statistics
         self._clock = clock
         self._now = clock.now
+        self._wall_now = clock.wall
         self._chance = chance
         self.all: set[Connection] = set()
         self.idle: list[Connection] = []
@@ -54,6 +55,7 @@ class Stock:
         self._usual = 0.0  # seconds that a check takes
         self._wall = clock.wall() - clock.now()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._openings: set[asyncio.Task[None]] = set()
         # What the pool does with a connection that is ready, with the news that none can be had, after one has gone.
         self.on_ready: Callable[[Connection], None] = lambda connection: None
         self.on_refused: Callable[[DatabaseError], None] = lambda error: None
@@ -67,7 +69,14 @@ class Stock:
             return
         for _ in range(min(wanted, room)):
             self.opening += 1
-            self.spawn(self._open())
+            task = self.spawn(self._open())
+            self._openings.add(task)
+            task.add_done_callback(self._openings.discard)
+
+    def stop_opening(self) -> None:
+        """Give up what is being opened: nobody will need it."""
+        for task in self._openings:
+            task.cancel()
 
     async def _open(self) -> None:
         options, generation = self._options, self.generation
@@ -109,6 +118,13 @@ class Stock:
     def is_doubtful(self, connection: Connection, now: float) -> bool:
         """The server has to be asked before it is used."""
         return connection.answered <= self._suspect or now - connection.answered > self._options.validate_after
+
+    def wake(self, now: float) -> None:
+        """Where the machine has slept since this was last asked, nobody knows what became of the connections."""
+        wall = self._wall_now() - now
+        if wall - self._wall > _ASLEEP_SECONDS:
+            self._wall = wall
+            self.suspect()
 
     def suspect(self) -> None:
         """Something broke: the server is asked on all idle connections before they are used."""
@@ -178,10 +194,8 @@ class Stock:
     def maintain(self) -> None:
         """Look after the idle ones: old ones end, those long idle are checked."""
         now, options = self._now(), self._options
-        wall = self._clock.wall() - now
-        if wall - self._wall > _ASLEEP_SECONDS:
-            self.suspect()  # the machine has slept: nobody knows what became of the connections
-        self._wall = wall
+        self.wake(now)
+        self._wall = self._clock.wall() - now
         for connection in self.take_idle():
             if not connection.usable:
                 self.lose(connection)
@@ -195,11 +209,12 @@ class Stock:
                 self.on_ready(connection)
 
     # ------------------------------------------------------------------ tasks
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Do something that waits for the server."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def settled(self) -> None:
         """Wait for everything that is under way."""

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import socket
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -318,6 +320,75 @@ def test_statement_timeout_is_the_servers(server: OwnServer) -> None:
     check(server, body, statement_timeout=0.05)
 
 
+def test_a_server_that_only_reads_since_another_took_over_is_left(
+    server: OwnServer, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    standby = OwnServer(tmp_path_factory.mktemp("standby"), standby_of=server)
+
+    async def run() -> None:
+        async with (
+            proxied(standby.target) as (proxy, target),
+            Pool(target, PoolOptions(max_connections=2), name="main") as pool,
+        ):
+            await pool.warm(2)
+            await serves(pool)
+            proxy.lead_to(server.target["port"])
+            with pytest.raises(DatabaseError, match=r"read-only transaction.*takes no changes now") as raised:
+                await statement(pool, "CREATE TABLE IF NOT EXISTS after_failover (a int)")
+            assert (raised.value.sqlstate, raised.value.permanent) == ("25006", False)
+            told = pool.snapshot()["connections"]
+            assert (told["recycled"], told["idle"]) == (2, 0), "the idle one goes as well"
+            await statement(pool, "CREATE TABLE IF NOT EXISTS after_failover (a int)")
+            assert pool.snapshot()["connections"]["created"] == 3
+
+    try:
+        asyncio.run(run())
+    finally:
+        standby.close()
+    gc.collect()
+
+
+def test_a_change_in_a_transaction_that_was_begun_to_read_costs_no_session(server: OwnServer) -> None:
+    async def body(pool: Pool, proxy: TcpProxy) -> None:
+        async with await pool.acquire() as lease:
+            with pytest.raises(DatabaseError, match="read-only transaction") as raised:
+                async with lease.transaction(read_only=True):
+                    await lease.run("CREATE TABLE refused (a int)")
+            assert raised.value.sqlstate == "25006"
+        told = pool.snapshot()
+        assert (told["health"]["lowest"], told["connections"]["recycled"]) == (100.0, 0)
+
+    check(server, body)
+
+
+def test_a_pool_that_is_closed_does_not_wait_for_what_it_was_opening(server: OwnServer) -> None:
+    async def run() -> None:
+        async with a_pool(server, connect_timeout=60.0) as (pool, proxy):
+            proxy.mode = "black_hole"
+            with pytest.raises(PoolTimeoutError, match="has not answered yet"):
+                await pool.acquire(seconds=0.05)
+            assert pool.snapshot()["connections"]["opening"] == 1
+            async with asyncio.timeout(30):
+                await pool.aclose()
+            assert pool.snapshot()["connections"]["opening"] == 0
+            proxy.reset()
+
+    asyncio.run(run())
+    gc.collect()
+
+
+def test_the_system_looks_after_a_silent_link(server: OwnServer) -> None:
+    async def body(pool: Pool, proxy: TcpProxy) -> None:
+        async with await pool.acquire() as lease:
+            link = lease.connection.raw._transport.get_extra_info("socket")
+            assert link.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+            if sys.platform == "linux":
+                assert link.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 30
+                assert link.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 30_000
+
+    check(server, body)
+
+
 async def with_rows(pool: Pool) -> None:
     await statement(pool, "DROP TABLE IF EXISTS contested")
     await statement(pool, "CREATE TABLE contested AS SELECT 1 AS id, 0 AS n UNION ALL SELECT 2, 0")
@@ -439,7 +510,7 @@ def test_five_immediate_restarts_under_eight_clients_lose_no_acknowledged_write(
         clients = [asyncio.create_task(client(i)) for i in range(8)]
         for _ in range(5):
             before = len(acknowledged)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while len(acknowledged) < before + 50:
                     await asyncio.sleep(0.01)
             await server.end(IMMEDIATE)
@@ -453,4 +524,4 @@ def test_five_immediate_restarts_under_eight_clients_lose_no_acknowledged_write(
         assert set(there) <= acknowledged | unknown
         assert pool.snapshot()["connections"]["size"] <= 4
 
-    check(server, body)
+    check(server, body, acquire_timeout=60.0, connect_timeout=60.0)  # however slowly a busy machine restarts it

@@ -301,6 +301,16 @@ def test_after_sleep_connections_are_asked_before_they_are_used(postgres_target:
         pool.maintain()
         assert connections(pool)["resting"] == 2
         await until(lambda: connections(pool)["idle"] == 2)
+        async with await pool.acquire() as lease:
+            assert lease.connection.health.latency > 0
+            latency = lease.connection.health.latency
+        clock.wall_ahead += 3600
+        async with await pool.acquire() as lease:  # asked for before the pool looks after its connections
+            assert lease.connection.health.latency != latency
+            answered = lease.connection.answered
+        async with await pool.acquire() as lease:
+            assert lease.connection.answered >= answered
+        assert connections(pool)["created"] == 2
 
     on_pool(postgres_target, body, clock)
 
