@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from kailash_studio.errors import DatabaseError, DatabaseTimeoutError, DatabaseUnreachableError, ServiceError
-from kailash_studio.services.arrow_types import as_columns, needs_text
+from kailash_studio.services.arrow_types import as_columns, is_exact, needs_text
 from kailash_studio.services.postgres.errors import place_of
 from kailash_studio.services.sql_text import bare, page
 from kailash_studio.services.sql_words import identifier
@@ -32,7 +32,12 @@ _MESSAGE = re.compile(r"(?:ERROR|FATAL):\s+(?P<text>.+?)(?:\nLINE (?P<line>\d+):
 
 
 async def fetch_arrow(
-    target: Mapping[str, Any], statement: str, params: Sequence[Any] = (), *, seconds: float = 3600.0
+    target: Mapping[str, Any],
+    statement: str,
+    params: Sequence[Any] = (),
+    *,
+    seconds: float = 3600.0,
+    exact: bool = False,
 ) -> Table:
     """All rows of a query as a table; cancelling stops the query on the server.
 
@@ -44,11 +49,13 @@ async def fetch_arrow(
         statement: One query, with ``$1``, ``$2``, ... for the values.
         params: The values.
         seconds: Seconds that it may take; the server is told to stop it then.
+        exact: Give no table where a value of it would be another one (NaN among exact numbers, an infinite date).
 
     Raises:
+        InexactError: ``exact``, and there is such a value.
         DatabaseError: It could not connect, the server refused the statement, or it took too long.
     """
-    return await _Fetch(target, statement, params, seconds).table()
+    return await _Fetch(target, statement, params, seconds, exact=exact).table()
 
 
 async def fetch_page(
@@ -68,11 +75,18 @@ async def fetch_page(
     return await _Fetch(target, page(statement, offset=offset, limit=limit), params, seconds).table()
 
 
+class InexactError(Exception):
+    """A value of a result has no equal in a table; for whoever asked for an exact one."""
+
+
 class _Fetch:
     """One fetch on a connection and a thread of its own."""
 
-    def __init__(self, target: Mapping[str, Any], statement: str, params: Sequence[Any], seconds: float) -> None:
+    def __init__(
+        self, target: Mapping[str, Any], statement: str, params: Sequence[Any], seconds: float, *, exact: bool = False
+    ) -> None:
         self._target, self._statement, self._params, self._seconds = target, statement, list(params), seconds
+        self._exact = exact
         self._cursor: Any = None
         self._stopped, self._ended = threading.Event(), threading.Event()
 
@@ -142,7 +156,10 @@ class _Fetch:
             for batch in reader:
                 self._go_on()
                 if batch.num_rows:
-                    writer.write(as_columns(batch))
+                    made = as_columns(batch)
+                    if self._exact and not is_exact(batch, made):
+                        raise InexactError
+                    writer.write(made)
             return writer.finish()
 
     def _go_on(self) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 _MOST_DIGITS = 38  # of a decimal of 128 bits; more need 256
+_FIRST_DAY, _LAST_DAY = -719_162, 2_932_896  # 0001-01-01 and 9999-12-31, counted from 1970
+_DAY = 86_400_000_000  # microseconds
 
 
 def needs_text(kind: Any) -> bool:
@@ -14,6 +16,34 @@ def needs_text(kind: Any) -> bool:
     if isinstance(kind, pa.OpaqueType):
         return bool(kind.type_name != "numeric")
     return isinstance(kind, pa.UuidType)
+
+
+def is_exact(given: Any, made: Any) -> bool:
+    """Whether all of a batch from ADBC is the same in the plain one that was made of it.
+
+    NaN and infinities of numeric have no decimals, nor have more than 76 digits; infinite dates and times, and those
+    beyond the years 1 to 9999, are none of Python's.
+    """
+    import pyarrow as pa
+
+    numeric = [isinstance(kind, pa.OpaqueType) and kind.type_name == "numeric" for kind in given.schema.types]
+    columns = zip(numeric, made.columns, strict=True)
+    return all(pa.types.is_decimal(column.type) if exact else _is_in_years(column) for exact, column in columns)
+
+
+def _is_in_years(column: Any) -> bool:
+    """Whether dates and times are of the years 1 to 9999."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_date32(column.type):
+        counts, first, last = column.cast(pa.int32()), _FIRST_DAY, _LAST_DAY
+    elif pa.types.is_timestamp(column.type):
+        counts, first, last = column.cast(pa.int64()), _FIRST_DAY * _DAY, (_LAST_DAY + 1) * _DAY - 1
+    else:
+        return True
+    found = pc.min_max(counts).as_py()
+    return found["min"] is None or bool(first <= found["min"] and found["max"] <= last)
 
 
 def as_columns(batch: Any) -> Any:

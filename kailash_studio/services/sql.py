@@ -19,6 +19,7 @@ from kailash_studio.services.postgres.large import large_table
 from kailash_studio.services.postgres.pool import Pool
 from kailash_studio.services.postgres.rows import as_rows, unique
 from kailash_studio.services.postgres.statistics import Owner
+from kailash_studio.services.postgres.values import fitted, misfit
 from kailash_studio.services.stoppable import in_thread
 from kailash_studio.tables.table import Table
 
@@ -55,11 +56,22 @@ async def query_postgresql(
         DatabaseError: It could not connect, or the server refused the statement.
     """
     async with await pool.acquire(owner) as lease:
+        types: list[str] = []
+        if params or "$" in statement:
+            _, types = await lease.described(statement, seconds=seconds)
+            try:
+                params = fitted(params, types)
+            except DatabaseError:
+                lease.connection.unclean = True  # what is only described keeps its tables locked until the reset
+                raise
         if not limit:
             table = await large_table(pool, lease, statement, params, seconds)
             if table is not None:
                 return ResultSet(table.column_names, table, len(table))
-        found = await lease.run(statement, params, limit=limit, seconds=seconds)
+        try:
+            found = await lease.run(statement, params, limit=limit, seconds=seconds)
+        except DatabaseError as error:
+            raise misfit(error, types) from None
     if not limit:
         pool.row_counts.put(statement, len(found.records))
     if len(found.records) > _MANY:  # the loop goes on meanwhile

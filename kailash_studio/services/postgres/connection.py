@@ -241,16 +241,29 @@ class Connection:
         self._statements[statement] = made
         return made
 
-    async def described(self, statement: str) -> tuple[list[str], list[str]]:
+    async def described(self, statement: str, *, seconds: float | None = None) -> tuple[list[str], list[str]]:
         """PostgreSQL's names for the types of a statement's columns, and of the values that it wants.
+
+        Args:
+            statement: One statement; it is not executed.
+            seconds: Seconds that it may take, instead of the session's; its tables may be locked.
 
         Raises:
             DatabaseError: The server refuses it.
         """
+        free = not self.raw.is_in_transaction()
         try:
-            known = self._statements.get(statement) or await self._prepare(statement)
+            known = self._statements.get(statement)
+            if known is None:
+                if seconds is not None and seconds != self._session_seconds and free:
+                    await self.raw.execute(f"SET statement_timeout = {_milliseconds(seconds)}")
+                    self._session_seconds = seconds
+                known = await self._prepare(statement)
+        except asyncio.CancelledError:
+            self.unclean = True  # the driver tells the server to stop
+            raise
         except Exception as error:  # noqa: BLE001 - _failed raises again what is not the database's
-            raise self._failed(error, statement, kind_of(statement), not self.raw.is_in_transaction(), None) from None
+            raise self._failed(error, statement, None, free, seconds) from None
         attributes, values = known.statement.get_attributes(), known.statement.get_parameters()
         return [attribute.type.name for attribute in attributes], [value.name for value in values]
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from kailash_studio.errors import DatabaseError, DatabaseUnreachableError
+from kailash_studio.errors import DatabaseError, DatabaseTimeoutError, DatabaseUnreachableError
 from kailash_studio.services.sql_text import only_reads, tokens
 
 if TYPE_CHECKING:
@@ -27,10 +27,20 @@ _KEPT = 500  # statements whose number of rows is remembered
 _SAME = frozenset(
     {
         *("bool", "int2", "int4", "int8", "float4", "float8", "numeric"),
-        *("text", "varchar", "bpchar", "char", "name", "bytea", "date", "timestamp", "timestamptz"),
+        *("text", "varchar", "bpchar", "name", "bytea", "date", "timestamp", "timestamptz"),
     }
 )
 _PLAN_SECONDS = 30.0
+# what a value has to be so that its text, cast by the server, means what the driver would send
+_OWN: dict[str, tuple[type, ...]] = {
+    "bool": (bool,),
+    **dict.fromkeys(("int2", "int4", "int8"), (int,)),
+    **dict.fromkeys(("float4", "float8"), (float, int)),
+    "numeric": (Decimal, int),
+    **dict.fromkeys(("text", "varchar", "bpchar", "name"), (str,)),
+    "date": (dt.date,),
+    **dict.fromkeys(("timestamp", "timestamptz"), (dt.datetime,)),
+}
 
 
 class RowCounts:
@@ -38,17 +48,25 @@ class RowCounts:
 
     def __init__(self) -> None:
         self._rows: dict[str, int] = {}
+        self._unfit: set[str] = set()
 
     def of(self, statement: str) -> int | None:
-        """How many, or None."""
-        return self._rows.get(statement)
+        """How many, or None; none of what is no table."""
+        return 0 if statement in self._unfit else self._rows.get(statement)
 
     def put(self, statement: str, rows: int) -> None:
         """Remember it."""
         self._rows.pop(statement, None)
         if len(self._rows) >= _KEPT:
-            del self._rows[next(iter(self._rows))]
+            oldest = next(iter(self._rows))
+            del self._rows[oldest]
+            self._unfit.discard(oldest)
         self._rows[statement] = rows
+
+    def put_unfit(self, statement: str) -> None:
+        """Remember that it had values that a table does not have."""
+        self.put(statement, 0)
+        self._unfit.add(statement)
 
 
 async def large_table(
@@ -61,54 +79,80 @@ async def large_table(
     Raises:
         DatabaseError: The query failed.
     """
+    from kailash_studio.services.arrow_fetch import InexactError
+
     if not only_reads(statement) or lease.connection.raw.is_in_transaction():
         return None
-    typed = await _typed(pool, lease, statement, params)
+    typed = await _typed(pool, lease, statement, params, seconds)
     if typed is None:
         return None
     try:
         table = await lease.table(*typed, seconds=seconds)
     except DatabaseUnreachableError:
         return None  # the pool's own connections are there: that is what the second library cannot do
+    except InexactError:
+        pool.row_counts.put_unfit(statement)
+        return None
     pool.row_counts.put(statement, len(table))
     return table
 
 
-async def _typed(pool: Pool, lease: Lease, statement: str, params: Sequence[Any]) -> tuple[str, list[str]] | None:
+async def _typed(
+    pool: Pool, lease: Lease, statement: str, params: Sequence[Any], seconds: float | None
+) -> tuple[str, list[str]] | None:
     """The statement with its values as texts, when it is large and gives nothing but plain types."""
-    texts, known = [_text(value) for value in params], pool.row_counts.of(statement)
-    if None in texts or (known is not None and known < ROWS):
+    known = pool.row_counts.of(statement)
+    if known is not None and known < ROWS:
         return None
-    try:
-        columns, values = await lease.connection.described(statement)
-        if not columns or not set(columns) <= _SAME or not set(values) <= _SAME or len(values) != len(texts):
+    columns, types = await lease.described(statement, seconds=seconds)
+    if not columns or not set(columns) <= _SAME or len(types) != len(params):
+        return None
+    texts = [_text(value, kind) for value, kind in zip(params, types, strict=True)]
+    if None in texts:
+        return None
+    if known is None:
+        known = await _expected(pool, lease, statement, params, seconds)
+        if known is None:
             return None
-        expected = await _expected(lease, statement, params) if known is None else known
-    except DatabaseError:
-        if lease.connection.broken:
+        pool.row_counts.put(statement, known)
+    else:
+        await lease.run("SELECT", seconds=seconds)  # until something runs, what is only described keeps tables locked
+    return (_cast(statement, types), [text for text in texts if text is not None]) if known >= ROWS else None
+
+
+async def _expected(
+    pool: Pool, lease: Lease, statement: str, params: Sequence[Any], seconds: float | None
+) -> int | None:
+    """How many rows the planner expects; None where it does not say."""
+    limit = pool.options.statement_timeout if seconds is None else seconds
+    asked = f"EXPLAIN (FORMAT JSON) {statement}"
+    try:
+        found = await lease.run(asked, params, limit=1, seconds=min(limit, _PLAN_SECONDS))
+    except DatabaseError as error:
+        if lease.connection.broken or (isinstance(error, DatabaseTimeoutError) and limit <= _PLAN_SECONDS):
             raise
         return None  # it is run as ever, and says what is wrong with it
-    pool.row_counts.put(statement, expected)
-    return (_cast(statement, values), [text for text in texts if text is not None]) if expected >= ROWS else None
-
-
-async def _expected(lease: Lease, statement: str, params: Sequence[Any]) -> int:
-    """How many rows the planner expects."""
-    found = await lease.connection.run(f"EXPLAIN (FORMAT JSON) {statement}", params, limit=1, seconds=_PLAN_SECONDS)
+    finally:
+        lease.statement = statement
     plan = found.records[0][0]
     told = json.loads(plan) if isinstance(plan, str) else plan
     return int(told[0]["Plan"]["Plan Rows"])
 
 
-def _text(value: Any) -> str | None:
-    """A value as PostgreSQL reads it from a text; None for what is not done so."""
+def _text(value: Any, kind: str) -> str | None:
+    """A value as PostgreSQL reads it from a text; None for one that is not of the type's own."""
+    if type(value) not in _OWN.get(kind, ()) or (kind.startswith("timestamp") and _lacks_zone(value, kind)):
+        return None
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
         return repr(value)
-    if isinstance(value, dt.datetime | dt.date):
-        return value.isoformat()
-    return str(value) if isinstance(value, int | str | Decimal) else None
+    return value.isoformat() if isinstance(value, dt.date) else str(value)
+
+
+def _lacks_zone(value: dt.datetime, kind: str) -> bool:
+    """Whether its zone would be a guess, the client's or the server's; or there is one too many."""
+    return (value.tzinfo is None) == (kind == "timestamptz")
 
 
 def _cast(statement: str, types: Sequence[str]) -> str:
@@ -117,10 +161,6 @@ def _cast(statement: str, types: Sequence[str]) -> str:
     for token in tokens(statement):
         if token.kind == "value" and token.text.startswith("$"):
             number = int(token.text[1:])
-            parts += [statement[at : token.start], f"(${number}::text::{_sql_name(types[number - 1])})"]
+            parts += [statement[at : token.start], f"(${number}::text::{types[number - 1]})"]
             at = token.end
     return "".join([*parts, statement[at:]])
-
-
-def _sql_name(kind: str) -> str:
-    return '"char"' if kind == "char" else kind

@@ -84,10 +84,33 @@ class Lease:
             connection.deadline = NEVER
             statistics.query.add(now() - began)
 
+    async def described(self, statement: str, *, seconds: float | None = None) -> tuple[list[str], list[str]]:
+        """What a statement gives and wants, within the limits of one that runs; see ``Connection.described``.
+
+        Raises:
+            DatabaseError: The server refuses it, or did not answer in time.
+        """
+        connection = self.connection
+        self.statement, self.busy = statement, True
+        deadline = connection.deadline = self._pool.now() + connection.patience(seconds)
+        if deadline < self._pool.watched_until:
+            self._pool.watch(deadline)
+        try:
+            return await connection.described(statement, seconds=seconds)
+        except DatabaseError:
+            self._pool.statistics.errors += 1
+            if connection.broken:
+                self._pool.fault()
+            raise
+        finally:
+            self.busy = False
+            connection.deadline = NEVER
+
     async def table(self, statement: str, params: Sequence[Any] = (), *, seconds: float | None = None) -> Table:
         """All rows of a query as a table, fetched by another library while this connection rests.
 
         Raises:
+            InexactError: A value of it is another one in a table.
             DatabaseError: It gave no result.
         """
         from kailash_studio.services.arrow_fetch import fetch_arrow
@@ -97,7 +120,7 @@ class Lease:
         began = now()
         limit = self._pool.options.statement_timeout if seconds is None else seconds
         try:
-            found = await fetch_arrow(self._pool.target, statement, params, seconds=limit)
+            found = await fetch_arrow(self._pool.target, statement, params, seconds=limit, exact=True)
             statistics.executed += 1
             return found
         except DatabaseError:

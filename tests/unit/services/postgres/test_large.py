@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
+from fakes.black_hole import black_hole
+from fakes.tcp_proxy import proxied
 
 from kailash_studio import WorkflowBuilder
-from kailash_studio.errors import DatabaseError, DatabaseTimeoutError, PoolTimeoutError
+from kailash_studio.errors import DatabaseError, DatabaseTimeoutError, DatabaseUnreachableError, PoolTimeoutError
 from kailash_studio.runtime.async_local import AsyncLocalRuntime
 from kailash_studio.runtime.journal.journal import Journal
 from kailash_studio.services.embedded_database import EmbeddedDatabase
-from kailash_studio.services.postgres import large
+from kailash_studio.services.postgres import large, shared
 from kailash_studio.services.postgres.options import PoolOptions
 from kailash_studio.services.postgres.pool import Pool
 from kailash_studio.services.postgres.statistics import Owner
@@ -186,3 +191,146 @@ def test_the_sql_node_hands_a_table_on_and_the_journal_keeps_it(tmp_path: Path) 
     assert results["count"]["result"] == [30_000, 6.0]
     assert kept["rows"]["data"] == results["rows"]["data"]
     assert kept["rows"]["result"]["data"] == results["rows"]["data"]
+
+
+@pytest.mark.parametrize("column", [
+    "CASE WHEN i = 29000 THEN 'NaN'::numeric ELSE 0.1 END",
+    "CASE WHEN i = 29000 THEN 10::numeric ^ 90 ELSE 0.1 END",
+    "CASE WHEN i = 29000 THEN 'infinity'::timestamptz ELSE '2020-01-01 12:00+00' END",
+    "CASE WHEN i = 29000 THEN '-infinity'::timestamp ELSE '2020-01-01' END",
+    "CASE WHEN i = 29000 THEN 'infinity'::date ELSE '2020-01-01' END",
+    "'x'::\"char\"",
+])  # fmt: skip
+def test_values_that_a_table_does_not_have_come_as_ever(column: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    statement = f"SELECT i, {column} AS v {MANY} ORDER BY i"
+
+    async def work(pool: Pool) -> tuple[Any, Any, Any]:
+        first = await query(pool, statement)
+        executed = pool.statistics.executed
+        again = await query(pool, statement)
+        assert pool.statistics.executed == executed + 1  # it is remembered: no table is tried, nothing is planned
+        monkeypatch.setattr(large, "ROWS", 1_000_000)
+        pool.row_counts = large.RowCounts()
+        return first, again, await query(pool, statement)
+
+    first, again, records = on_pool(work)
+    assert isinstance(first, list) and isinstance(again, list)
+    assert str(first[28_990:29_010]) == str(again[28_990:29_010]) == str(records[28_990:29_010])  # NaN is not itself
+
+
+@pytest.mark.parametrize(("wanted", "value"), [
+    ("i > $1::int4", True),
+    ("$1::timestamptz > now() - interval '9999 days'", dt.datetime(2024, 1, 1, 12)),
+    ("$1::timestamp > '2000-01-01'", dt.date(2024, 1, 1)),
+    ("$1::date > '2000-01-01'", dt.datetime(2024, 1, 1, 12)),
+    ("$1::float4 <> 5", "NaN"),
+])  # fmt: skip
+def test_a_value_of_another_type_than_the_servers_means_what_it_does_in_a_small_query(wanted: str, value: Any) -> None:
+    async def outcome(pool: Pool, many: str) -> str:
+        try:
+            return str(len(await query(pool, f"SELECT i FROM generate_series(1, {many}) AS i WHERE {wanted}", value)))
+        except DatabaseError as error:
+            return str(error)
+
+    async def both(pool: Pool) -> tuple[str, str]:
+        return await outcome(pool, "2"), await outcome(pool, "900000")
+
+    small, many = on_pool(both)
+    assert small == many or (small, many) in {("1", "899999"), ("2", "900000")}
+
+
+async def _hung(pool: Pool, statement: str) -> float:
+    began = time.monotonic()
+    with pytest.raises(DatabaseTimeoutError):
+        await query(pool, statement, seconds=0.5)
+    return time.monotonic() - began
+
+
+@pytest.mark.parametrize("statement", ["SELECT i FROM held WHERE i > 0", f"SELECT i {MANY}"])
+def test_looking_whether_a_query_is_large_keeps_the_limit_of_time(statement: str) -> None:
+    """On a table that is locked, and on a server that does not answer any more."""
+
+    async def main() -> None:
+        database = await EmbeddedDatabase.open()
+        try:
+            target = await database.target()
+            async with proxied(target) as (proxy, behind), Pool(behind, PoolOptions(max_connections=1)) as pool:
+                other = await asyncpg.connect(**target)
+                await query(pool, "CREATE TABLE IF NOT EXISTS held AS SELECT 1 AS i")
+                if "held" in statement:
+                    await other.execute("BEGIN; LOCK TABLE held IN ACCESS EXCLUSIVE MODE")
+                    for _ in range(2):
+                        assert await _hung(pool, statement) < 5
+                    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE $1"
+                    async with asyncio.timeout(10):
+                        while await other.fetchval(waiting, "%FROM held WHERE%"):
+                            await asyncio.sleep(0.02)
+                    await other.execute("ROLLBACK")
+                    assert await query(pool, statement) == [{"i": 1}]
+                    await other.execute("BEGIN; LOCK TABLE held IN ACCESS EXCLUSIVE MODE")
+                    assert await _hung(pool, statement) < 5  # it is prepared by now, and the plan waits
+                    await other.execute("ROLLBACK")
+                else:
+                    proxy.mode = "black_hole"
+                    assert await _hung(pool, statement) < 5
+                await other.close()
+                assert pool.holders() == []
+        finally:
+            await database.aclose()
+
+    asyncio.run(main())
+
+
+def test_cancelling_while_it_is_looked_leaves_a_session_that_is_reset() -> None:
+    async def work(pool: Pool) -> None:
+        other = await asyncpg.connect(**pool.target)
+        await query(pool, "CREATE TABLE IF NOT EXISTS held AS SELECT 1 AS i")
+        await other.execute("BEGIN; LOCK TABLE held IN ACCESS EXCLUSIVE MODE")
+        task = asyncio.ensure_future(query(pool, "SELECT i AS cancelled_look FROM held"))
+        asked = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE $1"
+        async with asyncio.timeout(10):
+            while not await other.fetchval(asked, "%cancelled_look%"):
+                await asyncio.sleep(0.02)
+        before = pool.statistics.resets
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert pool.statistics.resets == before + 1
+        await other.execute("ROLLBACK")
+        await other.close()
+        assert await query(pool, "SELECT 1 AS one") == [{"one": 1}]
+
+    on_pool(work, max_connections=1)
+
+
+def test_the_sql_node_gives_a_server_up_that_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared, "_SHARED", replace(shared._SHARED, connect_timeout=0.5))
+
+    async def main() -> None:
+        async with black_hole() as port:
+            builder = WorkflowBuilder("silent")
+            own = {"connection": "details", "host": "127.0.0.1", "port": port, "database": "x", "user": "u"}
+            builder.add_node("AsyncSQLDatabaseNode", "rows", {**own, "query": f"SELECT i {MANY}"})
+            outcome, _ = await AsyncLocalRuntime().run(builder)
+            assert isinstance(outcome.failures["rows"], DatabaseUnreachableError)
+
+    asyncio.run(asyncio.wait_for(main(), 30))
+
+
+def test_a_session_that_only_described_a_statement_holds_no_table() -> None:
+    async def work(pool: Pool) -> None:
+        await query(pool, "CREATE TABLE IF NOT EXISTS many AS SELECT i FROM generate_series(1, 30000) AS i")
+        await query(pool, "ANALYZE many")
+        statement = "SELECT i FROM many WHERE i > $1"
+        assert isinstance(await query(pool, statement, 0), Table)
+        other = await asyncpg.connect(**pool.target)
+        await other.execute("SET lock_timeout = '5s'")
+        pool.evict()
+        assert isinstance(await query(pool, statement, 0), Table)  # on a new connection, which only describes it
+        await other.execute("BEGIN; LOCK TABLE many IN ACCESS EXCLUSIVE MODE; COMMIT")
+        with pytest.raises(DatabaseError, match=r"\$1 does not take"):
+            await query(pool, "SELECT i FROM many WHERE date '2020-01-01' + i > $1", "tomorrow")
+        await other.execute("DROP TABLE many")
+        await other.close()
+
+    on_pool(work, max_connections=2, min_connections=0)
