@@ -86,7 +86,7 @@ class AsyncPostgreSQLVectorNode(Node):
     limit: int = Parameter(10, ge=1, le=100_000, unit="rows", doc="How many rows to find.", shown_when=_SEARCH)
     metadata_filter: str | dict[str, Any] = Parameter(
         "",
-        doc="Which rows count: a condition in SQL's words, or an object; empty for all.",
+        doc="Which rows count: a condition in SQL's words, or an object (also as JSON text); empty for all.",
         placeholder="metadata->>'category' = 'financial'",
         port=True,
         shown_when=("operation", ("search", "delete")),
@@ -216,6 +216,7 @@ class AsyncPostgreSQLVectorNode(Node):
                 result = await self._done(VectorStore(connection, self.table_name), context)
         except (DatabaseError, ParameterError) as error:
             raise error.at(context.node_id) from None
+        context.log(self._said(result))
         if result.get("note"):
             context.log(result["note"], "warning")
         matches = result.get("matches", [])
@@ -266,6 +267,20 @@ class AsyncPostgreSQLVectorNode(Node):
                 return {"index": name}
         shape = await store.create(self.dimensions, self.precision)
         return {"dimensions": shape.dimensions, "type": shape.vector_type}
+
+    def _said(self, result: Mapping[str, Any]) -> str:
+        """What was done, for the run's log."""
+        match self.operation:
+            case "search":
+                return f"{result['count']:,} nearest rows found ({result['plan']})."
+            case "upsert":
+                doubled = f", {result['repeated']:,} left out whose id comes again" if result["repeated"] else ""
+                return f"{result['inserted']:,} rows are new, {result['updated']:,} were replaced{doubled}."
+            case "delete":
+                return f"{result['count']:,} rows deleted."
+            case "index":
+                return f"The index {result['index']} is there."
+        return f"{self.table_name} takes vectors of {result['dimensions']:,} numbers ({result['type']})."
 
     async def _pool(self, context: RunContext) -> Pool:
         pools = await context.scope.resources.get(SharedPools, SharedPools.open)

@@ -19,6 +19,7 @@ from typing import Any
 
 from kailash_studio.errors import ParameterError
 from kailash_studio.services.vectors.conditions import (
+    MAX_LENGTH,
     Compare,
     Contains,
     Field,
@@ -51,12 +52,31 @@ class Condition:
 def read_filter(given: str | Mapping[str, Any] | None) -> Term | None:
     """What a filter says, in either form; None for one that lets everything through.
 
+    A text that begins with a brace is the object form, written as JSON: in fields and on command lines all is text.
+
     Raises:
         ParameterError: It is not understood; the sentence says where and why.
     """
     if given is None or given == "":
         return None
-    return read_text(given) if isinstance(given, str) else read_object(given)
+    if not isinstance(given, str):
+        return read_object(given)
+    return read_object(_from_json(given)) if given.lstrip().startswith("{") else read_text(given)
+
+
+def _from_json(text: str) -> Mapping[str, Any]:
+    if len(text) > MAX_LENGTH:
+        raise ParameterError(f"The filter is longer than {MAX_LENGTH:,} characters: shorten it.")
+    try:
+        found: dict[str, Any] = json.loads(text)  # what begins with a brace is an object, or no JSON
+    except json.JSONDecodeError as error:
+        raise ParameterError(
+            f"The filter is not understood at character {error.pos + 1}: what begins with a brace must be JSON, as "
+            '{"category": "policy"}.'
+        ) from None
+    except (RecursionError, ValueError) as error:
+        raise ParameterError(f"The filter is not understood: {error}.") from None
+    return found
 
 
 def condition(term: Term | None, columns: Mapping[str, str], first: int) -> Condition:
@@ -165,9 +185,11 @@ class _Writer:
     # ------------------------------------------------------------------ fields
     def _column(self, name: str) -> str:
         if name not in self._columns:
-            raise ParameterError(
-                f"The filter names the column {name[:60]!r}: the table has {', '.join(sorted(self._columns))}."
-            )
+            has = ", ".join(sorted(self._columns))
+            hint = ""
+            if "metadata" in self._columns and name.isidentifier():
+                hint = f" A key of the metadata is written metadata->>'{name[:60]}'."
+            raise ParameterError(f"The filter names the column {name[:60]!r}: the table has {has}.{hint}")
         return quoted(name)
 
     def _kind(self, field: Field) -> str:

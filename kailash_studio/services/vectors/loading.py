@@ -77,7 +77,7 @@ class Rows:
         """Numbers in each vector."""
         if self._dimensions or not self._rows:
             return self._dimensions
-        return len(next(iter(self.entries())).vector)
+        return len(next(iter(self.entries()))[1])
 
     def entries(self, chosen: Container[str] | None = None, *, but: Container[str] = ()) -> Iterator[Entry]:
         """The rows made ready and checked, one after the other.
@@ -109,7 +109,7 @@ class Rows:
                 if "\0" in content or not content.isascii():
                     check_text(content, "content", number)
             metadata = row.get("metadata")
-            yield Entry(id_, vector, content, b"{}" if metadata is None else encoded(metadata, number))
+            yield id_, vector, content, b"{}" if metadata is None else encoded(metadata, number)
 
 
 def _id_of(row: Any, number: int) -> str:
@@ -181,10 +181,10 @@ async def _by_statement(connection: VectorConnection, shape: Shape, ready: Seque
     )
     done = await connection.fetch(
         statement,
-        [entry.id for entry in ready],
-        [as_text(numbers_of(entry.vector, f"The vector of {entry.id!r}")) for entry in ready],
-        [entry.content for entry in ready],
-        [entry.metadata.decode() for entry in ready],
+        [id_ for id_, _, _, _ in ready],
+        [as_text(numbers_of(vector, f"The vector of {id_!r}")) for id_, vector, _, _ in ready],
+        [content for _, _, content, _ in ready],
+        [metadata.decode() for _, _, _, metadata in ready],
     )
     return sum(row["inserted"] for row in done)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -151,7 +152,7 @@ def test_what_is_not_understood_is_shown_with_its_place(text: str, said: str) ->
 @pytest.mark.parametrize(
     ("where", "said"),
     [
-        ("name = 'a'", "names the column 'name': the table has content, id, metadata"),
+        ("name = 'a'", "names the column 'name': .* is written metadata->>'name'"),
         ("content->>'a' = 'x'", "looks into the column 'content', which is text and not JSON"),
         ("content @> '{}'", "uses content as JSON, which it is not"),
         ("metadata->'a' = 'x'", "which is JSON, with 'x': end the way with ->>"),
@@ -166,3 +167,19 @@ def test_what_is_not_understood_is_shown_with_its_place(text: str, said: str) ->
 def test_what_cannot_be_compared_is_named(where: Any, said: str) -> None:
     with pytest.raises(ParameterError, match=said):
         condition(read_filter(where), {"id": "text", "content": "text", "metadata": "jsonb"}, 1)
+
+
+def test_an_object_may_be_written_as_text() -> None:
+    given = {"category": ["policy", "research"], "year": {"$gte": 2020}}
+    assert read_filter("  " + json.dumps(given)) == read_filter(given)
+    assert read_filter("{}") is None
+    for text, said in (
+        ("{category: 'policy'}", "at character 2: what begins with a brace must be JSON"),
+        ('{"a": 1} OR TRUE', "at character 10"),
+        ('{"a": NaN}', "no plain value"),
+        ('{"a":' * 5000 + "1" + "}" * 5000, "longer than|not understood"),
+        ('{"a":' * 3000 + "1" + "}" * 3000, "not understood|nested deeper|no plain value"),
+        ('{"a": ' + "9" * 6000 + "}", "not understood|no plain value"),
+    ):
+        with pytest.raises(ParameterError, match=said):
+            read_filter(text)
