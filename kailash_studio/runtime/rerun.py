@@ -39,18 +39,21 @@ class Rerun:
     asks: Mapping[str, str]
 
 
-def stale_nodes(before: Workflow, now: Workflow) -> dict[str, str]:
+def stale_nodes(before: Workflow, now: Workflow, outdated: Mapping[str, str] | None = None) -> dict[str, str]:
     """The nodes whose results of a run of ``before`` are not those that ``now`` would give, each with the reason.
 
-    A node is stale when its type, its parameters or what is connected to it have changed, or when a node above it is
-    stale. Its policies, its place and its remarks do not matter.
+    A node is stale when its type, its parameters or what is connected to it have changed, when its result was made from
+    other values than stand above it (``outdated``, see ``grounds``), or when a node above it is stale. Its policies,
+    its place and its remarks do not matter.
     """
+    outdated = outdated or {}
     order, _ = topological_order(successors(now))
     old, new = _incoming(before), _incoming(now)
     changed = {n for n in before.parameters.keys() | now.parameters.keys() if _value(before, n) != _value(now, n)}
     stale: dict[str, str] = {}
     for node in order:
         reason = _changed(before, now, node, changed) or _connected_otherwise(old.get(node, {}), new.get(node, {}))
+        reason = reason or outdated.get(node, "")
         if not reason:
             above = next(
                 (source for ends in new.get(node, {}).values() for source in ends if _node(source) in stale), ""
@@ -70,6 +73,8 @@ def plan_rerun(
     called: Collection[str],
     mode: Mode,
     nodes: Iterable[str] = (),
+    outdated: Mapping[str, str] | None = None,
+    pinned: Collection[str] = (),
 ) -> Rerun:
     """What to do.
 
@@ -82,6 +87,8 @@ def plan_rerun(
         mode: ``failed``: all that has no result that counts; ``from``: these nodes and what they feed, and whatever
             above them has no result that counts; ``only``: these nodes, on the results that are there.
         nodes: Which.
+        outdated: Why results do not count although their nodes are as they were; see ``grounds``.
+        pinned: Nodes whose outputs are pinned: they are never called.
 
     Raises:
         EngineError: A node is not there, or ``only`` lacks a result above it.
@@ -91,12 +98,14 @@ def plan_rerun(
         if node not in now.nodes:
             raise EngineError(f"There is no node {node} in the workflow any more.")
         chosen += within(now, node)
-    stale = {node: why for node, why in stale_nodes(before, now).items() if node in finished}
-    counts = {node for node in finished if node in now.nodes and node not in stale}
+    there = {node for node in (*finished, *pinned) if node in now.nodes}
+    stale = {n: why for n, why in stale_nodes(before, now, outdated).items() if n in finished and n not in pinned}
+    counts = there - stale.keys()
     if mode == "only":
         calls = set(chosen)
-        counts = {node for node in finished if node in now.nodes}
-        _check_inputs(now, calls, counts)
+        _check_inputs(now, calls, there)
+        # what it is called on may be stale; what else is stale must not come back as if it were not
+        counts |= there & {c.source for c in wired(now).connections.values() if c.target in calls}
     elif mode == "failed":
         calls = now.nodes.keys() - counts
         for node in list(calls):
@@ -106,8 +115,8 @@ def plan_rerun(
         for node in chosen:
             calls |= descendants(now, node)
         calls |= _lacking(now, calls, counts)
-    calls = _with_fallbacks(now, calls)
-    asks = {node: _does(now, registry, node) for node in sorted(calls) if node in called}
+    calls = _with_fallbacks(now, calls) - set(pinned)
+    asks = {node: does_outside(now, registry, node) for node in sorted(calls) if node in called}
     return Rerun(
         known=frozenset(counts - calls),
         calls=frozenset(calls),
@@ -198,7 +207,7 @@ def _with_fallbacks(now: Workflow, calls: Iterable[str]) -> set[str]:
     return found
 
 
-def _does(now: Workflow, registry: Registry, node: str) -> str:
+def does_outside(now: Workflow, registry: Registry, node: str) -> str:
     """What a node does outside, where each of its calls counts; else nothing."""
     placed = now.nodes[node]
     node_type = registry.find(placed.type)
