@@ -10,10 +10,13 @@ from pathlib import Path
 
 from kailash_studio.cli.progress import Progress
 from kailash_studio.cli.run import exit_status, run_until_told
+from kailash_studio.runtime import events
 from kailash_studio.runtime.async_local import AsyncLocalRuntime
 from kailash_studio.runtime.journal.journal import Journal, RunRecord
-from kailash_studio.runtime.journal.replay import given_of, workflow_of
+from kailash_studio.runtime.journal.replay import check_real, given_of, workflow_of
 from kailash_studio.runtime.outcome import Outcome
+from kailash_studio.runtime.rerun import does_outside
+from kailash_studio.workflow.workflow import Workflow
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,10 +36,24 @@ def go_on(journal: Journal, run: RunRecord) -> tuple[Outcome, str]:
     """Run the document of an earlier run with what its nodes have given.
 
     Raises:
-        JournalError: The document was not kept: it holds functions of a program.
+        JournalError: The document was not kept: it holds functions of a program; or the run was no real one.
     """
+    check_real(run)
     workflow = workflow_of(journal, run)
     progress = Progress(sys.stderr, workflow.nodes)
     runtime = AsyncLocalRuntime(on_events=progress.show, folder=Path(run.folder), journal=journal)
     known = journal.finished_in_all(run.root)
+    for node, what in _begun_twice(journal, run, workflow, runtime).items():
+        print(f"{node} was being called when the run ended, and is called again: it {what}.", file=sys.stderr)
     return asyncio.run(run_until_told(runtime, workflow, given_of(run), known=known, origin="resume", before=run))
+
+
+def _begun_twice(journal: Journal, run: RunRecord, workflow: Workflow, runtime: AsyncLocalRuntime) -> dict[str, str]:
+    """The nodes whose call had begun and not ended, and counts each time, with what they do."""
+    begun: dict[str, str] = {}
+    for event in journal.events(run.run_id):
+        if event.kind == events.NODE_STARTED:
+            begun[event.node] = does_outside(workflow, runtime.registry, event.node)
+        elif event.kind in events.NODE_ENDED:
+            begun.pop(event.node, None)
+    return {node: what for node, what in begun.items() if what}

@@ -120,18 +120,27 @@ def execute(chosen: argparse.Namespace) -> int:
         else:
             outcome, run_id = asyncio.run(run_until_told(runtime, workflow, values, **further))
         journal.tidy()
-        if recording is not None and outcome.state == "failed":
+        if recording is not None:
             scenario = further.get("scenario")
-            Capsule.of(workflow, run_id, began, values, recording, outcome, scenario).write(chosen.capsule)
-            print(f"The failure is in {chosen.capsule}: kailash-studio capsule run {chosen.capsule}", file=sys.stderr)
+            _keep(chosen.capsule, Capsule.of(workflow, run_id, began, values, recording, outcome, scenario))
     report = report_of(outcome, run_id)
     if chosen.json:
         print_json(report)
     if chosen.output:
-        _write_results(chosen.output, report["results"])
+        write_results(chosen.output, report["results"])
     if lines is not None and lines.problem:
         raise StudioError(lines.problem)
     return exit_status(outcome, strict)
+
+
+def _keep(path: Path, capsule: Capsule) -> None:
+    """Write the capsule of a run that failed."""
+    if capsule.state == "failed":
+        capsule.write(path)
+        print(f"The failure is in {path}: kailash-studio capsule run {path}", file=sys.stderr)
+        return
+    older = f"; {path} is of an earlier run" if path.exists() else ""
+    print(f"The run has {capsule.state}, so no capsule was written{older}.", file=sys.stderr)
 
 
 def _check_breakpoints(nodes: Sequence[str], workflow: Workflow, *, debug: bool) -> None:
@@ -172,7 +181,12 @@ async def _debugged(
     return outcome, run_id
 
 
-def _write_results(path: Path, results: Mapping[str, Any]) -> None:
+def write_results(path: Path, results: Mapping[str, Any]) -> None:
+    """Write results as JSON.
+
+    Raises:
+        StudioError: They cannot be written.
+    """
     try:
         path.write_text(json_text(results) + "\n", encoding="utf-8")
     except OSError as error:

@@ -113,9 +113,9 @@ def _list(journal: Journal, chosen: argparse.Namespace) -> None:
     for one in found:
         run = one.run
         began = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(run.started))
-        took = duration(run.seconds) if run.state != "running" else ""
+        took = duration(run.seconds) if run.state not in {"running", "interrupted"} else ""
         failed = f"  {one.failed:,} failed: {one.error}" if one.failed else ""
-        print(f"{run.run_id}  {began}  {run.state:<10} {took:>12}  {run.origin:<8} {run.workflow}{failed}")
+        print(f"{run.run_id}  {began}  {run.state:<11} {took:>12}  {run.origin:<8} {run.workflow}{failed}")
     if total > len(found):
         print(f"{len(found):,} of {total:,} runs; --limit shows more.")
     elif not found:

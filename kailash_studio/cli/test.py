@@ -11,7 +11,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from kailash_studio.cli.exit_status import ExitStatus
-from kailash_studio.errors import DocumentError, ParameterError, StudioError
+from kailash_studio.errors import DocumentError, ParameterError, StudioError, describe
 from kailash_studio.runtime.capsule import SUFFIX, Capsule, differences
 from kailash_studio.runtime.wording import duration
 
@@ -30,6 +30,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the words of the command."""
     parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="tests, or folders of them (default: here)")
     parser.add_argument("--junit", type=Path, metavar="FILE", help="write the results there, as JUnit's XML")
+    parser.add_argument(
+        "--allow-code",
+        action="store_true",
+        help="full Python that a test has no answer for really runs, with all your rights",
+    )
 
 
 def execute(chosen: argparse.Namespace) -> int:
@@ -37,7 +42,7 @@ def execute(chosen: argparse.Namespace) -> int:
     files = _found(chosen.paths or [Path()])
     if not files:
         raise ParameterError(f"There is no test here: `kailash-studio capsule save` makes one (*{SUFFIX}).")
-    results = [_result(path) for path in files]
+    results = [_result(path, allow_code=chosen.allow_code) for path in files]
     for result in results:
         word = "broken" if result.broken else "failed" if result.wrong else "passed"
         print(f"{word}  {result.path}  ({duration(result.seconds)})")
@@ -62,15 +67,18 @@ def _found(paths: Sequence[Path]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def _result(path: Path) -> Result:
+def _result(path: Path, *, allow_code: bool) -> Result:
     began = time.perf_counter()
     try:
         capsule = Capsule.read(path)
         if not capsule.expected:
             raise DocumentError(f"{path.name} is no test yet: mend its workflow, and kailash-studio capsule save.")
-        wrong = differences(capsule.expected, asyncio.run(capsule.play()))
+        answers = capsule.answers_again(allow_code=allow_code)
+        wrong = differences(capsule.expected, asyncio.run(capsule.play(answers=answers)))
     except StudioError as error:
         return Result(path, time.perf_counter() - began, broken=str(error))
+    except Exception as error:  # noqa: BLE001 - the others must be run, and all be in the report; it says which broke
+        return Result(path, time.perf_counter() - began, broken=f"{path.name} cannot be run: {describe(error)}.")
     return Result(path, time.perf_counter() - began, wrong)
 
 

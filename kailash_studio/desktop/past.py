@@ -343,5 +343,6 @@ class Past(QObject):
 
 def _title(run: dict[str, Any]) -> str:
     name = run["workflow"] or "a workflow without a name"
-    ended = f"{run['state']} in {duration(run['seconds'])}" if run["state"] != "running" else "no end was written"
+    open_end = {"running": "under way", "interrupted": "interrupted, no end was written"}
+    ended = open_end.get(run["state"]) or f"{run['state']} in {duration(run['seconds'])}"
     return f"Run {run['run_id']} of {name} as it was, {when(run['started'])} · {ended} · from {run['origin']}"

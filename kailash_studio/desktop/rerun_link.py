@@ -17,7 +17,7 @@ from kailash_studio.desktop.canvas import Canvas
 from kailash_studio.desktop.canvas.view import NodeState
 from kailash_studio.desktop.engine import Engine
 from kailash_studio.desktop.notice import Notice
-from kailash_studio.desktop.runs import Runs, node_state
+from kailash_studio.desktop.runs import Runs, RunView, node_state
 from kailash_studio.desktop.session import Session
 from kailash_studio.errors import EngineError
 from kailash_studio.runtime.rerun import stale_nodes
@@ -50,6 +50,7 @@ class RerunLink(QObject):
         self._notice, self._say, self._window = notice, say, window
         self._tasks: set[asyncio.Task[None]] = set()
         self._told: str = ""  # the run whose failure was told
+        self._outdated: tuple[str, dict[str, str]] = ("", {})  # of a run: results made from other inputs than are there
         self.stale: dict[str, str] = {}
         self._look = QTimer(self)
         self._look.setSingleShot(True)
@@ -58,6 +59,7 @@ class RerunLink(QObject):
         session.changed.connect(lambda _: self._look.start())
         session.opened.connect(self._opened)
         runs.changed.connect(self._run_changed)
+        runs.compared.connect(self._kept)
         engine.state_changed.connect(lambda state, _: self._spawn(self._look_for_interrupted(), state == "ready"))
 
     # ------------------------------------------------------------------ actions
@@ -94,10 +96,16 @@ class RerunLink(QObject):
             self._spawn(self._ask_and_start({"run_id": run.run_id, "mode": mode, "nodes": nodes}))
 
     async def _ask_and_start(self, again: dict[str, Any]) -> None:
-        told = await self._engine.request("rerun", workflow=await self._session.text_beside(), again=again)
+        told = await self._engine.request(
+            "rerun",
+            workflow=await self._session.text_beside(),
+            again=again,
+            file=str(self._session.path) if self._session.path is not None else "",
+            capsule=self._runs.capsule,
+        )
         if not told["calls"]:
             self._say("There is nothing to run again: each node has a result that counts.")
-        elif told["asks"]:
+        elif told["asks"] and not self._runs.capsule:  # recorded answers do nothing once more
             self._ask(told["asks"], again)
         else:
             self._runs.start(again=again)
@@ -159,12 +167,26 @@ class RerunLink(QObject):
             self._canvas.show_node(node)
             self.data_wanted.emit(node)
 
+    def _kept(self) -> None:
+        """The journal has all of a run: it knows what taken-over results were made from."""
+        run = self._runs.current
+        reused = run is not None and any(state.get("reused") for state in run.states.values())
+        if run is not None and reused and not self._runs.running:
+            self._spawn(self._look_for_outdated(run))
+
+    async def _look_for_outdated(self, run: RunView) -> None:
+        told = await self._engine.request("stale", workflow=await self._session.text_beside(), run_id=run.run_id)
+        self._outdated = run.run_id, told["outdated"]
+        if told["outdated"]:
+            self._mark_stale()
+
     def _mark_stale(self) -> None:
         """Mark results that the present document would not give."""
         run = self._runs.current
         if run is None or self._runs.running or run.document is None:
             return
-        found = stale_nodes(run.document, self._session.workflow)
+        outdated = self._outdated[1] if self._outdated[0] == run.run_id else {}
+        found = stale_nodes(run.document, self._session.workflow, outdated)
         had = {node for node, state in run.states.items() if state["state"] in _GAVE}
         before, self.stale = self.stale, {node: why for node, why in found.items() if node in had}
         marks = {node: NodeState("stale", "stale", f"{why}: run from here") for node, why in self.stale.items()}

@@ -147,6 +147,10 @@ class Scenario:
             if path.stat().st_size > _MOST_BYTES:
                 raise DocumentError(f"{path} is too large for a file of faults.")
             given = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
+        except FileNotFoundError:
+            raise DocumentError(f"There is no file of faults {path}.") from None
+        except OSError as error:
+            raise DocumentError(f"The faults {path} cannot be read: {error.strerror or error}.") from None
+        except (ValueError, RecursionError) as error:
             raise DocumentError(f"{path} is no file of faults: {error}.") from None
         return cls.from_plain(given)

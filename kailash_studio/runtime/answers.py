@@ -31,6 +31,7 @@ Looks = Mapping[str, Sequence[Sequence[float]]]
 _PLAIN = (str, int, float, bool, type(None))
 _GIVEN_UP = "given_up"
 _MOST_LOOKS = 10_000  # at the clock that are kept of one call
+_MOST_TABLE = 2**31  # bytes in memory of a table from a capsule, which may be somebody else's
 _TICK = 0.001  # seconds between two looks of which nothing is recorded
 
 
@@ -406,6 +407,6 @@ def _value(node_id: str, name: str, data: bytes | None) -> Any:
     if data is None:
         raise NodeError(f"{node_id}: the capsule has not kept {name}: it was too large, or no data.")
     try:
-        return contents.decode(data)
+        return contents.decode(data, most_table=_MOST_TABLE)
     except Exception as error:  # noqa: BLE001 - the bytes come from a file; whatever is wrong with them is said
         raise NodeError(f"{node_id}: the capsule's {name} cannot be read ({describe(error)}).") from None

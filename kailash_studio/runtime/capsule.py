@@ -26,6 +26,7 @@ from kailash_studio.runtime.outcome import Outcome
 from kailash_studio.runtime.played_clock import PlayedClock
 from kailash_studio.spec.registry import Registry
 from kailash_studio.spec.values import to_plain
+from kailash_studio.workflow.graph import descendants
 from kailash_studio.workflow.reader import read
 from kailash_studio.workflow.workflow import Workflow
 
@@ -161,8 +162,13 @@ class Capsule:
                 )  # fmt: skip
                 made.scenario(made.states)
                 made.answers_again()
+                _check_expected(path.name, made.expected)
         except DocumentError:
             raise
+        except FileNotFoundError:
+            raise DocumentError(f"There is no capsule {path}.") from None
+        except OSError as error:
+            raise DocumentError(f"The capsule {path} cannot be read: {error.strerror or error}.") from None
         except Exception as error:  # noqa: BLE001 - a hostile file may trip any part of the reader; it is said which file
             raise DocumentError(f"{path.name} is no capsule of a run: {type(error).__name__}: {error}.") from None
         read(made.workflow, name=f"The workflow of {path.name}")  # its own sentence says what is wrong with it
@@ -215,12 +221,13 @@ class Capsule:
 
 
 def expectation(outcome: Outcome) -> dict[str, Any]:
-    """What a test compares: the end of the run, of each node, and all results."""
+    """What a test compares: the end of the run and of each node, all results, and why nodes failed."""
     results = {node: to_plain(dict(outputs)) for node, outputs in outcome.results.items()}
     return {
         "state": outcome.state,
         "states": states_of(outcome),
         "results": json.loads(json.dumps(results, default=str)),
+        "errors": {node: outcome.redactor.text(describe(error)) for node, error in outcome.failures.items()},
     }
 
 
@@ -233,12 +240,41 @@ def differences(expected: Mapping[str, Any], outcome: Outcome) -> list[str]:
         if wanted != state:
             why = describe(outcome.failures[node]) if node in outcome.failures else outcome.reasons.get(node, "")
             found.append(f"{node} {state} where it should have {wanted}" + (f": {why}" if why else ""))
+        elif node in expected.get("errors", {}) and expected["errors"][node] != now["errors"].get(node):
+            found.append(f"{node} failed with {now['errors'].get(node)!r} instead of {expected['errors'][node]!r}")
         elif expected["results"].get(node) != now["results"].get(node):
             found.append(
                 f"{node} gave {_short(now['results'].get(node))} instead of {_short(expected['results'].get(node))}"
             )
     found += [f"{node} is not in the workflow any more" for node in expected["states"] if node not in now["states"]]
+    if expected["state"] != now["state"]:
+        found.append(f"the run has {now['state']} where it should have {expected['state']}")
     return found
+
+
+def lacking(workflow: Workflow, answers: Playing) -> tuple[dict[str, str], dict[str, str]]:
+    """The nodes of a run that the capsule had no answer for, each with the reason.
+
+    Returns:
+        Those without which a test would pass over something: that failed for it, or feed others. And those whose call
+        alone is left out: what they were given is still compared.
+    """
+    ends = {node for node in answers.left_out if not descendants(workflow, node)}
+    told = answers.unanswered
+    return {n: why for n, why in told.items() if n not in ends}, {n: why for n, why in told.items() if n in ends}
+
+
+def refuse_lacking(workflow: Workflow, answers: Playing) -> None:
+    """Refuse to make a test of what would pass over something.
+
+    Raises:
+        DocumentError: Nodes lacked an answer; it names them.
+    """
+    found, _ = lacking(workflow, answers)
+    if found:
+        first = next(iter(found))
+        names = ", ".join(found)
+        raise DocumentError(f"The test would pass over {names}, and what follows. {first}: {found[first]}")
 
 
 def states_of(outcome: Outcome) -> dict[str, str]:
@@ -251,6 +287,16 @@ def states_of(outcome: Outcome) -> dict[str, str]:
 def _short(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= 200 else text[:200] + "…"
+
+
+def _check_expected(name: str, expected: Mapping[str, Any]) -> None:
+    kinds = {"state": str, "states": dict, "results": dict, "errors": dict}
+    wrong = [key for key, kind in kinds.items() if not isinstance(expected.get(key, kind()), kind)]
+    wrong += [key for key in ("state", "states", "results") if key not in expected]
+    if expected and wrong:
+        raise DocumentError(
+            f"{name} says what to expect without {wrong[0]}: kailash-studio capsule save makes it anew."
+        )
 
 
 def _looks(given: Any) -> dict[str, list[list[float]]]:

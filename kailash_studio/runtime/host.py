@@ -21,7 +21,7 @@ from kailash_studio.errors import EngineError, JournalError, StudioError, descri
 from kailash_studio.resilience.faults import Scenario
 from kailash_studio.runtime import protocol
 from kailash_studio.runtime.async_local import AsyncLocalRuntime, new_run_id
-from kailash_studio.runtime.capsule import Capsule
+from kailash_studio.runtime.capsule import Capsule, lacking, refuse_lacking
 from kailash_studio.runtime.database_requests import DatabaseRequests
 from kailash_studio.runtime.debug_requests import DebugRequests, read_breakpoints
 from kailash_studio.runtime.debugger import Debugger
@@ -291,10 +291,13 @@ class Host:
         async def work() -> Answer:
             capsule = await asyncio.to_thread(Capsule.read, Path(request["capsule"]))
             workflow = read(request["workflow"]).workflow
-            outcome = await capsule.play(registry=self._runtime.registry, workflow=workflow)
+            answers = capsule.answers_again(allow_code=bool(request.get("allow_code")))
+            outcome = await capsule.play(registry=self._runtime.registry, workflow=workflow, answers=answers)
+            refuse_lacking(workflow, answers)
             test = capsule.as_test(workflow, outcome)
             await asyncio.to_thread(test.write, Path(request["out"]))
-            return {"state": outcome.state}
+            _, ends = lacking(workflow, answers)
+            return {"state": outcome.state, "left_out": list(ends)}
 
         return asyncio.ensure_future(work())
 

@@ -39,18 +39,21 @@ class Rerun:
     asks: Mapping[str, str]
 
 
-def stale_nodes(before: Workflow, now: Workflow) -> dict[str, str]:
+def stale_nodes(before: Workflow, now: Workflow, outdated: Mapping[str, str] | None = None) -> dict[str, str]:
     """The nodes whose results of a run of ``before`` are not those that ``now`` would give, each with the reason.
 
-    A node is stale when its type, its parameters or what is connected to it have changed, or when a node above it is
-    stale. Its policies, its place and its remarks do not matter.
+    A node is stale when its type, its parameters or what is connected to it have changed, when its result was made from
+    other values than stand above it (``outdated``, see ``grounds``), or when a node above it is stale. Its policies,
+    its place and its remarks do not matter.
     """
+    outdated = outdated or {}
     order, _ = topological_order(successors(now))
     old, new = _incoming(before), _incoming(now)
     changed = {n for n in before.parameters.keys() | now.parameters.keys() if _value(before, n) != _value(now, n)}
     stale: dict[str, str] = {}
     for node in order:
         reason = _changed(before, now, node, changed) or _connected_otherwise(old.get(node, {}), new.get(node, {}))
+        reason = reason or outdated.get(node, "")
         if not reason:
             above = next(
                 (source for ends in new.get(node, {}).values() for source in ends if _node(source) in stale), ""
@@ -71,6 +74,8 @@ def plan_rerun(
     mode: Mode,
     nodes: Iterable[str] = (),
     untaken: Collection[str] = (),
+    outdated: Mapping[str, str] | None = None,
+    pinned: Collection[str] = (),
 ) -> Rerun:
     """What to do.
 
@@ -84,6 +89,8 @@ def plan_rerun(
             above them has no result that counts; ``only``: these nodes, on the results that are there.
         nodes: Which.
         untaken: Nodes that the earlier run has skipped because a branch was not taken: they lack nothing.
+        outdated: Why results do not count although their nodes are as they were; see ``grounds``.
+        pinned: Nodes whose outputs are pinned: they are never called.
 
     Raises:
         EngineError: A node is not there, or ``only`` lacks a result above it.
@@ -93,13 +100,15 @@ def plan_rerun(
         if node not in now.nodes:
             raise EngineError(f"There is no node {node} in the workflow any more.")
         chosen += within(now, node)
-    changed = stale_nodes(before, now)
-    stale = {node: why for node, why in changed.items() if node in finished}
-    counts = {node for node in finished if node in now.nodes and node not in stale}
+    there = {node for node in (*finished, *pinned) if node in now.nodes}
+    changed = stale_nodes(before, now, outdated)
+    stale = {node: why for node, why in changed.items() if node in finished and node not in pinned}
+    counts = there - stale.keys()
     if mode == "only":
         calls = set(chosen)
-        counts = {node for node in finished if node in now.nodes}
-        _check_inputs(now, calls, counts.union(untaken))
+        _check_inputs(now, calls, there.union(untaken))
+        # what it is called on may be stale; what else is stale must not come back as if it were not
+        counts |= there & {c.source for c in wired(now).connections.values() if c.target in calls}
         counts -= {around for node in calls for around in _around(node)}  # what is called inside is not what they gave
     elif mode == "failed":
         settled = {node for node in untaken if node in now.nodes and node not in changed}
@@ -111,8 +120,8 @@ def plan_rerun(
         for node in chosen:
             calls |= descendants(now, node)
         calls |= _lacking(now, calls, counts)
-    calls = _with_fallbacks(now, calls)
-    asks = {node: _does(now, registry, node) for node in sorted(calls) if node in called}
+    calls = _with_fallbacks(now, calls) - set(pinned)
+    asks = {node: does_outside(now, registry, node) for node in sorted(calls) if node in called}
     return Rerun(
         known=frozenset(counts - calls),
         calls=frozenset(calls),
@@ -209,7 +218,7 @@ def _with_fallbacks(now: Workflow, calls: Iterable[str]) -> set[str]:
     return found
 
 
-def _does(now: Workflow, registry: Registry, node: str) -> str:
+def does_outside(now: Workflow, registry: Registry, node: str) -> str:
     """What a node does outside, where each of its calls counts; else nothing."""
     placed = now.nodes[node]
     node_type = registry.find(placed.type)

@@ -2,14 +2,16 @@
 
 A ``run`` request may bring ``again`` (``run_id``, ``mode``, ``nodes``: see ``runtime.rerun``), ``safe`` (call nothing
 that changes something outside), ``file``, whose pins then count, and ``scenario`` (``resilience.faults``), which makes
-it a test, or ``capsule``, a file whose recorded answers it gets instead of calling anything outside.
+it a test, or ``capsule``, a file whose recorded answers it gets instead of calling anything outside; with
+``allow_code`` full Python that has none really runs.
 
 ===========  ===================================================  ====================================================
 do           with                                                 ok
 ===========  ===================================================  ====================================================
-rerun        ``workflow``, ``again``: nothing is run              ``calls``, ``known``: nodes; ``stale``: reason by
-                                                                  node; ``asks``: what is done outside once more
-stale        ``workflow``, ``run_id``                             ``stale``: reason by node of that run
+rerun        ``workflow``, ``again``, ``file``, ``capsule``:      ``calls``, ``known``: nodes; ``stale``: reason by
+             nothing is run                                       node; ``asks``: what is done outside once more
+stale        ``workflow``, ``run_id``                             ``stale``: reason by node of that run; ``outdated``:
+                                                                  those whose inputs have changed since
 interrupted  --                                                   ``runs``: that no process goes on with, the newest
                                                                   first: ``run_id``, ``workflow``, ``started``,
                                                                   ``document``, ``folder``, ``stood``: node and when
@@ -31,8 +33,9 @@ from typing import Any
 from kailash_studio.errors import EngineError
 from kailash_studio.runtime import events
 from kailash_studio.runtime.async_local import AsyncLocalRuntime
+from kailash_studio.runtime.grounds import marked, outdated, outdated_by_pins
 from kailash_studio.runtime.journal.journal import Journal, RunRecord
-from kailash_studio.runtime.journal.replay import workflow_of
+from kailash_studio.runtime.journal.replay import NOT_REAL, workflow_of
 from kailash_studio.runtime.pins import Pins
 from kailash_studio.runtime.rerun import MODES, Rerun, plan_rerun, stale_nodes
 from kailash_studio.services.credentials.redaction import Redactor
@@ -99,15 +102,19 @@ class RerunRequests:
         Raises:
             StudioError: The earlier run or the pins cannot be read, or do not fit.
         """
-        pins = Pins(Path(request["file"])).outputs() if request.get("file") else {}
-        for node, own in pins.items():
-            self._check_pin(workflow, node, own)
+        pins = self._pins_of(request, workflow)
         if not request.get("again"):
             return Taken(pins=pins)
-        record, finished, plan = self._planned(request["again"], workflow)
+        record, finished, plan = self._planned(request, workflow, pins)
         known = {node: finished[node] for node in plan.known if node in finished}
         stood = self._journal.stood_still(record.run_id) if record.state == "interrupted" else {}
         return Taken(known, plan.calls, record, stood, pins)
+
+    def _pins_of(self, request: Mapping[str, Any], workflow: Workflow) -> dict[str, Outputs]:
+        pins = dict(Pins(Path(request["file"])).outputs()) if request.get("file") else {}
+        for node, own in pins.items():
+            self._check_pin(workflow, node, own)
+        return pins
 
     def _check_pin(self, workflow: Workflow, node: str, own: Outputs) -> None:
         ports = workflow.ports(node, self._runtime.registry) if node in workflow.nodes else None
@@ -116,19 +123,27 @@ class RerunRequests:
         if wrong:
             raise EngineError(f"The pin of {node} is of another node: it has no output {wrong[0]} now. Unpin it.")
 
-    def _planned(self, again: Mapping[str, Any], workflow: Workflow) -> tuple[RunRecord, Mapping[str, Outputs], Rerun]:
+    def _planned(
+        self, request: Mapping[str, Any], workflow: Workflow, pins: Mapping[str, Outputs]
+    ) -> tuple[RunRecord, Mapping[str, Outputs], Rerun]:
+        again = request["again"]
         mode = again.get("mode")
         if mode not in MODES:
             raise EngineError(f"{mode!r} is no way to run again: there are {', '.join(MODES)}.")
         record = self._journal.run(again["run_id"])
+        if record.origin == "capsule" and not request.get("capsule"):
+            raise EngineError(f"Run {record.run_id} was of a capsule, which is not open: nothing real goes on from it.")
         finished = self._results(record.run_id)
         if finished is None:
             finished = self._journal.finished(record.run_id)
+        was_pinned = marked(self._journal, record.run_id, "pinned")
+        finished = {node: outputs for node, outputs in finished.items() if node not in was_pinned}
+        before = workflow_of(self._journal, record)
         told = self._journal.events(record.run_id)
         called = {e.node for e in told if e.kind in _CALLED}
         untaken = {e.node for e in told if e.kind == events.NODE_SKIPPED and e.details.get("untaken")}
         plan = plan_rerun(
-            workflow_of(self._journal, record),
+            before,
             workflow,
             self._runtime.registry,
             finished=finished.keys(),
@@ -136,24 +151,31 @@ class RerunRequests:
             mode=mode,
             nodes=again.get("nodes") or (),
             untaken=untaken,
+            outdated=outdated(self._journal, record, before) | outdated_by_pins(self._journal, record, workflow, pins),
+            pinned=pins.keys(),
         )
         return record, finished, plan
 
     # ------------------------------------------------------------------ the requests
     def _rerun(self, request: Mapping[str, Any]) -> Answer:
-        _, _, plan = self._planned(request["again"], read(request["workflow"]).workflow)
+        workflow = read(request["workflow"]).workflow
+        _, _, plan = self._planned(request, workflow, self._pins_of(request, workflow))
         told = {"calls": sorted(plan.calls), "known": sorted(plan.known)}
         return {**told, "stale": dict(plan.stale), "asks": dict(plan.asks)}
 
     def _stale(self, request: Mapping[str, Any]) -> Answer:
         record = self._journal.run(request["run_id"])
-        return {"stale": stale_nodes(workflow_of(self._journal, record), read(request["workflow"]).workflow)}
+        before = workflow_of(self._journal, record)
+        found = outdated(self._journal, record, before)
+        return {"stale": stale_nodes(before, read(request["workflow"]).workflow, found), "outdated": found}
 
     def _interrupted(self, request: Mapping[str, Any]) -> Answer:
         found = [run for run in self._journal.runs(state="interrupted", limit=_LOOKED_AT) if self._can_go_on(run)]
         return {"runs": [self._told_of(run) for run in found[:_TOLD]]}
 
     def _can_go_on(self, run: RunRecord) -> bool:
+        if run.origin in NOT_REAL:
+            return False
         later = [other for other in self._journal.runs(limit=_LOOKED_AT) if other.resumed_from == run.run_id]
         return not later and bool(self._journal.document(run))
 

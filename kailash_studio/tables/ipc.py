@@ -35,16 +35,28 @@ def to_bytes(table: Table, most: int | None = None, head: bytes = b"") -> bytes:
     return sink.getvalue()
 
 
-def from_bytes(data: bytes) -> Table:
+def from_bytes(data: bytes, most: int | None = None) -> Table:
     """The table that ``to_bytes`` wrote down.
 
+    Args:
+        data: The bytes.
+        most: Bytes that it may have in memory; None: as many as it has.
+
     Raises:
-        ValueError: The bytes are not such a table.
+        ValueError: The bytes are not such a table, or it is too large.
     """
     import pyarrow as pa
 
     try:
         with pa.ipc.open_stream(pa.py_buffer(data)) as reader:
-            return Table(reader.read_all())
+            if most is None:
+                return Table(reader.read_all())
+            batches, size = [], 0
+            for batch in reader:
+                batches.append(batch)
+                size += batch.nbytes
+                if size > most:
+                    raise ValueError(f"the table has more than {most >> 20} MiB")
+            return Table(pa.Table.from_batches(batches, reader.schema))
     except (pa.ArrowException, OSError, EOFError) as error:
         raise ValueError(f"the bytes are no table: {error}") from None

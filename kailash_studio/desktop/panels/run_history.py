@@ -33,7 +33,8 @@ _STATES = (
     ("Succeeded", "succeeded"),
     ("Failed", "failed"),
     ("Cancelled", "cancelled"),
-    ("No end", "running"),
+    ("Under way", "running"),
+    ("Interrupted", "interrupted"),
 )
 _DAY = 86_400.0
 _TIMES = (
@@ -47,7 +48,8 @@ _LOOKS = {
     "succeeded": ("circle-check", "green", "succeeded"),
     "failed": ("circle-alert", "red", "failed"),
     "cancelled": ("circle-slash", "amber", "cancelled"),
-    "running": ("clock", "accent", "no end"),
+    "running": ("clock", "accent", "under way"),
+    "interrupted": ("circle-slash", "amber", "interrupted"),
 }
 _COLUMNS = ("State", "Workflow", "Started", "Took", "Failed", "From")
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
@@ -243,7 +245,7 @@ class RunHistory(QWidget):
 
     def _item(self, run: dict[str, Any]) -> QTreeWidgetItem:
         icon, token, word = _LOOKS.get(run["state"], ("circle", "text3", run["state"]))
-        took = duration(run["seconds"]) if run["state"] != "running" else ""
+        took = duration(run["seconds"]) if run["state"] not in {"running", "interrupted"} else ""
         failed = f"{run['failed']:,}" if run["failed"] else ""
         item = QTreeWidgetItem(
             self.list, [word, run["workflow"] or "without a name", when(run["started"]), took, failed, run["origin"]]

@@ -76,11 +76,11 @@ def _encode_parts(value: Mapping[Any, Any], redactor: Redactor | None, known: Kn
     return b"".join([_PARTS, *(len(piece).to_bytes(8, "big") + piece for piece in told)])
 
 
-def _decode_parts(data: bytes, *, masked: bool) -> dict[Any, Any]:
+def _decode_parts(data: bytes, *, masked: bool, most_table: int | None) -> dict[Any, Any]:
     pieces, at = [], len(_PARTS)
     while at < len(data):
         size = int.from_bytes(data[at : at + 8], "big")
-        pieces.append(decode(data[at + 8 : at + 8 + size], masked=masked))
+        pieces.append(decode(data[at + 8 : at + 8 + size], masked=masked, most_table=most_table))
         at += 8 + size
     try:
         order, names, rest, *tables = pieces
@@ -103,26 +103,39 @@ def _in_table(redactor: Redactor, table: Table) -> bool:
     return False
 
 
-def decode(data: bytes, *, masked: bool = True) -> Any:
+def decode(data: bytes, *, masked: bool = True, most_table: int | None = None) -> Any:
     """The value of encoded bytes.
 
     Args:
         data: The bytes.
         masked: Give values too in which secrets were hidden.
+        most_table: Bytes that a table may have in memory, where the bytes come from elsewhere.
 
     Raises:
         MaskedError: Secrets were hidden in it, and such a value is not wanted.
+        ValueError: It is larger than any that ``encode`` writes, or no value.
     """
     if data.startswith(_PARTS):
-        return _decode_parts(data, masked=masked)
+        return _decode_parts(data, masked=masked, most_table=most_table)
     if data.startswith(_ARROW):
-        return ipc.from_bytes(data[len(_ARROW) :])
-    read = json.loads(zlib.decompress(data))
+        return ipc.from_bytes(data[len(_ARROW) :], most_table)
+    read = json.loads(_decompressed(data))
     if isinstance(read, dict) and read.keys() == {_MASKED}:
         if not masked:
             raise MaskedError("its secrets were hidden")
         read = read[_MASKED]
     return from_wire(read)
+
+
+def _decompressed(data: bytes) -> bytes:
+    """The text of a value; a few bytes that are none may claim to be a thousand times as many."""
+    stream = zlib.decompressobj()
+    text = stream.decompress(data, MOST_BYTES + 1)
+    if len(text) > MOST_BYTES or stream.unconsumed_tail:
+        raise ValueError(f"the value has more than {MOST_BYTES >> 20} MiB")
+    if not stream.eof:
+        raise ValueError("the bytes end in the middle of a value")
+    return text
 
 
 def store(connection: Any, folder: Path, data: bytes | None) -> str:

@@ -28,7 +28,7 @@ _FAILURES = (
 )
 _BEYOND = "\U0010ffff"  # after every text that begins alike
 
-STATES = ("running", "succeeded", "failed", "cancelled")
+STATES = ("running", "interrupted", "succeeded", "failed", "cancelled")
 HIDDEN = "$masked"  # given values whose secrets were hidden are below this key
 
 
@@ -42,7 +42,8 @@ class RunRecord:
         document: Name of the document's content.
         folder: What relative paths were relative to.
         given: Values that the caller gave, by node and name; below ``HIDDEN`` when there were secrets among them.
-        origin: ``desktop``, ``cli``, ``api``, ``resume`` or ``replay``.
+        origin: ``desktop``, ``cli``, ``api``, ``resume``, ``replay`` or ``again``; ``test``, ``capsule`` or ``preview``
+            where it was no real one.
         resumed_from: The run that this one goes on from, or empty.
         started: Seconds since 1970.
         state: How it ended; ``running`` until then, and ``interrupted`` when its process is gone without having told.
@@ -227,12 +228,13 @@ class Runs(Store):
             raise JournalError(f"{node}.{output} of run {run_id} was too large, or no data: it was not kept.")
         return self._content(rows[0][0])
 
-    def finished(self, run_id: str, *, node: str = "") -> dict[str, Outputs]:
+    def finished(self, run_id: str, *, node: str = "", pinned: bool = True) -> dict[str, Outputs]:
         """The outputs of each node that has succeeded, where all of them were kept and are still there.
 
         Args:
             run_id: The run.
             node: Only this one.
+            pinned: Also those whose outputs were pinned in the window; they gave nothing themselves.
         """
         found: dict[str, dict[str, Any]] = {}
         for name, output, value, data in self._read(_KEPT, run_id, node):
@@ -243,17 +245,23 @@ class Runs(Store):
                 continue
         whole: dict[str, Outputs] = {}
         for name, details in self._read(_GIVEN, run_id, node):
-            named = found.get(name, {})
-            if set(json.loads(details)["outputs"]) == named.keys():
+            named, told = found.get(name, {}), json.loads(details)
+            if set(told["outputs"]) == named.keys() and (pinned or not told.get("pinned")):
                 whole[name] = named
         return whole
 
     def finished_in_all(self, root: str) -> dict[str, Outputs]:
-        """What nodes have given in a run and in those that went on from it; what came later counts."""
-        runs = self._read("SELECT run_id FROM runs WHERE root = ? ORDER BY started, run_id", root)
+        """What nodes have given in a run and in those that went on from it; what came later counts.
+
+        What a test or a capsule gave is not among it, nor what was pinned.
+        """
+        runs = self._read(
+            "SELECT run_id FROM runs WHERE root = ? AND origin NOT IN ('test', 'capsule') ORDER BY started, run_id",
+            root,
+        )
         found: dict[str, Outputs] = {}
         for (run_id,) in runs:
-            found |= self.finished(run_id)
+            found |= self.finished(run_id, pinned=False)
         return found
 
 

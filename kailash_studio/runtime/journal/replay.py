@@ -42,6 +42,26 @@ def workflow_of(journal: Journal, run: RunRecord) -> Workflow:
     return read(text, name=f"The document of run {run.run_id}").workflow
 
 
+NOT_REAL: Mapping[str, str] = {
+    "capsule": "was of a capsule",
+    "test": "was a test, with faults put in",
+    "preview": "was a safe preview",
+}
+"""Origins of runs that nothing real goes on from, in words."""
+
+
+def check_real(run: RunRecord) -> None:
+    """See to it that a run is one to go on with.
+
+    Raises:
+        JournalError: It was no real one.
+    """
+    if run.origin in NOT_REAL:
+        raise JournalError(
+            f"Run {run.run_id} {NOT_REAL[run.origin]}: nothing goes on from it. Run the workflow itself instead."
+        )
+
+
 def given_of(run: RunRecord) -> Mapping[str, Any]:
     """The values that a run was given, to be given again.
 

@@ -343,11 +343,11 @@ def test_the_list_tells_how_runs_ended_and_keeps_what_is_selected(panel: RunHist
     assert panel.stack.currentIndex() == 1
     assert panel._empty._text.text().startswith("No runs yet")
     told = [row(3, "running"), row(2, "failed", failed=2, error="down", resumed_from="run1"), row(1)]
-    panel.show_runs(told, 1_234)
-    items = [panel.list.topLevelItem(i) for i in range(3)]
-    assert [item.text(0) for item in items if item] == ["no end", "failed", "succeeded"]
-    assert [item.text(3) for item in items if item] == ["", "1.50 s", "1.50 s"]
-    assert [item.text(4) for item in items if item] == ["", "2", ""]
+    panel.show_runs([*told, row(0, "interrupted", seconds=0.0)], 1_234)
+    items = [panel.list.topLevelItem(i) for i in range(4)]
+    assert [item.text(0) for item in items if item] == ["under way", "failed", "succeeded", "interrupted"]
+    assert [item.text(3) for item in items if item] == ["", "1.50 s", "1.50 s", ""]
+    assert [item.text(4) for item in items if item] == ["", "2", "", ""]
     assert items[1] is not None and items[1].toolTip(0) == "run2\ngoes on from run1\ndown"
     assert panel.caption.text() == "1,234 runs"
     assert panel.more.isVisible()

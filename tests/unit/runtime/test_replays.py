@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,11 @@ from kailash_studio.runtime.async_local import AsyncLocalRuntime
 from kailash_studio.runtime.capsule import Capsule
 from kailash_studio.runtime.debugger import Breakpoint, Debugger, Decision
 from kailash_studio.runtime.events import Event
+from kailash_studio.runtime.journal import contents
 from kailash_studio.runtime.journal.journal import Journal
 from kailash_studio.runtime.outcome import Outcome
 from kailash_studio.services.credentials.redaction import Redactor
+from kailash_studio.tables.table import Table
 from kailash_studio.workflow.reader import read
 from kailash_studio.workflow.workflow import Workflow
 
@@ -397,3 +400,17 @@ def test_what_no_capsule_holds_is_one_sentence(tmp_path: Path, broken: dict[str,
     Capsule(**values).write(tmp_path / "broken.kailash-capsule")
     with pytest.raises(DocumentError):
         Capsule.read(tmp_path / "broken.kailash-capsule")
+
+
+@pytest.mark.parametrize("kind", ["text", "cut"])
+def test_a_value_that_is_larger_than_any_that_is_written_is_not_unpacked(kind: str) -> None:
+    packer = zlib.compressobj()
+    packed = packer.compress(b'"') + b"".join(packer.compress(b"a" * 2**20) for _ in range(65))
+    packed += packer.compress(b'"') + packer.flush()
+    assert len(packed) < 2**20
+    with pytest.raises(ValueError, match="has more than 64 MiB" if kind == "text" else "in the middle of a value"):
+        contents.decode(packed if kind == "text" else packed[:1000])
+    table = contents.encode(Table.of([{"a": "x" * 1000}] * 100_000))
+    assert table is not None
+    with pytest.raises(ValueError, match="the table has more than 16 MiB"):
+        contents.decode(table, most_table=16 * 2**20)

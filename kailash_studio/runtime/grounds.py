@@ -1,0 +1,76 @@
+"""What the results of a run stand on: those that were taken over, and made from something else than stands above them.
+
+The journal knows each value by the hash of its content, so a node that gave the same again changes nothing below it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+from kailash_studio.errors import JournalError
+from kailash_studio.runtime import events
+from kailash_studio.runtime.journal import contents
+from kailash_studio.runtime.journal.journal import Journal, RunRecord
+from kailash_studio.spec.context import Outputs
+from kailash_studio.workflow.sub_workflows import wired
+from kailash_studio.workflow.workflow import Workflow
+
+Hashes = Mapping[str, Mapping[str, str]]
+
+
+def marked(journal: Journal, run_id: str, word: str) -> set[str]:
+    """The nodes that a run did not call: ``reused`` or ``pinned``."""
+    return {e.node for e in journal.events(run_id) if e.kind == events.NODE_SUCCEEDED and e.details.get(word)}
+
+
+def outdated(journal: Journal, run: RunRecord, workflow: Workflow) -> dict[str, str]:
+    """Nodes whose results a run took over although what feeds them gave something else since, with the reason.
+
+    Args:
+        journal: Has the runs.
+        run: The run.
+        workflow: What it ran.
+    """
+    waiting = marked(journal, run.run_id, "reused")
+    now = journal.output_hashes(run.run_id)
+    found: dict[str, str] = {}
+    earlier = run
+    while waiting and earlier.resumed_from:
+        try:
+            earlier = journal.run(earlier.resumed_from)
+        except JournalError:
+            break  # it was deleted; nobody can tell any more
+        then = journal.output_hashes(earlier.run_id)
+        made = (waiting & then.keys()) - marked(journal, earlier.run_id, "reused")
+        found |= _otherwise(workflow, made, then, now)
+        waiting -= made
+    return found
+
+
+def outdated_by_pins(
+    journal: Journal, run: RunRecord, workflow: Workflow, pins: Mapping[str, Outputs]
+) -> dict[str, str]:
+    """Nodes whose results do not follow from what is pinned now, and was not in a run, or the other way round."""
+    found = dict.fromkeys(marked(journal, run.run_id, "pinned") - pins.keys(), "it was pinned in the run")
+    then = journal.output_hashes(run.run_id)
+    now = {**then, **{node: {name: _hash(value) for name, value in own.items()} for node, own in pins.items()}}
+    fed = {c.target for c in wired(workflow).connections.values() if c.source in pins}
+    return found | _otherwise(workflow, fed & then.keys(), then, now)
+
+
+def _otherwise(workflow: Workflow, nodes: set[str], then: Hashes, now: Hashes) -> dict[str, str]:
+    """Those nodes that were made from other values than are there now."""
+    found: dict[str, str] = {}
+    for connection in sorted(wired(workflow).connections.values(), key=lambda c: c.key):
+        if connection.target not in nodes or connection.target in found:
+            continue
+        values = [hashes.get(connection.source, {}).get(connection.output) for hashes in (then, now)]
+        if values[0] != values[1] or values[0] == contents.NOT_KEPT:
+            found[connection.target] = f"{connection.source}, which feeds it, has given something else since"
+    return found
+
+
+def _hash(value: object) -> str:
+    data = contents.encode(value)
+    return hashlib.sha256(data).hexdigest() if data is not None else contents.NOT_KEPT
