@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kailash_studio.errors import PythonCodeError
+from kailash_studio.services.child_process import ChildProcess
 from kailash_studio.spec.values import from_wire, to_wire
 
 Printed = Callable[[str], None]
@@ -95,7 +96,7 @@ _SECRETS = "KAILASH_SECRETS_PASSPHRASE"
 class _Worker:
     """One worker process."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: ChildProcess) -> None:
         self._process = process
 
     @classmethod
@@ -105,37 +106,28 @@ class _Worker:
             **{key: value for key, value in os.environ.items() if not key.startswith(("KAILASH_SECRET_", _SECRETS))},
             "PYTHONPATH": os.pathsep.join(p for p in (_ROOT, os.environ.get("PYTHONPATH")) if p),
         }
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "kailash_studio.services.python_worker",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            env=environment,
-        )
-        return cls(process)
+        words = [sys.executable, "-m", "kailash_studio.services.python_worker"]
+        return cls(await ChildProcess.start(words, environment))
 
     @property
     def alive(self) -> bool:
-        return self._process.returncode is None
+        return self._process.alive
 
     async def do(self, job: Mapping[str, Any], printed: Printed) -> Any:
-        stdin, stdout = self._process.stdin, self._process.stdout
-        assert stdin is not None  # both were asked for
-        assert stdout is not None
+        questions, answers = self._process.questions, self._process.answers
         data = json.dumps(job, separators=(",", ":")).encode("utf-8")
         try:
-            stdin.write(len(data).to_bytes(8, "big") + data)
-            await stdin.drain()
+            questions.write(len(data).to_bytes(8, "big") + data)
+            await questions.drain()
             while True:
-                head = await stdout.readexactly(8)
-                frame = json.loads(await stdout.readexactly(int.from_bytes(head, "big")))
+                head = await answers.readexactly(8)
+                frame = json.loads(await answers.readexactly(int.from_bytes(head, "big")))
                 if "printed" not in frame:
                     break
                 for line in frame["printed"].split("\n"):
                     printed(line)
         except (asyncio.IncompleteReadError, ConnectionError):
-            status = await self._process.wait()
+            status = await self._process.ended()
             how = f"signal {-status}" if status < 0 else f"status {status}"
             raise PythonCodeError(f"The process of the code ended with {how}: it crashed, or was killed.") from None
         if "error" in frame:
@@ -143,11 +135,7 @@ class _Worker:
         return from_wire(frame["value"])
 
     async def kill(self) -> None:
-        if self.alive:
-            self._process.kill()
-        await self._process.wait()
-        # the pipe's transport closes with the process; give the loop the turn that it needs for that
-        await asyncio.sleep(0)
+        await self._process.kill()
 
 
 class FullPython:
@@ -205,6 +193,7 @@ class FullPython:
             worker = self._free.pop()
             if worker.alive:
                 return worker
+            await worker.kill()
         return await _Worker.start()
 
     async def _give_back(self, worker: _Worker) -> None:

@@ -7,6 +7,7 @@ It imports no more than it needs, so that a fresh one is ready quickly.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import io
 import json
@@ -15,6 +16,7 @@ import queue
 import sys
 import threading
 import traceback
+from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 FILENAME = "<node code>"
@@ -43,11 +45,15 @@ def main() -> None:
 
 
 def _read_jobs(stream: BinaryIO, jobs: queue.SimpleQueue[dict[str, Any]]) -> None:
-    while True:
-        frame = read_frame(stream)
-        if frame is None:
-            os._exit(0)  # the engine is gone
-        jobs.put(frame)
+    try:
+        while (frame := read_frame(stream)) is not None:
+            jobs.put(frame)
+    except ConnectionError:
+        pass  # an answer was still on its way
+    except BaseException:  # noqa: BLE001 - without a reader the engine would wait for ever: it is told by the status
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)  # the engine is gone
 
 
 def write_frame(stream: BinaryIO, frame: dict[str, Any]) -> None:
@@ -95,27 +101,27 @@ class _Printed(io.TextIOBase):
 def _result_of(job: dict[str, Any], answer: Any) -> dict[str, Any]:
     from kailash_studio.spec.values import from_wire, to_wire
 
-    _limit_memory(job["memory"])
-    printed = _Printed(answer)
-    out, error_out = sys.stdout, sys.stderr
-    known = set(sys.modules)
-    importlib.invalidate_caches()
-    sys.stdout = sys.stderr = printed
-    try:
-        os.chdir(job["folder"])
-        sys.path[:0] = [job["folder"]]
-        namespace: dict[str, Any] = {"__name__": "node"}
-        exec(compile(job["code"], FILENAME, "exec"), namespace)  # noqa: S102 - running the user's code is the job
-        value = namespace[job["function"]](**from_wire(job["inputs"]))
-        return {"value": to_wire(value)}
-    except BaseException as error:  # noqa: BLE001 - anything the user's code raises is its result
-        return {"error": describe_error(error)}
-    finally:
-        printed.finish()
-        sys.stdout, sys.stderr = out, error_out
-        if sys.path and sys.path[0] == job["folder"]:
-            del sys.path[0]
-        _forget_modules(known, job["folder"])
+    with _limited_memory(job["memory"]):
+        printed = _Printed(answer)
+        out, error_out = sys.stdout, sys.stderr
+        known = set(sys.modules)
+        importlib.invalidate_caches()
+        sys.stdout = sys.stderr = printed
+        try:
+            os.chdir(job["folder"])
+            sys.path[:0] = [job["folder"]]
+            namespace: dict[str, Any] = {"__name__": "node"}
+            exec(compile(job["code"], FILENAME, "exec"), namespace)  # noqa: S102 - running the user's code is the job
+            value = namespace[job["function"]](**from_wire(job["inputs"]))
+            return {"value": to_wire(value)}
+        except BaseException as error:  # noqa: BLE001 - anything the user's code raises is its result
+            return {"error": describe_error(error)}
+        finally:
+            printed.finish()
+            sys.stdout, sys.stderr = out, error_out
+            if sys.path and sys.path[0] == job["folder"]:
+                del sys.path[0]
+            _forget_modules(known, job["folder"])
 
 
 def _forget_modules(known: set[str], folder: str) -> None:
@@ -138,14 +144,26 @@ def describe_error(error: BaseException) -> str:
     return f"line {lines[-1]}: {text}" if lines else text
 
 
-def _limit_memory(mebibytes: int) -> None:
+@contextlib.contextmanager
+def _limited_memory(mebibytes: int) -> Iterator[None]:
+    """The limit of a job; none is left behind, for the next job may be larger than what this one was allowed."""
     try:
         import resource
     except ImportError:  # Windows has no such limit; the job runs without
+        yield
         return
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    wanted = mebibytes * 2**20
-    resource.setrlimit(resource.RLIMIT_AS, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
+    before, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (_at_most(mebibytes * 2**20, hard), hard))
+    try:
+        yield
+    finally:
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)  # the code may have lowered it
+        resource.setrlimit(resource.RLIMIT_AS, (_at_most(before, hard), hard))
+
+
+def _at_most(wanted: int, hard: int) -> int:
+    """A limit that may be set below the hard one; below zero means without end, of either."""
+    return wanted if hard < 0 else hard if wanted < 0 else min(wanted, hard)
 
 
 if __name__ == "__main__":

@@ -252,6 +252,22 @@ def test_workers_are_kept_between_calls_and_ended_with_their_runtime() -> None:
     assert gone(pids[0])
 
 
+def test_a_warm_worker_takes_more_than_its_last_code_was_allowed() -> None:
+    code = "def f(x): return len(x)"
+    text = "x" * (96 * 2**20)
+
+    async def work() -> list[Any]:
+        found = []
+        async with AsyncLocalRuntime() as runtime:
+            for limit, given in ((128, "small"), (2048, text)):
+                built = workflow(code, "full", memory_limit=limit)
+                outcome, _ = await asyncio.wait_for(runtime.run(built, {"code": {"x": given}}), 60)
+                found.append(outcome.results.get("code", outcome.failures))
+        return found
+
+    assert asyncio.run(work()) == [{"result": 5}, {"result": len(text)}]
+
+
 def test_full_python_prints_line_by_line_with_what_goes_to_the_error_stream() -> None:
     code = (
         "import sys\ndef f():\n    print('one', 'two', sep='\\n')\n    print('to err', file=sys.stderr)\n"
