@@ -14,7 +14,7 @@ from kailash_studio.desktop.settings import Settings
 from kailash_studio.desktop.unsaved import leftovers
 from kailash_studio.errors import DocumentError
 from kailash_studio.folders import resources
-from kailash_studio.workflow.workflow import SUFFIX
+from kailash_studio.workflow.workflow import SUFFIX, Workflow
 
 _FILTER = f"Workflows (*{SUFFIX});;JSON files (*.json)"
 _LARGE_FILE = 300_000  # bytes; reading them would hold the window up
@@ -37,6 +37,13 @@ class Documents(QObject):
         self._session, self._settings, self._window = session, settings, window
         self._opening: asyncio.Task[None] | None = None
         self._saving: asyncio.Task[None] | None = None
+        session.opened.connect(self.close)  # what was opened meanwhile is the later wish
+
+    def close(self) -> None:
+        """Wait no longer for a file that is being read: the window closes, or shows something else."""
+        if self._opening is not None:
+            self._opening.cancel()
+            self._opening = None
 
     # ------------------------------------------------------------------ actions
     def new(self) -> None:
@@ -165,9 +172,7 @@ class Documents(QObject):
         return dialog
 
     def _open(self, path: Path) -> None:
-        if self._opening is not None:
-            self._opening.cancel()  # of two wishes the later one counts
-            self._opening = None
+        self.close()  # of two wishes the later one counts
         if path.is_file() and path.stat().st_size > _LARGE_FILE:
             self._opening = asyncio.ensure_future(self._open_beside(path))
             return
@@ -187,7 +192,8 @@ class Documents(QObject):
             self.say(str(error))
             return
         finally:
-            self._opening = None
+            if self._opening is asyncio.current_task():  # else there is a later wish already
+                self._opening = None
 
         def take() -> None:
             self._session.take(loaded)
@@ -196,11 +202,12 @@ class Documents(QObject):
         self.when_saved(take)
 
     def _write(self, path: Path, then: Then | None) -> None:
+        if self._saving is not None:  # files are written in the order of the wishes, whatever their size
+            workflow = self._session.workflow
+            self._saving.add_done_callback(lambda _: self._write_later(workflow, path, then))
+            return
         if self._session.large:
-            if self._saving is None:
-                self._saving = asyncio.ensure_future(self._write_beside(path, then))
-            else:
-                self._saving.add_done_callback(lambda _: self._write(path, then))
+            self._saving = asyncio.ensure_future(self._write_beside(path, then))
             return
         try:
             self._session.save(path)
@@ -210,6 +217,11 @@ class Documents(QObject):
         self._remember(path)
         if then is not None:
             then()
+
+    def _write_later(self, workflow: Workflow, path: Path, then: Then | None) -> None:
+        """Write what somebody wanted to save while an earlier save was under way, unless it is not open any more."""
+        if self._session.workflow is workflow:
+            self._write(path, then)
 
     async def _write_beside(self, path: Path, then: Then | None) -> None:
         try:

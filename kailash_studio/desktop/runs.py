@@ -15,7 +15,7 @@ from kailash_studio.desktop.canvas.view import NodeState
 from kailash_studio.desktop.engine import Engine
 from kailash_studio.desktop.session import Session
 from kailash_studio.desktop.values import Values
-from kailash_studio.errors import EngineError
+from kailash_studio.errors import DocumentError, EngineError
 from kailash_studio.runtime.wording import duration
 from kailash_studio.services import trust
 from kailash_studio.spec.finding import has_errors
@@ -140,9 +140,9 @@ class Runs(QObject):
             self.said.emit("There is nothing to run yet: drag a node onto the canvas.")
             return
         if not self._session.trusted and not self.capsule:  # recorded answers call nothing outside
-            self._ask_trust(lambda: self._spawn(self._start(further)))
+            self._ask_trust(lambda: self._begin(further))
             return
-        self._spawn(self._start(further))
+        self._begin(further)
 
     def adopt(self, shown: dict[str, Any], later: Sequence[dict[str, Any]] = ()) -> None:
         """Follow a run of another process: what is known of it, as ``runtime.server`` shows it, and later updates."""
@@ -221,36 +221,47 @@ class Runs(QObject):
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _start(self, further: dict[str, Any]) -> None:
-        self._starting = True
+    def _begin(self, further: dict[str, Any]) -> None:
+        if not self.running:
+            self._starting = True  # from here on, and not from the task's first turn: nothing starts twice
+            self._spawn(self._start(self._session.workflow, further))
+
+    async def _start(self, workflow: Workflow, further: dict[str, Any]) -> None:
+        session = self._session
+        if session.workflow is not workflow:
+            self._starting = False
+            return
         self._early.clear()
         self.happened, self.whys = {}, {}
         self.compared.emit()
-        large = self._session.large
+        large = session.large
         self._canvas.set_watermark(_TEST if "scenario" in further else _SAFE if further.get("safe") else "")
         if not large:
             self._canvas.clear_run()
-            self._canvas.set_states({node_id: NodeState("queued") for node_id in self._session.workflow.nodes})
+            self._canvas.set_states({node_id: NodeState("queued") for node_id in workflow.nodes})
         self.changed.emit()
-        document = self._session.as_it_is()
         try:
-            answer = await self._engine.request(
-                "run",
-                workflow=await self._session.text_beside(),
-                folder=str(self._session.folder),
-                breakpoints=self.breakpoints(),
-                file=str(self._session.path) if self._session.path is not None else "",
+            # all of it as it is now: another workflow may be opened while a large one is written
+            document = session.as_it_is()
+            words = {
+                "folder": str(session.folder),
+                "breakpoints": self.breakpoints(),
+                "file": str(session.path) if session.path is not None else "",
                 **({"capsule": self.capsule} if self.capsule else {}),
                 **further,
-            )
-        except EngineError as error:
-            if not large:
+            }
+            text = await session.text_beside()
+            if session.workflow is not workflow:
+                return
+            answer = await self._engine.request("run", workflow=text, **words)
+            if session.workflow is workflow:
+                self.current = RunView(answer["run_id"], {}, document=document)
+                if large:
+                    self._spawn(self._paint(self.current))
+        except (EngineError, DocumentError) as error:
+            if session.workflow is workflow and not large:
                 self._canvas.clear_run()
             self.said.emit(str(error))
-        else:
-            self.current = RunView(answer["run_id"], {}, document=document)
-            if large:
-                self._spawn(self._paint(self.current))
         finally:
             self._starting = False
             for update in self._early:

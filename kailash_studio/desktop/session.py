@@ -136,7 +136,7 @@ class Session(QObject):
             DocumentError: It cannot be written.
         """
         self._name_after(path)
-        self.path = self._write(self.workflow, path)
+        self.path = _write(self.workflow, path, trusted=self.trusted)
         self.history.mark_saved()
         self._forget()
         self.saved_changed.emit()
@@ -151,10 +151,11 @@ class Session(QObject):
         workflow = self.workflow
         self.history.mark_saved()  # what is edited from now on is not in the file
         try:
-            written = await asyncio.to_thread(self._write, self.as_it_is(), path)
-        except DocumentError:
+            written = await asyncio.to_thread(_write, self.as_it_is(), path, trusted=self.trusted)
+        except Exception:  # whatever kept it from being written, it is unsaved
             if self.workflow is workflow:
                 self.history.mark_unsaved()
+                self._keeping.start()  # one that was due meanwhile has found nothing to keep
                 self.saved_changed.emit()
             raise
         if self.workflow is workflow:
@@ -167,12 +168,6 @@ class Session(QObject):
         if self.workflow.name == UNTITLED:
             title = path.name.removesuffix(SUFFIX).replace("_", " ")
             self.do(commands.set_information(self.workflow, "name", title))
-
-    def _write(self, workflow: Workflow, path: Path) -> Path:
-        workflow.save(path)
-        if self.trusted:
-            trust.approve(workflow)
-        return path.resolve()
 
     def approve(self) -> None:
         """Let the open workflow run on this machine."""
@@ -516,6 +511,20 @@ class Session(QObject):
         ids, edit = commands.paste(self.workflow, piece, offset, parent=parent)
         self.do(edit)
         return ids
+
+
+def _write(workflow: Workflow, path: Path, *, trusted: bool) -> Path:
+    """Write the file, and let what it does run here if it may already; may be called in a thread."""
+    workflow.save(path)
+    if trusted:
+        try:
+            trust.approve(workflow)
+        except OSError as error:
+            why = error.strerror or error
+            raise DocumentError(
+                f"{path} is written, but not that it may run here: {why}. Make room, and save again."
+            ) from None
+    return path.resolve()
 
 
 def _renamed(before: PlacedNode, after: PlacedNode) -> tuple[str, str] | None:

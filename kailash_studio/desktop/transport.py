@@ -23,6 +23,7 @@ class Transport(QObject):
 
     arrived = Signal(bytes)
     ended = Signal(str)
+    _silent = False  # it was let go
 
     def write(self, line: bytes) -> None:
         """Send a line."""
@@ -43,7 +44,7 @@ class Transport(QObject):
     def _hand_on(self, device: QIODevice) -> None:
         """Hand on the lines that are there, a few in a row: a line may mean much work."""
         until = time.perf_counter() + _SHARE
-        while device.canReadLine():
+        while not self._silent and device.canReadLine():
             self.arrived.emit(bytes(device.readLine().data()))
             if time.perf_counter() > until:
                 QTimer.singleShot(0, self, lambda: self._hand_on(device))
@@ -94,6 +95,7 @@ class ProcessTransport(Transport):
 
     def let_go(self) -> None:
         """Close its input, by which it ends; it is killed if it takes long."""
+        self._silent = True
         self._process.finished.disconnect(self._finished)
         self._process.readyReadStandardOutput.disconnect(self._read)
         self._process.finished.connect(self.deleteLater)
@@ -147,6 +149,7 @@ class SocketTransport(Transport):
 
     def let_go(self) -> None:
         """Let go; the other process goes on."""
+        self._silent = True
         self.stop()
         self.deleteLater()
 

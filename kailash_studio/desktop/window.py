@@ -582,6 +582,7 @@ class MainWindow(QMainWindow):
         self.settings.docks = bytes(self.saveState().toBase64().data()).decode("ascii")
         self.settings.save()
         self.sql_link.close()
+        self.documents.close()
         self.session.close()
         self.operations_link.close()
         self.preview_link.close()

@@ -92,6 +92,86 @@ def test_of_two_files_the_later_wish_counts(window: MainWindow, loop: Any, file:
     assert window.session.path == other
 
 
+@pytest.fixture
+def reading(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, threading.Event]]:
+    """Reading a file waits for its event, by the file's name."""
+    may: dict[str, threading.Event] = {}
+    load = session.Session.load
+
+    def later(self: session.Session, path: Path) -> session.Loaded:
+        if path.name in may:
+            assert may[path.name].wait(20)
+        return load(self, path)
+
+    monkeypatch.setattr(session.Session, "load", later)
+    yield may
+    for event in may.values():
+        event.set()
+
+
+def copies(file: Path, *names: str) -> list[Path]:
+    """Files of their own names with the same content."""
+    made = [file.with_name(f"{name}.kailash.json") for name in names]
+    for path in made:
+        path.write_text(file.read_text(encoding="utf-8").replace("From a file", path.name), encoding="utf-8")
+    return made
+
+
+def test_of_three_files_the_last_wish_counts_though_the_second_takes_long(
+    window: MainWindow, loop: Any, file: Path, reading: dict[str, threading.Event]
+) -> None:
+    one, two, three = copies(file, "one", "two", "three")
+    reading[two.name] = threading.Event()
+    second: list[asyncio.Task[None]] = []
+
+    async def wishes() -> None:
+        window.documents.open(one)
+        await asyncio.sleep(0)
+        window.documents.open(two)
+        assert window.documents._opening is not None
+        second.append(window.documents._opening)
+        for _ in range(3):
+            await asyncio.sleep(0)  # the first one is told that it is not wanted any more
+        window.documents.open(three)
+
+    loop.run_until_complete(wishes())
+    until(loop, lambda: window.session.path == three)
+    reading[two.name].set()
+    until(loop, second[0].done)
+    assert window.session.path == three
+
+
+def test_a_new_workflow_is_not_replaced_by_the_file_that_was_being_read(
+    window: MainWindow, loop: Any, file: Path, reading: dict[str, threading.Event]
+) -> None:
+    reading[file.name] = threading.Event()
+    opening: list[asyncio.Task[None]] = []
+
+    def wishes() -> None:
+        window.documents.open(file)
+        assert window.documents._opening is not None
+        opening.append(window.documents._opening)
+        window.documents.new()
+
+    do(loop, wishes)
+    reading[file.name].set()
+    until(loop, opening[0].done)
+    assert opening[0].cancelled()
+    assert window.session.path is None
+
+
+def test_a_window_that_closes_waits_for_no_file(
+    window: MainWindow, loop: Any, file: Path, reading: dict[str, threading.Event]
+) -> None:
+    reading[file.name] = threading.Event()
+    do(loop, lambda: window.documents.open(file))
+    opening = window.documents._opening
+    assert opening is not None
+    do(loop, window.close_without_asking)
+    until(loop, opening.done)
+    assert opening.cancelled()
+
+
 def test_what_is_edited_while_a_file_is_read_is_asked_about(window: MainWindow, loop: Any, file: Path) -> None:
     do(loop, lambda: window.documents.open(file))
     window.session.add_node("MergeNode", (0, 0))
@@ -120,9 +200,51 @@ def test_edits_while_it_is_saved_are_unsaved(window: MainWindow, loop: Any, file
     window.session.add_node("MergeNode", (0, 300))
     held.set()
     until(loop, lambda: then)
-    assert len(json.loads(file.read_text(encoding="utf-8"))["nodes"]) == 1
+    assert nodes_in(file) == 1
     assert window.session.dirty
     window.session.undo()
+    assert not window.session.dirty
+
+
+def nodes_in(file: Path) -> int:
+    return len(json.loads(file.read_text(encoding="utf-8"))["nodes"])
+
+
+def test_a_save_that_waits_for_another_one_does_not_write_a_new_workflow_over_it(
+    window: MainWindow, loop: Any, file: Path, held: threading.Event
+) -> None:
+    then: list[str] = []
+    window.session.add_node("MergeNode", (0, 0))
+    window.session.path = file
+
+    def keys() -> None:
+        window.documents.save()
+        window.documents.new()
+        window.documents.save(lambda: then.append("saved"))
+
+    do(loop, keys)
+    held.set()
+    until(loop, lambda: window.session.path is None and window.documents._saving is None)
+    loop.run_until_complete(asyncio.sleep(0))
+    assert nodes_in(file) == 1
+    assert not window.session.workflow.nodes
+    assert not then, "it was not saved"
+
+
+def test_a_save_of_what_has_become_small_waits_for_that_of_what_was_large(
+    window: MainWindow, loop: Any, file: Path, held: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "_LARGE", 1)
+    then: list[str] = []
+    names = [window.session.add_node("MergeNode", (0, 300 * row)) for row in range(3)]
+    window.session.path = file
+    do(loop, window.documents.save)
+    window.session.remove(names[:2])
+    do(loop, lambda: window.documents.save(lambda: then.append("saved")))
+    assert not then
+    held.set()
+    until(loop, lambda: then)
+    assert nodes_in(file) == 1
     assert not window.session.dirty
 
 
@@ -145,6 +267,33 @@ def test_a_file_that_cannot_be_written_leaves_it_unsaved(window: MainWindow, loo
     do(loop, window.documents.save)
     until(loop, lambda: boxes(window))
     assert window.session.dirty
+    boxes(window)[0].accept()
+
+
+def test_what_could_not_be_saved_is_kept(window: MainWindow, loop: Any, tmp_path: Path, user_home: Path) -> None:
+    window.session.add_node("MergeNode", (0, 0))
+    window.session.path = tmp_path / "missing" / "flow.kailash.json"
+    do(loop, window.documents.save)
+    window.session._keep()  # it is time to, while nothing is unsaved
+    window.session._keeping.stop()
+    until(loop, lambda: boxes(window))
+    until(loop, lambda: list((user_home / "unsaved").glob("*.json")))
+    boxes(window)[0].accept()
+
+
+@pytest.mark.parametrize("large", [True, False])
+def test_an_approval_that_cannot_be_written_is_told_and_leaves_it_unsaved(
+    window: MainWindow, loop: Any, file: Path, user_home: Path, large: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "_LARGE", 0 if large else 10)
+    (user_home / "approved.json").mkdir()  # no file can take its place
+    window.session.add_node("MergeNode", (0, 0))
+    window.session.path = file
+    do(loop, window.documents.save)
+    until(loop, lambda: boxes(window))
+    assert "is written, but not that it may run here" in boxes(window)[0].text()
+    assert window.session.dirty
+    assert nodes_in(file) == 1
     boxes(window)[0].accept()
 
 
