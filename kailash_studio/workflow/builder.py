@@ -16,7 +16,7 @@ from kailash_studio.workflow.commands import connect as connect_edit
 from kailash_studio.workflow.resilience import ResilienceCalls
 from kailash_studio.workflow.sub_workflows import INPUTS, OUTPUTS, SUB_WORKFLOW, inner_id, is_sub_workflow, parent_of
 from kailash_studio.workflow.validation import refusal, validate
-from kailash_studio.workflow.workflow import NODE_ID, Connection, PlacedNode, Workflow, near, split_endpoint
+from kailash_studio.workflow.workflow import NODE_ID, Connection, PlacedNode, Workflow, check_ids, near, split_endpoint
 
 
 class WorkflowBuilder(ResilienceCalls):
@@ -138,6 +138,7 @@ class WorkflowBuilder(ResilienceCalls):
             ConnectionRefusedByTypeError: An end is connected already to something that it does not fit.
         """
         inner = inside.build()
+        check_ids(inner_id(node_id, name) for name in inner.nodes)
         self.add_node(SUB_WORKFLOW, node_id)
         for name, placed in inner.nodes.items():
             own = inner_id(node_id, name)

@@ -24,7 +24,7 @@ from kailash_studio.workflow.sub_workflows import (
     parent_of,
     within,
 )
-from kailash_studio.workflow.workflow import NODE_ID, Connection, PlacedNode, Workflow
+from kailash_studio.workflow.workflow import NODE_ID, Connection, PlacedNode, Workflow, check_ids
 
 Section = Literal["nodes", "connections", "positions", "parameters", "information"]
 
@@ -104,12 +104,16 @@ def add_node(
         parameters: Raw values.
         type_version: That of the node type.
         parent: The sub-workflow that it is placed in.
+
+    Raises:
+        DocumentError: It would stand too deep.
     """
     new_id = workflow.free_id(node_id or snake_case(type_name), parent=parent)
     changes = _placed(new_id, PlacedNode(type_name, type_version, dict(parameters or {})), position)
     if type_name == SUB_WORKFLOW:
         changes += _placed(inner_id(new_id, "inputs"), PlacedNode(INPUTS), (0.0, 0.0))
         changes += _placed(inner_id(new_id, "outputs"), PlacedNode(OUTPUTS), (2 * COLUMN, 0.0))
+    check_ids(change.key for change in changes)
     return new_id, Edit(f"add {new_id}", tuple(changes))
 
 
@@ -165,7 +169,12 @@ def rename_node(workflow: Workflow, node_id: str, new_id: str) -> Edit:
 
 
 def renamed(workflow: Workflow, names: Mapping[str, str]) -> tuple[Change, ...]:
-    """The changes that give nodes other ids; connections, places and fallbacks go along."""
+    """The changes that give nodes other ids; connections, places and fallbacks go along.
+
+    Raises:
+        DocumentError: One would stand too deep.
+    """
+    check_ids(names.values())
     changes = []
     for old, new in names.items():
         placed = workflow.nodes[old]
@@ -303,12 +312,16 @@ def paste(
 
     Returns:
         The new ids, without those inside of others; the edit.
+
+    Raises:
+        DocumentError: They would stand too deep.
     """
     names: dict[str, str] = {}
     roots = [node_id for node_id in piece.nodes if parent_of(node_id) not in piece.nodes]
     for root in roots:
         free = workflow.free_id(name_of(root), names.values(), parent=parent)
         names |= {old: free + old[len(root) :] for old in [root, *within(piece, root)]}
+    check_ids(names.values())
     changes = [Change("nodes", names[node_id], None, _naming(p, names)) for node_id, p in piece.nodes.items()]
     for node_id, (x, y) in piece.positions.items():
         if node_id in names:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 from kailash_studio.errors import DocumentError
-from kailash_studio.spec.port import DataType
+from kailash_studio.spec.port import DataType, Input, Ports
 from kailash_studio.spec.registry import Registry
 from kailash_studio.workflow.commands import Change, Edit, renamed
 from kailash_studio.workflow.fallback import chain_of, stands_in_for
@@ -26,87 +27,213 @@ from kailash_studio.workflow.sub_workflows import (
     parent_of,
     within,
 )
+from kailash_studio.workflow.validation import ports_of
 from kailash_studio.workflow.workflow import Connection, PlacedNode, Workflow
 
 
-@dataclass(slots=True)
 class _Interface:
-    """Ports that are found one after the other: one for each end outside or inside that values come from."""
+    """Ports that are found one after the other: one for each end outside or inside that values come from.
 
-    types: dict[str, str] = field(default_factory=dict)
-    names: dict[str, str] = field(default_factory=dict)  # by the giving end
+    Ports of the same name are numbered so that they sort in the order in which they were asked for: an input that takes
+    several connections takes them in the order of their ends' names.
+    """
 
-    def name(self, start: str, wanted: str, kind: str) -> str:
-        """The port for what this end gives."""
-        if start not in self.names:
-            base = "".join(c if c.isalnum() or c == "_" else "_" for c in wanted)
-            base = base if base[:1].isalpha() or base[:1] == "_" else f"_{base}"
-            name, number = base, 2
-            while name in self.types:
-                name, number = f"{base}_{number}", number + 1
-            self.names[start], self.types[name] = name, kind
-        return self.names[start]
+    def __init__(self) -> None:
+        self._wanted: dict[str, str] = {}  # by the giving end
+        self._kinds: dict[str, set[str]] = {}
+        self._optional: set[str] = set()
+
+    def add(self, start: str, wanted: str, kind: str, *, optional: bool = False) -> None:
+        """Ask for a port for what this end gives; the name that was wanted first counts."""
+        base = "".join(c if c.isalnum() or c == "_" else "_" for c in wanted)
+        base = base if base[:1].isalpha() or base[:1] == "_" else f"_{base}"
+        self._wanted.setdefault(start, base)
+        self._kinds.setdefault(start, set()).add(kind)
+        if optional:
+            self._optional.add(start)
+
+    def names(self) -> dict[str, str]:
+        """The port for what each end gives."""
+        found: dict[str, str] = {}
+        bases = list(self._wanted.values())
+        for start, base in self._wanted.items():
+            width, number, name = len(str(bases.count(base))), 2, base
+            while name in found.values():
+                name, number = f"{base}_{number:0{width}}", number + 1
+            found[start] = name
+        return found
+
+    def parameters(self) -> dict[str, Any]:
+        """What the node at the border declares: where one port goes to several types, it takes anything."""
+        ports, optional = {}, []
+        for start, name in self.names().items():
+            kinds = self._kinds[start]
+            ports[name] = next(iter(kinds)) if len(kinds) == 1 else str(DataType.ANY)
+            optional += [name] if start in self._optional else []
+        return {"ports": ports} | ({"optional": optional} if optional else {}) if ports else {}
+
+
+@dataclass(frozen=True, slots=True)
+class _Enclosed:
+    """Nodes as one sub-workflow of these names.
+
+    Attributes:
+        made: The sub-workflow.
+        names: New ids of what comes inside.
+        border: The nodes at its border.
+        given: What it takes.
+        taken: What it gives.
+        inside: What each connection of before is now, at its taking end.
+        outside: The other half of those that go through the border.
+    """
+
+    made: str
+    names: Mapping[str, str]
+    border: Border
+    given: _Interface
+    taken: _Interface
+    inside: Mapping[str, Connection]
+    outside: Mapping[str, Connection]
 
 
 def enclose(workflow: Workflow, registry: Registry, node_ids: Iterable[str], name: str = "part") -> tuple[str, Edit]:
     """Make one sub-workflow of nodes; what they are given and what they give becomes its interface.
 
-    Fallbacks of the nodes come along.
+    Fallbacks of the nodes come along. An input is optional where something inside can do without it, as a merge can
+    behind a switch: the workflow gives what it gave before.
 
     Returns:
         The id of the sub-workflow; the edit.
 
     Raises:
-        DocumentError: They cannot be one: they stand in several places, or others stand between them.
+        DocumentError: They cannot be one: they stand in several places or too deep, or others stand between them.
     """
     chosen = _chosen(workflow, node_ids)
-    parent = parent_of(next(iter(chosen)))
-    made = workflow.free_id(name, parent=parent)
-    names = {old: inner_id(made, old[len(parent) + 1 :] if parent else old) for old in chosen}
-    names |= {i: inner_id(made, i[len(parent) + 1 :] if parent else i) for n in chosen for i in within(workflow, n)}
-    border = Border(*(_free(made, wanted, names.values()) for wanted in ("inputs", "outputs")))
-    ports = {node_id: workflow.ports(node_id, registry) for node_id in chosen}
-    given, taken = _Interface(), _Interface()
-    connections: list[Connection] = []
-    lost: list[Connection] = []
+    ports = ports_of(workflow, registry)
+    several = _several(workflow, ports)
+    ordered = sorted({name_of(c.source) for group in several for c in group if c.source in chosen})
+    found = changed = None
+    for made, first, by_node in _ways(workflow, parent_of(next(iter(chosen))), name, ordered[:_MOST]):
+        found = _enclosed(workflow, chosen, ports, made, first, by_node=by_node)
+        changed = _other_order(several, found)
+        if not changed:
+            break
+    assert found is not None  # there is always a way; it may be none that is wanted
+    if changed:
+        raise DocumentError(
+            f"{changed} takes its values in the order of their nodes' names, which would be another: "
+            "rename nodes first, or select others."
+        )
+    return found.made, _edit(workflow, chosen, found)
+
+
+def _ways(workflow: Workflow, parent: str, name: str, ordered: list[str]) -> Iterator[tuple[str, str, bool]]:
+    """Names of the sub-workflow and of the node that gives its inputs, and whether outputs are named by their nodes.
+
+    The first is the usual one; in the others values come to an input in another order.
+    """
+    for wanted in [name, *(f"{inner}_{name}" for inner in ordered)]:
+        made = workflow.free_id(wanted, parent=parent)
+        for first in ["inputs", "A_inputs", *(f"{inner}_inputs" for inner in ordered)]:
+            yield made, first, False
+            yield made, first, True
+
+
+_MOST = 4  # names of nodes that are tried
+
+
+def _several(workflow: Workflow, ports: Mapping[str, Ports]) -> list[list[Connection]]:
+    """The connections of each input that takes several of them and has some, in their order."""
+    found: dict[str, list[Connection]] = {}
     for c in sorted(workflow.connections.values(), key=lambda c: c.key):
-        into, out_of = c.target in chosen and c.source not in chosen, c.source in chosen and c.target not in chosen
-        if into:
-            own = ports[c.target]
-            kind = own.inputs[c.input].type if own is not None and c.input in own.inputs else DataType.ANY
-            port = given.name(c.start, c.input, str(kind))
-            connections += [
-                replace(c, target=made, input=port),
-                Connection(border.inputs, port, names[c.target], c.input),
-            ]
-        elif out_of:
-            own = ports[c.source]
+        own = ports.get(c.target)
+        if own is not None and c.input in own.inputs and own.inputs[c.input].many:
+            found.setdefault(c.end, []).append(c)
+    return [connections for connections in found.values() if len(connections) > 1]
+
+
+def _other_order(several: Iterable[list[Connection]], enclosed: _Enclosed) -> str:
+    """The first input to which values would come in another order; empty for none."""
+    for connections in several:
+        keys = [enclosed.inside.get(c.key, c).key for c in connections]
+        if keys != sorted(keys):
+            return connections[0].end
+    return ""
+
+
+def _enclosed(
+    workflow: Workflow,
+    chosen: Mapping[str, None],
+    ports: Mapping[str, Ports],
+    made: str,
+    first: str,
+    *,
+    by_node: bool,
+) -> _Enclosed:
+    parent = parent_of(next(iter(chosen)))
+    moving = [inner for node_id in chosen for inner in (node_id, *within(workflow, node_id))]
+    names = {old: inner_id(made, old[len(parent) + 1 :] if parent else old) for old in moving}
+    border = Border(*(Workflow().free_id(n, names.values(), parent=made) for n in (first, "outputs")))
+    given, taken = _Interface(), _Interface()
+
+    def port_of(c: Connection) -> Input | None:
+        own = ports.get(c.target)
+        return own.inputs.get(c.input) if own is not None else None
+
+    def many_first(c: Connection) -> tuple[bool, str]:
+        port = port_of(c)
+        return port is None or not port.many, c.key
+
+    through = [c for c in workflow.connections.values() if (c.source in chosen) != (c.target in chosen)]
+    for c in sorted(through, key=many_first):
+        if c.target in chosen:
+            port = port_of(c)
+            optional = port is not None and (port.many or not port.required)
+            given.add(c.start, c.input, str(port.type if port is not None else DataType.ANY), optional=optional)
+        else:
+            own = ports.get(c.source)
             whole = own is not None and c.output in own.outputs and not c.path
             kind = own.outputs[c.output].type if own is not None and whole else DataType.ANY
-            port = taken.name(c.start, c.path[-1] if c.path else c.output, str(kind))
-            connections += [
-                Connection(names[c.source], c.output, border.outputs, port, c.path),
-                Connection(made, port, c.target, c.input, (), c.extra),
-            ]
-        if into or out_of:
-            lost.append(c)
+            wanted = c.path[-1] if c.path else c.output
+            taken.add(c.start, f"{name_of(c.source)}_{wanted}" if by_node else wanted, str(kind))
+    enters, leaves = given.names(), taken.names()
+    inside = {c.key: replace(c, source=names[c.source], target=names[c.target]) for c in _among(workflow, chosen)}
+    outside = {}
+    for c in through:
+        if c.target in chosen:
+            inside[c.key] = Connection(border.inputs, enters[c.start], names[c.target], c.input)
+            outside[c.key] = replace(c, target=made, input=enters[c.start])
+        else:
+            inside[c.key] = Connection(made, leaves[c.start], c.target, c.input, (), c.extra)
+            outside[c.key] = Connection(names[c.source], c.output, border.outputs, leaves[c.start], c.path)
+    return _Enclosed(made, names, border, given, taken, inside, outside)
+
+
+def _among(workflow: Workflow, chosen: Mapping[str, None]) -> list[Connection]:
+    return [c for c in workflow.connections.values() if c.source in chosen and c.target in chosen]
+
+
+def _edit(workflow: Workflow, chosen: Mapping[str, None], found: _Enclosed) -> Edit:
+    made, border = found.made, found.border
     places = [workflow.positions[n] for n in chosen if n in workflow.positions] or [(0.0, 0.0)]
     left, top = min(x for x, _ in places), min(y for _, y in places)
     right = max(x for x, _ in places)
     middle = (min(y for _, y in places) + max(y for _, y in places)) / 2
-    without = replace(workflow, connections={k: c for k, c in workflow.connections.items() if c not in lost})
+    lost = [workflow.connections[key] for key in found.outside]
+    without = replace(workflow, connections={k: c for k, c in workflow.connections.items() if k not in found.outside})
     changes = [Change("connections", c.key, c, None) for c in lost]
-    changes += renamed(without, names)
+    changes += renamed(without, found.names)
     changes += [
         Change("nodes", made, None, PlacedNode(SUB_WORKFLOW)),
-        Change("nodes", border.inputs, None, PlacedNode(INPUTS, parameters=_ports(given.types))),
-        Change("nodes", border.outputs, None, PlacedNode(OUTPUTS, parameters=_ports(taken.types))),
+        Change("nodes", border.inputs, None, PlacedNode(INPUTS, parameters=found.given.parameters())),
+        Change("nodes", border.outputs, None, PlacedNode(OUTPUTS, parameters=found.taken.parameters())),
         Change("positions", made, None, (left, top)),
         Change("positions", border.inputs, None, (left - COLUMN, middle)),
         Change("positions", border.outputs, None, (right + COLUMN, middle)),
     ]
-    changes += [Change("connections", key, None, c) for key, c in {c.key: c for c in connections}.items()]
-    return made, Edit(f"make {made} of {len(chosen)} node{'s' * (len(chosen) != 1)}", _merged(changes))
+    fresh = [c for key in found.outside for c in (found.inside[key], found.outside[key])]
+    changes += [Change("connections", key, None, c) for key, c in {c.key: c for c in fresh}.items()]
+    return Edit(f"make {made} of {len(chosen)} node{'s' * (len(chosen) != 1)}", _merged(changes))
 
 
 def take_apart(workflow: Workflow, node_id: str) -> tuple[list[str], Edit]:
@@ -173,14 +300,6 @@ def _chosen(workflow: Workflow, node_ids: Iterable[str]) -> dict[str, None]:
                 f"{between} stands between the nodes: select it as well, else values would run in a circle."
             )
     return chosen
-
-
-def _free(parent: str, name: str, taken: Iterable[str]) -> str:
-    return Workflow().free_id(name, taken, parent=parent)
-
-
-def _ports(types: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    return {"ports": dict(types)} if types else {}
 
 
 def _joined(workflow: Workflow, node_id: str, border: Border) -> list[Connection]:

@@ -15,7 +15,7 @@ from kailash_studio.spec.port import Input, Ports, fits
 from kailash_studio.spec.registry import Registry
 from kailash_studio.workflow import fallback, graph, sub_workflows
 from kailash_studio.workflow.sub_workflows import parent_of
-from kailash_studio.workflow.workflow import Connection, PlacedNode, Workflow, near
+from kailash_studio.workflow.workflow import NODE_ID, Connection, PlacedNode, Workflow, near
 
 PARAMETER_TYPES = ("text", "integer", "number", "boolean", "list", "object", "any")
 
@@ -175,6 +175,9 @@ class _Checker:
     def _enclosure(self, node_id: str, placed: PlacedNode) -> Iterator[Finding]:
         """What is wrong with a node as part of a sub-workflow, or as one."""
         place, parent = f"nodes/{node_id}", parent_of(node_id)
+        if not NODE_ID.match(node_id):
+            sentence = f"{node_id} cannot be written to a file: sub-workflows stand in others up to seven deep."
+            yield _error("KS-1255", place, sentence)
         if parent and parent not in self.borders:
             sentence = f"{node_id} stands inside of {parent}, which is no sub-workflow: give it another id."
             yield _error("KS-1250", place, sentence)

@@ -27,6 +27,7 @@ SUFFIX = ".kailash.json"
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_-]{0,63}"
 NODE_ID = re.compile(rf"{_NAME}(?::{_NAME}){{0,7}}\Z")
+_LONGEST = 64  # characters of a name
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,17 +158,19 @@ class Workflow(ResilienceCalls):
             wanted: The name, without the sub-workflow that it is for.
             taken: Ids that are not free either.
             parent: The sub-workflow that the node is for.
+
+        Raises:
+            DocumentError: It would stand too deep.
         """
         base = re.sub(r"[^A-Za-z0-9_-]", "_", wanted) or "node"
         base = base if NODE_ID.match(base) else f"node_{base}"[:60]
         used = {*self.nodes, *taken}
-        if inner_id(parent, base) not in used:
-            return inner_id(parent, base)
-        stem = re.sub(r"_\d+\Z", "", base)
-        number = 2
-        while inner_id(parent, f"{stem}_{number}") in used:
-            number += 1
-        return inner_id(parent, f"{stem}_{number}")
+        stem, number, name = re.sub(r"_\d+\Z", "", base), 2, base
+        while inner_id(parent, name) in used:
+            ending = f"_{number}"
+            name, number = stem[: _LONGEST - len(ending)] + ending, number + 1
+        check_ids([inner_id(parent, name)])
+        return inner_id(parent, name)
 
     @classmethod
     def load(cls, path: str | Path) -> Workflow:
@@ -199,6 +202,17 @@ class Workflow(ResilienceCalls):
         from kailash_studio.workflow.writer import write
 
         return write(self)
+
+
+def check_ids(node_ids: Iterable[str]) -> None:
+    """Refuse ids that no file could hold.
+
+    Raises:
+        DocumentError: One stands too deep in sub-workflows.
+    """
+    for node_id in node_ids:
+        if not NODE_ID.match(node_id):
+            raise DocumentError(f"{node_id} would stand too deep: sub-workflows stand in others up to seven deep.")
 
 
 def near(name: str, known: Iterable[str]) -> str:
