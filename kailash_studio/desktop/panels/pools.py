@@ -11,6 +11,7 @@ from PySide6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
     QHeaderView,
+    QMessageBox,
     QSplitter,
     QStackedWidget,
     QToolButton,
@@ -237,7 +238,29 @@ class Pools(QWidget):
         pool = self._told.get(self.chosen())
         if pool is not None:
             paused = what == "pause" and pool["state"] == "paused"
-            self.do_wanted.emit(pool["name"], "resume" if paused else what)
+            if what == "drain":
+                self._ask_to_drain(pool)
+            else:
+                self.do_wanted.emit(pool["name"], "resume" if paused else what)
+
+    def _ask_to_drain(self, pool: dict[str, Any]) -> None:
+        """Draining is the one action here that cannot be taken back."""
+        box = QMessageBox(self)
+        box.setIcon(QMessageBox.Icon.Question)
+        box.setObjectName("drain")
+        box.setWindowTitle("Drain a pool")
+        box.setText(f"Drain {pool['name']}?")
+        in_use = pool["connections"]["active"]
+        box.setInformativeText(
+            f"{in_use} of its connections {'is' if in_use == 1 else 'are'} in use. They have 30 s to be given back, then "
+            "they are closed; nodes of this run that ask for another one fail. The next run opens a new pool."
+        )
+        drain = box.addButton("Drain", QMessageBox.ButtonRole.DestructiveRole)
+        box.addButton(QMessageBox.StandardButton.Cancel)
+        name = pool["name"]
+        box.buttonClicked.connect(lambda button: self.do_wanted.emit(name, "drain") if button is drain else None)
+        box.finished.connect(box.deleteLater)
+        box.open()
 
 
 def _sample(pool: dict[str, Any]) -> tuple[float, ...]:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QMessageBox
 
 from kailash_studio.desktop.icons import Icons
 from kailash_studio.desktop.panels.pools import Pools, figures
@@ -99,6 +100,11 @@ def test_pools_are_paused_evicted_and_drained_and_a_holder_leads_to_its_node(pan
     panel.show_pools([pool("a")], 1.0)
     for name in ("pause", "evict", "drain"):
         QTest.mouseClick(panel.buttons[name], Qt.MouseButton.LeftButton)
+    assert asked == [("a", "pause"), ("a", "evict")], "draining cannot be taken back, so it is asked about"
+    box = panel.findChild(QMessageBox, "drain")
+    assert box is not None
+    drain = next(button for button in box.buttons() if button.text() == "Drain")
+    QTest.mouseClick(drain, Qt.MouseButton.LeftButton)
     panel.show_pools([pool("a", state="paused")], 2.0)
     assert panel.buttons["pause"].accessibleName() == "Resume"
     assert panel.buttons["pause"].toolTip() == "Resume: hand out connections again."
