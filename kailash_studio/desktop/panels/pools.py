@@ -252,8 +252,8 @@ class Pools(QWidget):
         box.setText(f"Drain {pool['name']}?")
         in_use = pool["connections"]["active"]
         box.setInformativeText(
-            f"{in_use} of its connections {'is' if in_use == 1 else 'are'} in use. They have 30 s to be given back, then "
-            "they are closed; nodes of this run that ask for another one fail. The next run opens a new pool."
+            f"{in_use} of its connections {'is' if in_use == 1 else 'are'} in use. They have 30 s to be given back, "
+            "then they are closed; nodes of this run that ask for another one fail. The next run opens a new pool."
         )
         drain = box.addButton("Drain", QMessageBox.ButtonRole.DestructiveRole)
         box.addButton(QMessageBox.StandardButton.Cancel)
