@@ -193,6 +193,12 @@ class Server:
                 f"The database at {target.place} cannot be reached: no answer within {seconds:g} s."
             ) from None
         except Exception as error:  # noqa: BLE001 - translated raises again what is not the server's
+            if isinstance(error.__cause__, ssl.SSLCertVerificationError):  # the driver keeps it for itself
+                wrong = DatabaseError(
+                    f"The certificate of {target.place} is not trusted: {error.__cause__.verify_message}."
+                )
+                wrong.permanent = True
+                raise wrong from None
             raise translated(error, target, sent=False, reads=True, seconds=0.0) from None
         finally:
             if not connected:

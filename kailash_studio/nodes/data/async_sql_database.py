@@ -36,12 +36,14 @@ class AsyncSQLDatabaseNode(Node):
     name (``kailash-studio connections``). Nodes that use the same server share its connections.
 
     Values are bound, never pasted: write ``$1``, ``$2`` where they go and list them in ``params``, or connect a list;
-    or write ``:name`` and give them by name in ``values``.
+    or write ``:name`` and give them by name in ``values``. Texts are read as dates, times, UUIDs and exact numbers
+    where PostgreSQL wants these: write ``2024-12-31``, ``2024-12-31T23:59:59+00:00``, ``P1DT2H``, ``12.50``.
     Numbers of type numeric arrive exact, as decimals. Many rows of PostgreSQL and DuckDB arrive as a table, which takes
     a tenth of the memory and reads like a list of records.
 
     DuckDB needs the extra ``duckdb``; a statement reaches the tables of its file, and no other file. MySQL and MariaDB
-    need the extra ``mysql``; ``connection_string`` is ``mysql://user:password@host:port/database``.
+    need the extra ``mysql``; ``connection_string`` is ``mysql://user:password@host:port/database``, with ``?ssl=true``
+    behind it for TLS.
 
     Example: ``SELECT client_name, total_value FROM portfolios WHERE risk_profile = $1`` with params
     ``["Conservative"]``.
@@ -122,7 +124,7 @@ class AsyncSQLDatabaseNode(Node):
     def effect_of(cls, parameters: Mapping[str, Any]) -> Effect:
         """A statement that plainly reads, or one that may change something."""
         query = parameters.get("query")
-        return "reads" if isinstance(query, str) and only_reads(query) else "unsafe"
+        return "reads" if isinstance(query, str) and only_reads(query, _dialect(parameters)) else "unsafe"
 
     @classmethod
     def effects_of(cls, parameters: Mapping[str, Any]) -> list[str]:
@@ -144,7 +146,11 @@ class AsyncSQLDatabaseNode(Node):
             problems.append(("query", "query is empty: write a statement."))
         batch = parameters.get("batch")
         later = parameters.get("fetch_mode") == "many" and isinstance(batch, int) and batch > 1
-        if later and isinstance(parameters.get("query"), str) and not only_reads(parameters["query"]):
+        if (
+            later
+            and isinstance(parameters.get("query"), str)
+            and not only_reads(parameters["query"], _dialect(parameters))
+        ):
             problems.append(("batch", "batch is for statements that only read: others give the first one alone."))
         kind = parameters.get("database_type")
         if isinstance(kind, str) and kind in _FILES and not parameters.get("database"):
@@ -222,7 +228,7 @@ class AsyncSQLDatabaseNode(Node):
         """How many rows come before the batch that is asked for."""
         if self.fetch_mode != "many" or self.batch == 1:
             return 0
-        if not only_reads(self.query):
+        if not only_reads(self.query, _dialect({"database_type": self.database_type})):
             raise ParameterError("batch is for statements that only read: others give the first one alone.")
         return (self.batch - 1) * self.batch_size
 
@@ -268,3 +274,8 @@ class AsyncSQLDatabaseNode(Node):
             "user": self.user or None,
             "password": self.password or None,
         }
+
+
+def _dialect(parameters: Mapping[str, Any]) -> str:
+    """Whose lexical rules a statement follows, as far as the parameters tell."""
+    return "mysql" if parameters.get("database_type") == "mysql" else "postgresql"

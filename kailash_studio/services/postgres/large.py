@@ -116,7 +116,7 @@ async def _typed(
             return None
         pool.row_counts.put(statement, known)
     else:
-        await lease.run("SELECT", seconds=seconds)  # until something runs, what is only described keeps tables locked
+        await lease.asked("SELECT", seconds=seconds)  # until something runs, what is only described keeps tables locked
     return (_cast(statement, types), [text for text in texts if text is not None]) if known >= ROWS else None
 
 
@@ -127,13 +127,11 @@ async def _expected(
     limit = pool.options.statement_timeout if seconds is None else seconds
     asked = f"EXPLAIN (FORMAT JSON) {statement}"
     try:
-        found = await lease.run(asked, params, limit=1, seconds=min(limit, _PLAN_SECONDS))
+        found = await lease.asked(asked, params, seconds=min(limit, _PLAN_SECONDS))
     except DatabaseError as error:
         if lease.connection.broken or (isinstance(error, DatabaseTimeoutError) and limit <= _PLAN_SECONDS):
             raise
         return None  # it is run as ever, and says what is wrong with it
-    finally:
-        lease.statement = statement
     plan = found.records[0][0]
     told = json.loads(plan) if isinstance(plan, str) else plan
     return int(told[0]["Plan"]["Plan Rows"])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing, nullcontext
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Self
 
 from kailash_studio.errors import DatabaseError, PoolClosedError
@@ -90,13 +90,29 @@ class Lease:
         Raises:
             DatabaseError: The server refuses it, or did not answer in time.
         """
+        self.statement = statement
+        with self._watched(seconds) as connection:
+            return await connection.described(statement, seconds=seconds)
+
+    async def asked(self, statement: str, params: Sequence[Any] = (), *, seconds: float | None = None) -> Fetched:
+        """The first row of a statement of our own about the one that runs; it is neither shown nor counted.
+
+        Raises:
+            DatabaseError: It gave no result.
+        """
+        with self._watched(seconds) as connection:
+            return await connection.run(statement, params, limit=1, seconds=seconds)
+
+    @contextmanager
+    def _watched(self, seconds: float | None) -> Iterator[Connection]:
+        """The connection, given up when a statement on it should have ended long ago."""
         connection = self.connection
-        self.statement, self.busy = statement, True
+        self.busy = True
         deadline = connection.deadline = self._pool.now() + connection.patience(seconds)
         if deadline < self._pool.watched_until:
             self._pool.watch(deadline)
         try:
-            return await connection.described(statement, seconds=seconds)
+            yield connection
         except DatabaseError:
             self._pool.statistics.errors += 1
             if connection.broken:
@@ -138,6 +154,7 @@ class Lease:
             DatabaseError: The statement gave no result.
         """
         async with nullcontext() if self.connection.raw.is_in_transaction() else self.transaction():
+            await self.described(statement)  # in bounded time, which the driver's own preparing is not
             self.statement = statement
             async with aclosing(self.connection.batches(statement, params, size, seconds=seconds)) as batches:
                 async for batch in batches:

@@ -33,7 +33,7 @@ def fitted(params: Sequence[Any], types: Sequence[str]) -> list[Any]:
     if len(params) != len(types):
         raise DatabaseError(
             f"The statement asks for {len(types)} value{'s' * (len(types) != 1)} and gets {len(params)}: "
-            "give each of $1, $2, ... a value, and take away what is too many.",
+            "give each parameter a value, and take away what is too many.",
             sqlstate="42601",
         )
     return [

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from kailash_studio.errors import DatabaseError, DatabaseTimeoutError, DatabaseUnreachableError
 from kailash_studio.services.postgres.errors import place_of
+from kailash_studio.services.postgres.values import fitted
 from kailash_studio.services.sql_catalogue import MOST_COLUMNS, Catalogue, relations_in
 from kailash_studio.services.sql_plan import PlanStep, from_postgresql
 from kailash_studio.services.sql_sessions.session import Description, Fault, FirstRows, Session, Values
@@ -172,9 +173,9 @@ class PostgresSession(Session):
 
         async def work(connection: Any) -> FirstRows:
             prepared = await connection.prepare(sent)
-            _check_count(len(prepared.get_parameters()), bound)
+            given = fitted(bound, [kind.name for kind in prepared.get_parameters()])
             columns = [(a.name, _type_name(a.type)) for a in prepared.get_attributes()]
-            cursor = await prepared.cursor(*bound)
+            cursor = await prepared.cursor(*given)
             return FirstRows.of(columns, await cursor.fetch(limit + 1), limit)
 
         return await self.ask(work, sent)
@@ -185,8 +186,7 @@ class PostgresSession(Session):
 
         async def work(connection: Any) -> Any:
             prepared = await connection.prepare(prefix + sent)
-            _check_count(len(prepared.get_parameters()), bound)
-            return await prepared.fetchval(*bound)
+            return await prepared.fetchval(*fitted(bound, [kind.name for kind in prepared.get_parameters()]))
 
         found = await self.ask(work, sent, before=len(prefix), writable=analyze)
         return from_postgresql(json.loads(found)[0])
@@ -216,14 +216,6 @@ async def _leave(connection: Any) -> None:
         await asyncio.wait_for(connection.close(), _LEAVE_SECONDS)
     except Exception:  # noqa: BLE001 - it is gone already, or hangs; the server rolls back what it loses
         connection.terminate()
-
-
-def _check_count(wanted: int, given: Sequence[Any]) -> None:
-    if wanted != len(given):
-        raise DatabaseError(
-            f"The statement asks for {wanted} value{'s' * (wanted != 1)} and gets {len(given)}: "
-            "give each parameter a value, and take away what is too many."
-        )
 
 
 def _type_name(kind: Any) -> str:

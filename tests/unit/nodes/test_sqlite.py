@@ -160,3 +160,10 @@ def test_batches_have_the_columns_and_the_order_of_the_statement(sql: Sql) -> No
         return list(sql(joined, fetch_mode="many", batch_size=2, batch=number)["data"])
 
     assert [batch(n) for n in (1, 2, 3)] == [[{"a": 3, "a_2": 3}, {"a": 2, "a_2": 2}], [{"a": 1, "a_2": 1}], []]
+
+
+def test_what_mysql_runs_in_a_comment_is_no_mere_reading() -> None:
+    node_type = installed_node_types().get("AsyncSQLDatabaseNode")
+    query = "SELECT 1 /*! INTO OUTFILE 'f' */"
+    assert node_type.effect_of({"query": query, "database_type": "mysql"}) == "unsafe"
+    assert node_type.effect_of({"query": "SELECT 1 # delete", "database_type": "mysql"}) == "reads"

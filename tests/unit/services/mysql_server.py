@@ -20,8 +20,8 @@ USER, PASSWORD = "analyst", "p%s'\"\\$1 ä"
 class Server:
     """A server that can be killed and started again."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, *further: str) -> None:
+        self._folder, self._further = folder, further
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -41,7 +41,9 @@ class Server:
         words += [f"--socket={self._socket}", "--bind-address=127.0.0.1", "--innodb-lock-wait-timeout=1"]
         log = (self._folder / "log").open("ab")
         self._process = subprocess.Popen(
-            [*words, "--max-connections=40", "--skip-name-resolve", *self._as_root], stdout=log, stderr=log
+            [*words, "--max-connections=40", "--skip-name-resolve", *self._further, *self._as_root],
+            stdout=log,
+            stderr=log,
         )
         log.close()
         deadline = time.monotonic() + 60

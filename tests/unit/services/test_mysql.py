@@ -9,10 +9,16 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from decimal import Decimal
+from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from fakes.black_hole import black_hole
 from fakes.tcp_proxy import proxied
 from mysql_server import PASSWORD, USER, Server
@@ -523,3 +529,47 @@ def test_a_server_without_tls_gets_no_password_when_tls_is_asked_for(server: Ser
     with pytest.raises(DatabaseError, match="offers no TLS") as raised:
         asyncio.run(MySQLServers().query(target, "SELECT 1", []))
     assert raised.value.permanent
+
+
+def certified(folder: Path) -> Path:
+    """A certificate for 127.0.0.1 that vouches for itself, and its key beside it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "the tests' MariaDB")])
+    now = dt.datetime.now(dt.UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    kind, form, no_password = Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()
+    (folder / "key.pem").write_bytes(key.private_bytes(kind, form, no_password))
+    path = folder / "certificate.pem"
+    path.write_bytes(made.public_bytes(kind))
+    return path
+
+
+def test_tls_is_spoken_and_the_certificate_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    certificate = certified(tmp_path)
+    words = (f"--ssl-cert={certificate}", f"--ssl-key={tmp_path / 'key.pem'}", "--ssl")
+    served = Server(tmp_path, *words)
+    try:
+        target = replace(served.target, encrypted=True)
+
+        async def version() -> Any:
+            servers = MySQLServers()
+            try:
+                return (await servers.query(target, "SHOW STATUS LIKE 'Ssl_version'", [])).rows
+            finally:
+                await servers.aclose()
+
+        with pytest.raises(DatabaseError, match="self-signed certificate") as raised:
+            asyncio.run(version())
+        assert raised.value.permanent
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        (told,) = asyncio.run(version())
+        assert told["Value"].startswith("TLSv1")
+    finally:
+        served.stop()

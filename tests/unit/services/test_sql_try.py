@@ -234,8 +234,12 @@ def test_no_address_gives_its_password_away(address: str) -> None:
 
 def test_a_value_that_does_not_fit_is_named(on_server: Callable[..., None]) -> None:
     async def work(session: PostgresSession, target: dict[str, Any]) -> None:
-        with pytest.raises(DatabaseError, match=r"\$1 does not take the value '2020-01-01'.*\$1::text::date"):
-            await session.first_rows("SELECT 1 WHERE now() > $1::date", ["2020-01-01"])
+        statement = "SELECT 1 WHERE now() > $1::date"
+        assert (await session.first_rows(statement, ["2020-01-01"])).rows == [(1,)]
+        with pytest.raises(DatabaseError, match=r"\$1 does not take the value 'today'.*which is written 2024-12-31"):
+            await session.explain(statement, ["today"])
+        with pytest.raises(DatabaseError, match=r"\$1 does not take the value 5 .*\$1::text::date"):
+            await session.first_rows(statement, [5])
 
     on_server(work)
 

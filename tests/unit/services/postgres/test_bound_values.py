@@ -51,7 +51,7 @@ def test_a_text_is_read_as_the_type_that_the_server_wants(kind: str, text: str, 
     ("SELECT $1::text", [5], "$1 does not take the value 5: the statement wants text there (expected str, got int): "
      "give one of that type."),
     ("SELECT $1::date", [5], "give one of that type, or a text that the server reads, as $1::text::date."),
-    ("SELECT $1::int", [], "The statement asks for 1 value and gets 0: give each of $1, $2, ... a value"),
+    ("SELECT $1::int", [], "The statement asks for 1 value and gets 0: give each parameter a value"),
     ("SELECT 1", [1, 2], "The statement asks for 0 values and gets 2"),
 ])  # fmt: skip
 def test_what_does_not_fit_is_said_with_its_place_and_the_mend(statement: str, params: list[Any], said: str) -> None:

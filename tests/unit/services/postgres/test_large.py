@@ -281,6 +281,26 @@ def test_looking_whether_a_query_is_large_keeps_the_limit_of_time(statement: str
     asyncio.run(main())
 
 
+def test_batches_keep_the_limit_of_time_on_a_server_that_does_not_answer_any_more() -> None:
+    async def main() -> None:
+        database = await EmbeddedDatabase.open()
+        try:
+            async with (
+                proxied(await database.target()) as (proxy, behind),
+                Pool(behind, PoolOptions(statement_timeout=0.5)) as pool,
+                await pool.acquire() as lease,
+            ):
+                await lease.run("BEGIN")
+                proxy.mode = "black_hole"
+                with pytest.raises(DatabaseTimeoutError):
+                    async with asyncio.timeout(10):
+                        await anext(lease.batches("SELECT 1 AS one"))
+        finally:
+            await database.aclose()
+
+    asyncio.run(main())
+
+
 def test_cancelling_while_it_is_looked_leaves_a_session_that_is_reset() -> None:
     async def work(pool: Pool) -> None:
         other = await asyncpg.connect(**pool.target)
