@@ -421,11 +421,13 @@ def test_searches_never_lack_an_index_while_another_one_is_built(bench: Any) -> 
             async with asyncio.timeout(30):
                 while await reader.fetchval(asked, bench.table) < 2:
                     await asyncio.sleep(0.02)
+            await reader.execute(f"DELETE FROM {bench.table} WHERE id = 'r1'")  # whoever has read it may write into it
         await task
         await reader.close()
 
     bench.do(work())
     assert indexes(bench) == {"_hnsw_cosine": "hnsw m=32 ef_construction=64"}
+    assert bench.value(f"SELECT count(*) FROM {bench.table}") == 299
 
 
 def test_what_a_rebuild_left_that_was_broken_off_is_replaced(bench: Any) -> None:
