@@ -197,8 +197,8 @@ async def run(chosen: argparse.Namespace, folder: str) -> int:
     loaded = share >= GOAL_LOAD or chosen.quick  # so few rows load in a moment, of which the fixed part is much
     if not loaded:
         print(
-            f"loading of lists misses its goal: {share:.2f} of COPY's own rate, not {GOAL_LOAD}, at a load of "
-            f"{_load()}; client and server want a core each",
+            f"loading of lists misses its goal: {share:.2f} of COPY's own rate, not {GOAL_LOAD}; client and server "
+            f"want a core each, and the load is {_load()}",
             file=sys.stderr,
         )
     if not reached:

@@ -33,6 +33,9 @@ class EmbeddingNode(Node):
     Connect rows to get them back with a ``vector`` each, ready for AsyncPostgreSQLVectorNode's operation upsert; set or
     connect ``text`` to get the vector of a question, ready for its operation search.
 
+    A text without any word that counts (``What is it?``) gets a vector of zeros, which is near to nothing; the run's
+    log says so.
+
     Example: text ``What may a junior trader do alone?``, and ``vector`` connected to the search's ``vector``.
 
     Errors: a row without the text, a service that cannot be reached or refuses, an answer that holds something else
@@ -102,6 +105,8 @@ class EmbeddingNode(Node):
         texts = [self._text_of(row, number, context.node_id) for number, row in enumerate(rows, 1)]
         asked = [self.text, *texts] if self.text.strip() else texts
         vectors = await self._embedded(asked, context)
+        if self.method == "hashing":
+            self._warn_of_empty(vectors, context)
         first = vectors[0] if vectors else []
         of_rows = vectors[1:] if self.text.strip() else vectors
         data = [
@@ -109,6 +114,15 @@ class EmbeddingNode(Node):
             for row, vector in zip(rows, of_rows, strict=True)
         ]
         return {"data": data, "vector": first, "vectors": of_rows, "size": len(first)}
+
+    def _warn_of_empty(self, vectors: Sequence[Sequence[float]], context: RunContext) -> None:
+        empty = sum(not any(vector) for vector in vectors)
+        if empty:
+            which = "The text has" if len(vectors) == 1 else f"{empty:,} of {len(vectors):,} texts have"
+            context.log(
+                f"{which} no word that counts (what, is and the like do not): a vector of zeros is near to nothing.",
+                "warning",
+            )
 
     def _text_of(self, row: Any, number: int, node_id: str) -> str:
         if isinstance(row, str):

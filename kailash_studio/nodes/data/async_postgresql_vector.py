@@ -101,7 +101,7 @@ class AsyncPostgreSQLVectorNode(Node):
         0,
         ge=0,
         le=10_000,
-        doc="hnsw.ef_search or ivfflat.probes: more finds more of the true neighbours, slower; 0 chooses.",
+        doc="hnsw.ef_search (at most 1,000) or ivfflat.probes: more finds more true neighbours, slower; 0 chooses.",
         advanced=True,
         shown_when=_SEARCH,
     )

@@ -49,13 +49,11 @@ async def on_pool(pool: Pool, owner: Owner, seconds: float) -> AsyncIterator[Vec
         DatabaseError: None can be had.
     """
     async with await pool.acquire(owner) as lease:
-        # also the transactions that follow keep the limit that is set here
-        await lease.run("SELECT 1", limit=1, seconds=seconds)
         yield _Leased(pool, lease, seconds)
 
 
 class _Leased:
-    """A connection in our hands, as the pool and its panel want it used."""
+    """A connection in our hands, as the pool and its panel want it used; one that is cancelled the pool rolls back."""
 
     def __init__(self, pool: Pool, lease: Lease, seconds: float) -> None:
         self._pool = pool
@@ -65,36 +63,45 @@ class _Leased:
 
     async def fetch(self, query: str, *args: Any) -> list[Any]:
         with self._repeatable():
-            return (await self._lease.run(query, args, seconds=self._seconds)).records
+            return (await self._lease.run(query, args, seconds=self._limit)).records
 
     async def execute(self, query: str, *args: Any) -> str:
         with self._repeatable():
-            return (await self._lease.run(query, args, seconds=self._seconds)).status
+            return (await self._lease.run(query, args, seconds=self._limit)).status
+
+    @property
+    def _limit(self) -> float | None:
+        """None in a transaction: the limit that it began with is the server's, and its answer is awaited."""
+        return None if self._lease.connection.raw.is_in_transaction() else self._seconds
 
     @asynccontextmanager
     async def transaction(self, *, readonly: bool = False) -> AsyncIterator[None]:
         self._depth += 1
+        name = f"kailash_vectors_{self._depth}"
+        begin, undo, end = f"SAVEPOINT {name}", f"ROLLBACK TO {name}", f"RELEASE {name}"
+        if self._depth == 1:
+            begin, undo, end = "BEGIN READ ONLY" if readonly else "BEGIN", "ROLLBACK", "COMMIT"
         try:
-            if self._depth == 1:
-                with self._repeatable():
-                    async with self._lease.transaction(read_only=readonly):
-                        yield
-            else:
-                async with self._savepoint(f"kailash_vectors_{self._depth}"):
-                    yield
+            await self.execute(begin)
+            try:
+                yield
+            except Exception:
+                await self._undo(undo)
+                raise
+            if await self.execute(end) == "ROLLBACK":
+                raise DatabaseError(
+                    "The database rolled the changes back: a statement among them had failed.", sqlstate="25P02"
+                )
         finally:
             self._depth -= 1
 
-    @asynccontextmanager
-    async def _savepoint(self, name: str) -> AsyncIterator[None]:
-        await self._lease.run(f"SAVEPOINT {name}")
-        try:
-            yield
-        except Exception:
-            if self._lease.connection.usable:
-                await self._lease.run(f"ROLLBACK TO {name}")
-            raise
-        await self._lease.run(f"RELEASE {name}")
+    async def _undo(self, statement: str) -> None:
+        """After an error: the first one is the one to tell, and the pool rolls back what is left."""
+        if self._lease.is_held and self._lease.connection.usable:
+            try:
+                await self._lease.run(statement)
+            except DatabaseError:
+                self._lease.connection.unclean = True
 
     async def copy_to_table(
         self, table_name: str, *, source: Any, columns: Any, schema_name: str | None, format: str

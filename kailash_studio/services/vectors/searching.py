@@ -83,7 +83,10 @@ async def search(
     numbers = numbers_of(checked(vector, shape.dimensions, what), what)
     asked = as_text(numbers)
     if metric == "cosine" and not any(numbers):
-        raise ParameterError("The vector to search for is all zeros: it has no direction, so no cosine distance.")
+        raise ParameterError(
+            "The vector to search for is all zeros: it has no direction, so no cosine distance. A question without any "
+            "word that counts gives one: ask in other words."
+        )
     where = condition(term, shape.columns, _FIRST)
     index = shape.index_for(metric)
     if plan == "index" and index is None:
@@ -93,16 +96,17 @@ async def search(
         # a statement that was prepared for any values would read the vector's text again for each row
         await _set(connection, {"plan_cache_mode": "force_custom_plan"})
         rows: list[dict[str, Any]] = []
+        undirected = 0
         if (
             index is not None
             and plan != "exact"
             and (plan == "index" or not await _few(connection, shape, where, limit))
         ):
             await _set(connection, _of_index(shape, index, limit, effort, filtered=bool(where.sql)))
-            rows = await _fetched(connection, _by_index(shape, where, metric, limit), asked, where)
+            rows, _ = await _fetched(connection, _by_index(shape, where, metric, limit), asked, where)
             used = index.method
         if not used or (len(rows) < limit and plan == "auto"):
-            rows = await _fetched(connection, _exact(shape, where, metric, limit), asked, where)
+            rows, undirected = await _fetched(connection, _exact(shape, where, metric, limit), asked, where)
             used = f"{used}, exact" if used else "exact"
     note = ""
     if len(rows) < limit:
@@ -110,6 +114,8 @@ async def search(
         note = f"Only {len(rows):,} of the {limit:,} rows that were asked for {rest}."
         if plan == "index":
             note = f"Only {len(rows):,} of the {limit:,} rows that were asked for were found by the index."
+        if undirected:
+            note += f" Of {undirected:,} more the vector is all zeros, to which there is no cosine distance."
     return Found(rows, limit, used, note)
 
 
@@ -188,9 +194,12 @@ def _exact(shape: Shape, where: Condition, metric: Metric, limit: int) -> str:
     )
 
 
-async def _fetched(connection: VectorConnection, statement: str, vector: str, where: Condition) -> list[dict[str, Any]]:
+async def _fetched(
+    connection: VectorConnection, statement: str, vector: str, where: Condition
+) -> tuple[list[dict[str, Any]], int]:
+    """The rows that have a distance, and how many have none: a vector of zeros has no direction."""
     found: Sequence[Any] = await connection.fetch(statement, vector, *where.values)
-    return [
+    rows = [
         {
             "id": row["id"],
             "distance": row["distance"],
@@ -198,8 +207,9 @@ async def _fetched(connection: VectorConnection, statement: str, vector: str, wh
             "metadata": _metadata(row["metadata"]),
         }
         for row in found
-        if row["distance"] is not None and not math.isnan(row["distance"])  # a vector of zeros has no direction
+        if row["distance"] is not None and not math.isnan(row["distance"])
     ]
+    return rows, len(found) - len(rows)
 
 
 def _metadata(text: str | None) -> Any:

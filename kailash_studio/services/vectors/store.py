@@ -70,9 +70,10 @@ class VectorStore:
                 )
             shape = await shape_of(self._connection, self._table)
         if shape.dimensions != dimensions:
+            has = f"{shape.dimensions:,} dimensions" if shape.dimensions else "any number of dimensions"
             error = DatabaseError(
-                f"The table {self._table} is there with vectors of {shape.dimensions:,} dimensions, not {dimensions:,}"
-                ": name another table, or remove that one."
+                f"The table {self._table} is there with vectors of {has}, not {dimensions:,}: name another table, or "
+                "remove that one."
             )
             error.permanent = True
             raise error

@@ -12,6 +12,7 @@ from fakes.web_server import Reply, Request, serving
 
 from kailash_studio import WorkflowBuilder
 from kailash_studio.errors import HttpError, HttpUnreachableError, NodeError, ParameterError
+from kailash_studio.runtime.async_local import AsyncLocalRuntime
 from kailash_studio.runtime.local import LocalRuntime
 from kailash_studio.services.embeddings.hashing import embed
 from kailash_studio.spec.registry import installed_node_types
@@ -174,3 +175,26 @@ def test_what_it_touches_and_what_is_wrong_with_it_is_known_before() -> None:
     assert node_type.problems_of({"dimensions": 0})[0][0] == "dimensions"
     assert node_type.problems_of({"method": "endpoint", "endpoint": "ftp://x"})[0][0] == "endpoint"
     assert node_type.problems_of({"method": "endpoint"}) == []
+
+
+@pytest.mark.parametrize(
+    ("parameters", "inputs", "said"),
+    [
+        ({"text": "What is it?"}, {}, "The text has no word that counts"),
+        ({}, {"rows": ["gold", "???", "of the"]}, "2 of 3 texts have no word that counts"),
+        ({"text": "gold"}, {}, ""),
+    ],
+)
+def test_texts_without_a_word_that_counts_are_told(parameters: Any, inputs: Any, said: str) -> None:
+    builder = WorkflowBuilder()
+    builder.add_node("EmbeddingNode", "embed", **parameters)
+    lines: list[str] = []
+
+    async def work() -> None:
+        def keep(events: Any) -> None:
+            lines.extend(event.details["text"] for event in events if event.kind == "log_written")
+
+        await AsyncLocalRuntime(on_events=keep).execute(builder, parameters={"embed": inputs})
+
+    asyncio.run(work())
+    assert [line.startswith(said) for line in lines] == ([True] if said else [])

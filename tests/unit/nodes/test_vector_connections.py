@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,10 @@ from kailash_studio.nodes.data import AsyncPostgreSQLVectorNode, WorkflowConnect
 from kailash_studio.runtime.async_local import AsyncLocalRuntime
 from kailash_studio.services.connections import Connections, SavedConnection
 from kailash_studio.services.credentials.chain import default_chain
+from kailash_studio.services.postgres.pool import Pool
 from kailash_studio.services.postgres.shared import SharedPools
+from kailash_studio.services.postgres.statistics import Owner
+from kailash_studio.services.vectors.connection import on_pool
 from kailash_studio.spec.form import form_rows
 from kailash_studio.spec.registry import installed_node_types
 
@@ -223,6 +227,18 @@ def test_the_time_limit_is_the_servers(postgres_target: dict[str, Any], table: s
         await locked(postgres_target, table, work)
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("within", [False, True])
+def test_the_server_answers_when_its_limit_is_reached(postgres_target: dict[str, Any], within: bool) -> None:
+    async def work() -> None:
+        async with Pool(postgres_target) as pool, on_pool(pool, Owner(), 0.3) as connection:
+            with pytest.raises(DatabaseTimeoutError, match="The database says: canceling statement due to"):
+                async with connection.transaction() if within else nullcontext():
+                    await connection.fetch("SELECT pg_sleep(60)")
+            assert (await connection.fetch("SELECT 7 AS n"))[0]["n"] == 7
+
+    asyncio.run(work())
 
 
 @pytest.mark.parametrize("parameters", OPERATIONS, ids=lambda given: str(given["operation"]))
