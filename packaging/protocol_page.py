@@ -14,6 +14,7 @@ MODULES = {
     "rerun_requests": "Running a part again, and pins",
     "history_requests": "Past runs",
     "table_requests": "Values",
+    "preview_requests": "Previews while a node is edited",
     "operations": "Dead letters and breakers",
     "database_requests": "Databases",
     "sql_requests": "SQL",

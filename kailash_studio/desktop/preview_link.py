@@ -12,10 +12,12 @@ from kailash_studio.desktop.inspector.preview_strip import PreviewStrip
 from kailash_studio.desktop.runs import Runs
 from kailash_studio.desktop.session import Session
 from kailash_studio.errors import EngineError
-from kailash_studio.runtime.preview import can_preview
+from kailash_studio.runtime.preview import Kind, kind_of
 from kailash_studio.workflow.sub_workflows import PASSING
 
 _AFTER_MS = 200
+_RUN_FIRST = "Run the workflow once to see a preview."
+_TRUST_FIRST = "This workflow is not from here: its file is previewed once you have let it run."
 
 
 class PreviewLink(QObject):
@@ -33,6 +35,7 @@ class PreviewLink(QObject):
         session.changed.connect(lambda _: self._later.start())
         session.opened.connect(self._strip.show_nothing)
         runs.changed.connect(lambda: None if runs.running else self._later.start())
+        engine.state_changed.connect(lambda state, why: self._later.start() if state == "ready" else None)
 
     def close(self) -> None:
         """The window closes."""
@@ -45,13 +48,31 @@ class PreviewLink(QObject):
         self._later.start()
 
     def _node(self) -> str:
-        """The node to preview: the one that is selected, if its type touches nothing outside and a run is known."""
+        """The node to preview: the one that is selected, if its type can be previewed."""
         chosen = [node for node in self._canvas.selection() if node in self._session.workflow.nodes]
-        if len(chosen) != 1 or self._runs.current is None or self._engine.state != "ready":
+        if len(chosen) != 1 or self._engine.state != "ready":
             return ""
-        kind = self._session.workflow.nodes[chosen[0]].type
-        node_type = self._session.registry.find(kind) if kind not in PASSING else None
-        return chosen[0] if node_type is not None and can_preview(node_type) else ""
+        return chosen[0] if self._kind(chosen[0]) and not self._lacks_a_file(chosen[0]) else ""
+
+    def _lacks_a_file(self, node: str) -> bool:
+        """Whether it is still to be said which file it reads; the form tells that already."""
+        given = self._session.workflow.nodes[node].parameters.get("path")
+        fed = any(connection.input == "path" for connection in self._session.workflow.incoming(node))
+        return self._kind(node) == "read" and not given and not fed
+
+    def _kind(self, node: str) -> Kind:
+        name = self._session.workflow.nodes[node].type
+        node_type = self._session.registry.find(name) if name not in PASSING else None
+        return kind_of(node_type) if node_type is not None else ""
+
+    def _waits_for(self, node: str) -> str:
+        """The sentence of what has to happen before there can be a preview; empty when nothing has."""
+        fed = bool(self._session.workflow.incoming(node))
+        if self._kind(node) != "read":
+            return _RUN_FIRST if self._runs.current is None else ""
+        if not self._session.trusted:
+            return _TRUST_FIRST
+        return _RUN_FIRST if fed and self._runs.current is None else ""
 
     def _ask(self) -> None:
         if self._task is not None:
@@ -60,18 +81,26 @@ class PreviewLink(QObject):
         if not node or self._runs.running:
             self._strip.show_nothing()
             return
+        waits = self._waits_for(node)
+        if waits:
+            self._strip.say(waits)
+            return
         self._task = asyncio.ensure_future(self._asked(node))
 
     async def _asked(self, node: str) -> None:
         run = self._runs.current
-        if run is None:
-            return
+        words = {"run_id": run.run_id if run is not None else "", "node": node}
+        reads = self._kind(node) == "read"
         try:
             told = await self._engine.request(
-                "preview", run_id=run.run_id, node=node, workflow=await self._session.text_beside()
+                "preview_reading" if reads else "preview",
+                **words,
+                workflow=await self._session.text_beside(),
+                **({"folder": str(self._session.folder)} if reads else {}),
             )
-        except EngineError:
-            self._strip.show_nothing()  # the engine is gone, which its notice says
+        except EngineError as error:
+            if self._node() == node:
+                self._strip.show_failure(str(error))
             return
-        if self._node() == node:
+        if self._node() == node and not told.get("dropped"):
             self._strip.show_preview(told)

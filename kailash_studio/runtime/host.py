@@ -30,14 +30,13 @@ from kailash_studio.runtime.journal.journal import Journal
 from kailash_studio.runtime.operations import Operations
 from kailash_studio.runtime.outcome import Outcome
 from kailash_studio.runtime.plan import InvalidWorkflowError
-from kailash_studio.runtime.preview import preview_page
+from kailash_studio.runtime.preview_requests import PreviewRequests
 from kailash_studio.runtime.rerun_requests import RerunRequests
 from kailash_studio.runtime.sql_requests import SqlRequests
 from kailash_studio.runtime.table_requests import TableRequests
 from kailash_studio.runtime.updates import Answer, Send, Updates
 from kailash_studio.services.credentials.redaction import Redactor
 from kailash_studio.spec.context import Outputs
-from kailash_studio.spec.values import step_into
 from kailash_studio.workflow.reader import read
 from kailash_studio.workflow.workflow import Workflow
 
@@ -72,6 +71,7 @@ class Host:
         self._redactors: dict[str, Redactor] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self.ended = asyncio.Event()
+        self._previews = PreviewRequests(self._runtime.registry, self._outputs, self._without_secrets)
         self._sql = SqlRequests(self._runtime.secret, self._value, self._redactor)
         self._tables = TableRequests(self._value, self._without_secrets)
         self._history = HistoryRequests(self._journal)
@@ -82,7 +82,6 @@ class Host:
             "hello": self._hello,
             "run": self._start,
             "cancel": self._cancel,
-            "preview": self._preview,
             "as_test": self._save_test,
             "forget": self._forget,
             "shutdown": self._shutdown,
@@ -91,6 +90,7 @@ class Host:
             ).handlers(),
             **self._sql.handlers(),
             **self._tables.handlers(),
+            **self._previews.handlers(),
             **self._debugging.handlers(),
             **self._databases.handlers(),
             **self._reruns.handlers(),
@@ -115,6 +115,7 @@ class Host:
     async def aclose(self) -> None:
         """Let go of what was opened to answer."""
         self._tables.close()
+        self._previews.close()
         await asyncio.to_thread(self._history.close)
         await self._sql.aclose()
 
@@ -264,26 +265,6 @@ class Host:
         """A run is over; its values are kept for a while."""
         self._debugging.end(run_id)
         self._shown.pop(run_id, None)
-
-    def _preview(self, request: Mapping[str, Any]) -> asyncio.Future[Answer]:
-        """What a node would give, from what a run gave to the nodes above it; see ``runtime.preview``."""
-        workflow, node, run_id = read(request["workflow"]).workflow, request["node"], request["run_id"]
-        placed = workflow.node(node)
-        inputs: dict[str, Any] = {}
-        for connection in workflow.incoming(node):
-            outputs = self._outputs(run_id, connection.source)
-            if outputs is not None and connection.output in outputs:
-                start = f"{connection.source}.{connection.output}"
-                value = step_into(outputs[connection.output], connection.path, start)
-                inputs.setdefault(connection.input, []).append(value)
-        node_type = self._runtime.registry.get(placed.type)
-        many = {name for name, port in node_type.ports_of(placed.parameters).inputs.items() if port.many}
-        given = {name: values if name in many else values[0] for name, values in inputs.items()}
-
-        async def work() -> Answer:
-            return self._without_secrets(run_id, await preview_page(node_type, placed.parameters, given))
-
-        return asyncio.ensure_future(work())
 
     def _save_test(self, request: Mapping[str, Any]) -> asyncio.Future[Answer]:
         """Make a test of a capsule and a mended workflow."""

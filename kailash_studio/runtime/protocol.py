@@ -10,7 +10,6 @@ do          with                                                       ok
 hello       --                                                         ``version``, ``program``, ``pid``
 run         ``workflow`` (text of the file), ``folder``, ``values``    ``run_id``, at once; updates follow
 cancel      ``run_id``                                                 ``cancelled``: whether it was under way
-preview     ``workflow``, ``node``, ``run_id``: what it was given      first ``outputs``, ``whole``, ``problem``
 as_test     ``capsule``, ``out``: files; ``workflow``: mended;         ``state``: how the played run ended;
             ``allow_code``                                             ``left_out``: nodes that only write
 forget      ``run_id``                                                 --

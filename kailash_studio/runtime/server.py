@@ -50,7 +50,7 @@ CONTROLLING: frozenset[str] = LOOKING | {
     "run_to",
     "set_breaker",
 }
-SERVING: frozenset[str] = CONTROLLING | {"run", "rerun"}
+SERVING: frozenset[str] = CONTROLLING | {"run", "rerun", "preview_reading"}
 
 _HELLO_SECONDS = 5.0
 _LONGEST_HELLO = 4096

@@ -106,6 +106,14 @@ class Node(Declared):
         """Do the work and give one value for each output; a conditional output may be left out."""
         raise SpecError(f"{type(self).__name__} does not say how it runs: implement run().")
 
+    def first_rows(self, context: RunContext, most: int) -> Outputs:
+        """For a preview while a node is edited: the first rows that it would read, or write, without writing them.
+
+        Types that have it are previewed by it instead of by ``run``. One whose effect is ``reads`` may look at what
+        ``effects_of`` names, and reads little; any other touches nothing outside.
+        """
+        raise SpecError(f"{type(self).__name__} shows no first rows: implement first_rows().")
+
     def with_values(self, values: Mapping[str, Any]) -> Node:
         """A node like this one with some parameters changed.
 

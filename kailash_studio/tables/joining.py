@@ -8,8 +8,8 @@ from typing import Any
 from kailash_studio.errors import TableError
 from kailash_studio.tables.columns import check_columns, free_name
 from kailash_studio.tables.records import type_word
-from kailash_studio.tables.store import kept
 from kailash_studio.tables.table import Table
+from kailash_studio.tables.taking import Source, in_pieces, taken
 
 _L, _R = "left_row", "right_row"
 
@@ -37,24 +37,29 @@ def joined(
     pairs = _pairs(left, right, left_on, right_on, how)
     rows = pairs.column(_L)
     if how in {"left semi", "left anti"}:
-        return kept(left.take(rows))
+        return taken(left, rows)
     if one:
         _check_one(rows, left, left_on)
-    columns, names = [], []
-    for name in left.column_names:
-        cells = left.column(name).take(rows)
-        if name in left_on and how in {"right outer", "full outer"}:  # the key of a row that is on the right alone
-            other = right.column(right_on[list(left_on).index(name)]).take(pairs.column(_R))
-            cells = _coalesced(cells, other)
-        columns.append(cells)
-        names.append(name)
+    names = list(left.column_names)
     for name in right.column_names:
         if name not in right_on:
-            columns.append(right.column(name).take(pairs.column(_R)))
             names.append(free_name(name + suffix if name in left.column_names else name, names))
     import pyarrow as pa
 
-    return kept(pa.table(columns, names=names))
+    ones, others = Source(left), Source(right)
+
+    def piece(first: int, count: int) -> Any:
+        some = pairs.slice(first, count)
+        one, other = ones.take(some.column(_L)), others.take(some.column(_R))
+        columns = [one.column(name) for name in left.column_names]
+        if how in {"right outer", "full outer"}:  # the keys of rows that are on the right alone
+            for name, key in zip(left_on, right_on, strict=True):
+                at = left.column_names.index(name)
+                columns[at] = _coalesced(columns[at], other.column(key))
+        columns += [other.column(name) for name in right.column_names if name not in right_on]
+        return pa.table(columns, names=names)
+
+    return in_pieces(pairs.num_rows, ones.bytes_of(pairs.num_rows) + others.bytes_of(pairs.num_rows), piece)
 
 
 def _with_columns(table: Any, on: Sequence[str], other: Any, other_on: Sequence[str]) -> Any:

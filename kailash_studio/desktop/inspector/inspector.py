@@ -159,7 +159,7 @@ class Inspector(QWidget):
         self.show_nothing()
 
     def _with_preview(self) -> QWidget:
-        configure, self.preview = QWidget(self), PreviewStrip(self)
+        configure, self.preview = QWidget(self), PreviewStrip(self._theme, self)
         column = QVBoxLayout(configure)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)

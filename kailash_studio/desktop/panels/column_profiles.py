@@ -16,6 +16,10 @@ _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 
+MOST_CARDS = 200
+"""Columns that are shown: making a card for each of thousands holds the window up."""
+
+
 class ProfileCard(QWidget):
     """One column."""
 
@@ -142,7 +146,9 @@ class ColumnProfiles(QScrollArea):
 
     def show_profiles(self, rows: int, columns: list[dict[str, Any]]) -> None:
         """Show profiles as ``table_profile`` tells them."""
-        self._fill([ProfileCard(self._theme, profile, rows) for profile in columns], "")
+        hidden = len(columns) - MOST_CARDS
+        more = f"{hidden:,} more columns are not shown here." if hidden > 0 else ""
+        self._fill([ProfileCard(self._theme, profile, rows) for profile in columns[:MOST_CARDS]], more)
 
     def _fill(self, cards: list[ProfileCard], sentence: str) -> None:
         inside = QWidget()
@@ -151,13 +157,13 @@ class ColumnProfiles(QScrollArea):
         column = QVBoxLayout(inside)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
+        for card in cards:
+            column.addWidget(card)
         if sentence:
             said = label(sentence, "muted")
             said.setWordWrap(True)
             said.setContentsMargins(_PAD, 8, _PAD, 8)
             column.addWidget(said)
-        for card in cards:
-            column.addWidget(card)
         column.addStretch(1)
         self.cards = cards
         self.setWidget(inside)  # which takes the former one away

@@ -107,7 +107,7 @@ class RowsPanel(QWidget):
         bar = QHBoxLayout()
         bar.setContentsMargins(12, 8, 12, 8)
         bar.setSpacing(10)
-        bar.addWidget(self.picker, 3)
+        bar.addWidget(self.picker, 4)
         bar.addWidget(self.caption, 5)
         bar.addWidget(self.filters)
         bar.addWidget(self.profiled)
@@ -130,6 +130,7 @@ class RowsPanel(QWidget):
 
     def _mark_shown(self) -> None:
         self.picker.setCurrentIndex(self._ports.index(self._shown) if self._shown in self._ports else -1)
+        self.picker.setToolTip(self.picker.currentText())
 
     def _picked(self, index: int) -> None:
         self.port_chosen.emit(*self._ports[index])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import io
 import itertools
 import math
 import re
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from kailash_studio.errors import NodeError
+from kailash_studio.services.table_files.first_rows import first_text
 from kailash_studio.spec.context import Outputs, RunContext
 from kailash_studio.spec.node import Node
 from kailash_studio.spec.parameter import Parameter
@@ -71,6 +73,21 @@ class CSVReaderNode(Node):
             ) from None
         except LookupError:
             raise NodeError(f"There is no encoding {self.encoding!r}: utf-8-sig or cp1252 may be meant.") from None
+        if self.detect_types and rows:
+            _detect(rows)
+        return {"data": rows}
+
+    def first_rows(self, context: RunContext, most: int) -> Outputs:
+        """The first rows of the file."""
+        text, whole = first_text(context.path(self.path), self.encoding)
+        lines = itertools.islice(io.StringIO(text, newline=""), self.skip_rows, None)
+        rows: list[dict[str, Any]] = []
+        try:
+            for row in itertools.islice(self._records(csv.reader(lines, delimiter=self.delimiter, strict=True)), most):
+                rows.append(row)  # noqa: PERF402 - those before an error are kept
+        except NodeError:
+            if whole or not rows:
+                raise  # else the last line is the one in which the beginning ends
         if self.detect_types and rows:
             _detect(rows)
         return {"data": rows}

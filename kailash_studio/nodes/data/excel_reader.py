@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kailash_studio.services.table_files.excel import read_excel
+from kailash_studio.services.table_files.first_rows import first_of_excel
 from kailash_studio.spec.context import Outputs, RunContext
 from kailash_studio.spec.node import Node
 from kailash_studio.spec.parameter import Parameter
@@ -44,3 +45,7 @@ class ExcelReaderNode(Node):
     def run(self, context: RunContext) -> Outputs:
         """The rows of the sheet."""
         return {"data": read_excel(context.path(self.path), self.sheet, self.skip_rows)}
+
+    def first_rows(self, context: RunContext, most: int) -> Outputs:
+        """The first rows of the file."""
+        return {"data": first_of_excel(context.path(self.path), self.sheet, self.skip_rows, most)}

@@ -54,3 +54,7 @@ class ExcelWriterNode(Node):
         rows = table.Table.of(context.inputs["rows"])
         write_excel(rows, path, self.sheet)
         return {"file": str(path), "row_count": len(rows)}
+
+    def first_rows(self, context: RunContext, most: int) -> Outputs:
+        """The first rows that would be written."""
+        return {"rows": table.Table.of(context.inputs["rows"])[:most]}

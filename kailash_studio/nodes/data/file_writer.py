@@ -80,6 +80,14 @@ class FileWriterNode(Node):
         _write(path, text)
         return {"file": str(path), "rows": count}
 
+    def first_rows(self, context: RunContext, most: int) -> Outputs:
+        """The first rows that would be written, or the value."""
+        value = context.inputs["data"]
+        ending = Path(self.path).suffix.lower().lstrip(".")
+        kind = ending if self.file_format == "by ending" else self.file_format
+        rows = _rows_of(value) if kind == "csv" else value
+        return {"data": rows[:most] if isinstance(rows, list | Table) else rows}
+
     def _csv(self, rows: Sequence[Mapping[str, Any]]) -> str:
         columns: dict[str, None] = {}
         for row in rows:

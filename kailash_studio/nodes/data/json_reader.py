@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from kailash_studio.services.table_files.first_rows import first_of_json
 from kailash_studio.services.table_files.json_rows import read_json
 from kailash_studio.spec.context import Outputs, RunContext
 from kailash_studio.spec.node import Node
@@ -47,3 +48,8 @@ class JSONReaderNode(Node):
     def run(self, context: RunContext) -> Outputs:
         """The rows of the file."""
         return {"data": read_json(context.path(self.path), self.inside, mixed_as_text=self.if_mixed == "text")}
+
+    def first_rows(self, context: RunContext, most: int) -> Outputs:
+        """The first rows of the file."""
+        as_text = self.if_mixed == "text"
+        return {"data": first_of_json(context.path(self.path), self.inside, most, mixed_as_text=as_text)}

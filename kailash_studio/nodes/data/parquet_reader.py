@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from kailash_studio.services.table_files.first_rows import first_of_parquet
 from kailash_studio.services.table_files.parquet import read_parquet
 from kailash_studio.spec.context import Outputs, RunContext
 from kailash_studio.spec.node import Node
@@ -43,3 +44,7 @@ class ParquetReaderNode(Node):
     def run(self, context: RunContext) -> Outputs:
         """The rows of the file."""
         return {"data": read_parquet(context.path(self.path), self.columns)}
+
+    def first_rows(self, context: RunContext, most: int) -> Outputs:
+        """The first rows of the file."""
+        return {"data": first_of_parquet(context.path(self.path), self.columns, most)}

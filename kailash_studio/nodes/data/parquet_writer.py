@@ -52,3 +52,7 @@ class ParquetWriterNode(Node):
         rows = table.Table.of(context.inputs["rows"])
         write_parquet(rows, path, self.compression)
         return {"file": str(path), "row_count": len(rows)}
+
+    def first_rows(self, context: RunContext, most: int) -> Outputs:
+        """The first rows that would be written."""
+        return {"rows": table.Table.of(context.inputs["rows"])[:most]}

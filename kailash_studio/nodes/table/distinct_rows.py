@@ -10,7 +10,7 @@ from kailash_studio.spec.parameter import Parameter
 from kailash_studio.spec.port import Input, Output, Table
 from kailash_studio.tables import table
 from kailash_studio.tables.columns import check_columns, free_name
-from kailash_studio.tables.store import kept
+from kailash_studio.tables.taking import taken
 
 
 class DistinctRowsNode(TableChange, Node):
@@ -43,4 +43,4 @@ class DistinctRowsNode(TableChange, Node):
         numbered = arrow.select(keys).append_column(number, pa.array(range(arrow.num_rows), pa.int64()))
         way = "min" if self.keep == "first" else "max"
         found = numbered.group_by(keys).aggregate([(number, way)])
-        return kept(arrow.take(found.column(f"{number}_{way}").combine_chunks().sort()))
+        return taken(arrow, found.column(f"{number}_{way}").combine_chunks().sort())

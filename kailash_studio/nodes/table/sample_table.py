@@ -10,7 +10,7 @@ from kailash_studio.spec.node import Node
 from kailash_studio.spec.parameter import Parameter
 from kailash_studio.spec.port import Input, Output, Table
 from kailash_studio.tables import table
-from kailash_studio.tables.store import kept
+from kailash_studio.tables.taking import taken
 
 
 class SampleTableNode(TableChange, Node):
@@ -48,6 +48,6 @@ class SampleTableNode(TableChange, Node):
                 return table.Table(arrow.slice(total - count))
             case "random":
                 chosen = sorted(Random(self.seed).sample(range(total), count))  # noqa: S311 - a sample is no secret
-                return kept(arrow.take(pa.array(chosen, pa.int64())))
+                return taken(arrow, pa.array(chosen, pa.int64()))
             case _:
-                return kept(arrow.take(pa.array(range(0, total, self.step), pa.int64())))
+                return taken(arrow, pa.array(range(0, total, self.step), pa.int64()))

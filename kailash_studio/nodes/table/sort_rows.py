@@ -10,7 +10,7 @@ from kailash_studio.spec.parameter import Parameter
 from kailash_studio.spec.port import Input, Output, Table
 from kailash_studio.tables import table
 from kailash_studio.tables.columns import check_columns
-from kailash_studio.tables.store import kept
+from kailash_studio.tables.taking import taken
 
 
 class SortRowsNode(TableChange, Node):
@@ -44,7 +44,7 @@ class SortRowsNode(TableChange, Node):
             return table.Table(arrow)
         place = "at_end" if self.nulls == "last" else "at_start"
         order = pc.sort_indices(arrow, sort_keys=[(*key, place) for key in keys])
-        return kept(arrow.take(order[: self.limit] if self.limit else order))
+        return taken(arrow, order[: self.limit] if self.limit else order)
 
 
 def _key(text: str, names: list[str]) -> tuple[str, str]:

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import QMenu
 
 from kailash_studio.desktop.engine import Engine
 from kailash_studio.desktop.panels import table_copy
+from kailash_studio.desktop.panels.column_profiles import MOST_CARDS
 from kailash_studio.desktop.panels.filter_text import condition_of, look_words
 from kailash_studio.desktop.panels.table import RowsPanel
 from kailash_studio.desktop.panels.table_model import MOST_ASKED, PAGE
@@ -486,6 +487,12 @@ def test_a_wide_table_holds_nothing_up(rows: RowsPanel, answering: Answering, ru
         rows.filters.setChecked(True)
         assert rows.view.header.field(2_999).isVisible()
         assert not rows.view.header._fields.keys() & set(range(2_000))
+        with StallMeter(rows) as meter:
+            rows.profiled.click()
+            await until(lambda: rows.profiles.cards)
+            await until(lambda: meter.beats > 5)
+        assert meter.computed < 0.4
+        assert len(rows.profiles.cards) == MOST_CARDS
 
     run(look())
 
