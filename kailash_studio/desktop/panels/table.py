@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from PySide6.QtCore import QModelIndex, QStringListModel, Qt, Signal
+from PySide6.QtCore import QEvent, QModelIndex, QStringListModel, Qt, Signal
 from PySide6.QtGui import QGuiApplication, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -29,7 +29,7 @@ from kailash_studio.desktop.panels.filter_text import look_words
 from kailash_studio.desktop.panels.table_header import TableHeader
 from kailash_studio.desktop.panels.table_model import PAGE, Fetch, PagedTable
 from kailash_studio.desktop.theme import Theme
-from kailash_studio.desktop.widgets.basics import EmptyState, label
+from kailash_studio.desktop.widgets.basics import EmptyState, is_copying, label
 from kailash_studio.errors import StudioError
 
 AskProfile = Callable[..., Awaitable[dict[str, Any]]]
@@ -322,6 +322,13 @@ class _Table(QTableView):
             texts.append(str(model.headerData(column, Qt.Orientation.Horizontal)))
             widest = max((metrics.horizontalAdvance(text[:60]) for text in texts), default=0)
             self.setColumnWidth(column, max(96, min(360, widest + 46)))  # with room for the mark of a sort
+
+    def event(self, event: QEvent) -> bool:
+        """Claim what selects all and copies, before the window's shortcuts do it with nodes."""
+        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and is_copying(event):
+            event.accept()
+            return True
+        return super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Copy, and go to the filter of the column."""
