@@ -10,6 +10,7 @@ from kailash_studio.cli.exit_status import ExitStatus
 from kailash_studio.cli.output import print_json
 from kailash_studio.errors import CredentialError, ParameterError
 from kailash_studio.services.credentials.chain import Chain, default_chain
+from kailash_studio.services.credentials.files import NOT_SET_UP
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,6 +58,9 @@ def _list(chain: Chain, *, as_json: bool) -> None:
     for name, places in names.items():
         over = f"  (also in {', '.join(places[1:])})" if len(places) > 1 else ""
         print(f"{name}  {places[0]}{over}")
+    for place in chain.tested():
+        if place.problem and place.problem != NOT_SET_UP:
+            print(f"Not listed: {place.place}: {place.problem}", file=sys.stderr)
     if not names:
         print("No secret is stored. `kailash-studio secrets set NAME` stores one.")
 

@@ -158,6 +158,9 @@ QSlider::handle:horizontal:hover, QSlider::handle:horizontal:focus { background:
 #chooser { background: $raised; border: 1px solid $border2; border-radius: 8px; }
 #chooser QListWidget { background: $raised; }
 #chooser QLineEdit { background: $panel; }
+#connections_dialog QListWidget { border: 1px solid $border; border-radius: 6px; padding: 4px; }
+#connections_dialog QListWidget::item { padding: 5px 8px; }
+QMessageBox, QDialogButtonBox { dialogbuttonbox-buttons-have-icons: 0; }
 """)
 
 

@@ -12,6 +12,7 @@ connection_put     ``connection``; ``instead_of``: its former     --
 connection_remove  ``name``                                       --
 connection_test    ``connection``; ``password``: to be tried      ``sentence``
                    without being stored, or absent
+secret_places      --                                             ``places``: fields of ``Tested``
 =================  =============================================  =====================================================
 """
 
@@ -26,7 +27,7 @@ from typing import Any
 from kailash_studio.errors import EngineError, StudioError
 from kailash_studio.runtime.async_local import AsyncLocalRuntime
 from kailash_studio.services.connections import Connections, SavedConnection, tried
-from kailash_studio.services.credentials.chain import default_chain
+from kailash_studio.services.credentials.chain import StoredSecrets, default_chain
 from kailash_studio.services.credentials.redaction import Redactor
 from kailash_studio.services.postgres.pool import Pool
 from kailash_studio.services.postgres.shared import SharedPools
@@ -42,6 +43,7 @@ class DatabaseRequests:
     def __init__(self, runtime: AsyncLocalRuntime) -> None:
         self._runtime = runtime
         self._tasks: set[asyncio.Future[Any]] = set()
+        self._stored = runtime.secret if isinstance(runtime.secret, StoredSecrets) else StoredSecrets()
 
     def handlers(self) -> dict[str, Handler]:
         """The requests, by name."""
@@ -56,7 +58,12 @@ class DatabaseRequests:
             "connection_put": later(self._put),
             "connection_remove": later(self._remove),
             "connection_test": later(self._test),
+            "secret_places": later(self._places),
         }
+
+    def test_places(self) -> None:
+        """Test the places of secrets in the background."""
+        self._stored.test()
 
     def _begin(self, work: Coroutine[Any, Any, Answer]) -> asyncio.Future[Answer]:
         task = asyncio.ensure_future(work)
@@ -115,6 +122,9 @@ class DatabaseRequests:
     async def _remove(self, request: Mapping[str, Any]) -> Answer:
         await asyncio.to_thread(Connections().remove, str(request["name"]))
         return {}
+
+    async def _places(self, request: Mapping[str, Any]) -> Answer:
+        return {"places": [asdict(tested) for tested in await asyncio.to_thread(self._stored.tested)]}
 
     async def _test(self, request: Mapping[str, Any]) -> Answer:
         saved, password = SavedConnection(**request["connection"]), request.get("password")

@@ -101,6 +101,7 @@ class Host:
         """Answer until the requests end."""
         async with self._runtime:
             self._tasks["tidy"] = asyncio.create_task(self._tidy())
+            self._databases.test_places()
             while not self.ended.is_set():
                 line = await requests.get()
                 if line is None:

@@ -13,7 +13,7 @@ from launcher.environment import Checkout, ensure
 from launcher.problem import StartError
 from launcher.terminal import hand_over, run_shown, say
 
-_TEST_LIBRARIES = ("core", "xcb", "gui_tests", "database_tests", "packaging_tests")
+_TEST_LIBRARIES = ("core", "xcb", "gui_tests", "database_tests", "keyring_tests", "packaging_tests")
 
 
 def check(checkout: Checkout, arguments: Sequence[str]) -> int:

@@ -1,15 +1,20 @@
-"""The connections that a user has saved: a list, a form, a test; passwords go to the store of secrets."""
+"""The connections that a user has saved: a list, a form, a test; passwords go to the store of secrets.
+
+What was typed is not lost: to choose another connection, begin a new one or close asks about it first.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
     QComboBox,
     QDialog,
+    QFileDialog,
     QFormLayout,
     QHBoxLayout,
     QLabel,
@@ -30,6 +35,19 @@ from kailash_studio.errors import EngineError
 from kailash_studio.services.connections import FILES, KINDS
 
 _NAME = Qt.ItemDataRole.UserRole
+_PORTS = {"postgresql": 5432, "mysql": 3306}
+_UNNAMED = "Give it a name, to test and save it."
+_TIPS = {
+    "Name": "What workflows call it: letters, digits, _, - and .",
+    "Kind": "What answers there; SQLite and DuckDB are files",
+    "Host": "Name or address of the server",
+    "Port": "Port of the server",
+    "Database": "Name of the database on the server",
+    "File": "Path of the database file",
+    "User": "User of the database; empty for the server's own default",
+    "Password": "Goes into the store of secrets and nowhere else; empty: as it is stored, or none",
+    "Kept as secret": "Name of the secret with the password; empty: connection. and the name, once a password is typed",
+}
 
 
 class ConnectionsDialog(QDialog):
@@ -40,45 +58,57 @@ class ConnectionsDialog(QDialog):
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle("Connections")
         self.setObjectName("connections_dialog")
-        self.resize(720, 430)
+        self.resize(760, 470)
         self._engine = engine
         self._tasks: set[asyncio.Task[None]] = set()
         self._known: dict[str, dict[str, Any]] = {}
         self._testing: asyncio.Task[None] | None = None
         self._over = False
+        self._chosen = ""  # the saved one that the form shows; empty while a new one is written
+        self._written: dict[str, Any] = {}  # the form as it was shown
         self.list = QListWidget(self)
         self.list.setAccessibleName("Saved connections")
         self.new = QPushButton(icons.icon("plus"), "New", self)
         self.remove = QPushButton(icons.icon("trash-2"), "Remove", self)
         self.name, self.host, self.database, self.user, self.secret = (QLineEdit(self) for _ in range(5))
+        self.browse = QPushButton(icons.icon("folder-open"), "Browse…", self)
+        self.browse.setToolTip("Choose the database file")
         self.kind = QComboBox(self)
         self.kind.addItems(list(KINDS))
         self.port = QSpinBox(self)
         self.port.setRange(1, 65_535)
+        self.port.lineEdit().setTextMargins(7, 0, 0, 0)
         self.password = QLineEdit(self)
         self.password.setEchoMode(QLineEdit.EchoMode.Password)
-        self.password.setPlaceholderText("stored already, or none: leave empty")
         self.test = QPushButton(icons.icon("plug-zap"), "Test", self)
         self.save = QPushButton("Save", self)
         self.save.setObjectName("primary")
         self.close_button = QPushButton("Close", self)
         self.said = QLabel(self)
         self.said.setWordWrap(True)
+        self.places = label("", "muted")
+        self.places.setWordWrap(True)
         self._lay_out()
-        self.list.currentItemChanged.connect(lambda *_: self._chosen())
-        self.kind.currentTextChanged.connect(lambda _: self._enable())
+        # not the current item: Qt makes the first one current when Tab comes to the list
+        self.list.itemSelectionChanged.connect(self._selected)
+        self.kind.currentTextChanged.connect(self._kind_changed)
         self.name.textChanged.connect(lambda _: self._enable())
-        self.new.clicked.connect(self._begin_new)
+        self.new.clicked.connect(lambda: self._leave(self._begin_new))
+        self.browse.clicked.connect(self._browse)
         self.remove.clicked.connect(self._ask_remove)
         self.test.clicked.connect(self._test_or_cancel)
         self.save.clicked.connect(lambda: self._spawn(self._save()))
         self.close_button.clicked.connect(self.close)
         self._begin_new()
         self._spawn(self._load())
+        self._spawn(self._tell_places())
 
     def _lay_out(self) -> None:
-        form = QFormLayout()
+        self._form = form = QFormLayout()
         form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
+        file = QHBoxLayout()
+        file.addWidget(self.database, 1)
+        file.addWidget(self.browse)
         self._rows: list[tuple[str, QWidget]] = [
             ("Name", self.name),
             ("Kind", self.kind),
@@ -91,7 +121,12 @@ class ConnectionsDialog(QDialog):
         ]
         for text, widget in self._rows:
             widget.setAccessibleName(text)
-            form.addRow(text, widget)
+            widget.setToolTip(_TIPS[text])
+            if widget is self.database:
+                self._caption = QLabel(text, self)
+                form.addRow(self._caption, file)
+            else:
+                form.addRow(text, widget)
         left = QVBoxLayout()
         left.addWidget(self.list, 1)
         row = QHBoxLayout()
@@ -110,6 +145,7 @@ class ConnectionsDialog(QDialog):
         right.addLayout(form)
         right.addWidget(self.said)
         right.addStretch(1)
+        right.addWidget(self.places)
         right.addLayout(buttons)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(16, 16, 16, 16)
@@ -119,17 +155,58 @@ class ConnectionsDialog(QDialog):
 
     # ------------------------------------------------------------------ the form
     def _begin_new(self) -> None:
-        self.list.setCurrentRow(-1)
         self._show({"name": "", "kind": "postgresql", "host": "localhost", "port": 5432})
         self.name.setFocus()
 
-    def _chosen(self) -> None:
-        if self._former():
-            self._show(self._known[self._former()])
+    def _selected(self) -> None:
+        """Another one was chosen in the list; it is shown once nothing is lost by that."""
+        chosen = self.list.selectedItems()
+        name = str(chosen[0].data(_NAME)) if chosen else ""
+        self._mark(self._chosen)
+        if name and name != self._chosen:
+            self._leave(lambda: self._show(self._known[name]))
 
-    def _former(self) -> str:
-        """The name of the one that is selected, or empty while a new one is written."""
-        return str(self.list.currentItem().data(_NAME)) if self.list.currentRow() >= 0 else ""
+    def _mark(self, name: str) -> None:
+        """Select a name in the list, or none, without following it."""
+        self.list.blockSignals(True)
+        self.list.clearSelection()
+        for row in range(self.list.count()):
+            if self.list.item(row).data(_NAME) == name:
+                self.list.setCurrentRow(row)
+        self.list.blockSignals(False)
+
+    @property
+    def changed(self) -> bool:
+        """Whether there is something in the form that is not saved."""
+        return self._typed() != self._written
+
+    def _typed(self) -> dict[str, Any]:
+        return self._connection() | {"password": self.password.text()}
+
+    def _leave(self, then: Callable[[], object]) -> None:
+        """Do what takes the form away, after asking about what is not saved."""
+        if not self.changed:
+            then()
+            return
+        box = QMessageBox(self)
+        box.setIcon(QMessageBox.Icon.Question)
+        box.setObjectName("unsaved_connection")
+        box.setText(f"Save the changes to {self.name.text().strip() or 'the new connection'}?")
+        buttons = QMessageBox.StandardButton
+        box.setStandardButtons(buttons.Save | buttons.Discard | buttons.Cancel)
+        box.button(buttons.Save).setEnabled(self.save.isEnabled())
+
+        def answered(_: object) -> None:
+            choice = box.standardButton(box.clickedButton())
+            if choice == buttons.Save:
+                self._spawn(self._save(then))
+            elif choice == buttons.Discard:
+                self._written = self._typed()
+                then()
+
+        box.buttonClicked.connect(answered)
+        box.finished.connect(box.deleteLater)
+        box.open()
 
     def _show(self, saved: dict[str, Any]) -> None:
         for field, key in (
@@ -142,9 +219,28 @@ class ConnectionsDialog(QDialog):
             field.setText(str(saved.get(key, "")))
         self.kind.setCurrentText(saved["kind"])
         self.port.setValue(int(saved.get("port", 5432)))
+        self._kind_changed(saved["kind"])
         self.password.clear()
+        kept = "stored already; type to replace it" if saved.get("secret") else "none, or type one"
+        self.password.setPlaceholderText(kept)
+        self._chosen = saved["name"] if saved["name"] in self._known else ""
+        self._mark(self._chosen)
+        self._written = self._typed()
         self._say("")
         self._enable()
+
+    def _kind_changed(self, kind: str) -> None:
+        """A port that is another kind's usual one was not chosen: take the usual one of this kind."""
+        if kind in _PORTS and self.port.value() in _PORTS.values():
+            self.port.setValue(_PORTS[kind])
+        self._enable()
+
+    def _browse(self) -> None:
+        dialog = QFileDialog(self, "Database file", self.database.text())
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        dialog.fileSelected.connect(lambda path: self.database.setText(str(Path(path))))
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.open()
 
     def _connection(self) -> dict[str, Any]:
         name = self.name.text().strip()
@@ -160,14 +256,25 @@ class ConnectionsDialog(QDialog):
         }
 
     def _enable(self) -> None:
-        server = self.kind.currentText() not in FILES
+        kind = self.kind.currentText()
+        server = kind not in FILES
         for widget in (self.host, self.port, self.user, self.password, self.secret):
             widget.setEnabled(server)
-        self.database.setPlaceholderText("" if server else "path of the SQLite file")
+            self._form.setRowVisible(widget, server)
+        self.browse.setVisible(not server)
+        self.database.setPlaceholderText("" if server else f"path of the {FILES[kind]} file")
+        self.database.setToolTip(_TIPS["Database" if server else "File"])
+        self._caption.setText("Database" if server else "File")
         named = bool(self.name.text().strip())
         self.save.setEnabled(named)
         self.test.setEnabled(named)
-        self.remove.setEnabled(bool(self._former()))
+        self.save.setToolTip("Save this connection" if named else _UNNAMED)
+        self.test.setToolTip("Connect, and ask what answers" if named else _UNNAMED)
+        if not named and not self.said.text():
+            self._say(_UNNAMED)
+        elif named and self.said.text() == _UNNAMED:
+            self._say("")
+        self.remove.setEnabled(bool(self._chosen))
 
     def _say(self, sentence: str, *, wrong: bool = False) -> None:
         self.said.setObjectName("error_text" if wrong else "muted")
@@ -188,7 +295,7 @@ class ConnectionsDialog(QDialog):
         except EngineError as error:
             self._say(str(error), wrong=True)
 
-    async def _load(self, choose: str = "") -> None:
+    async def _load(self) -> None:
         told = await self._engine.request("connections")
         self._known = {saved["name"]: saved for saved in told["connections"]}
         self.list.blockSignals(True)
@@ -197,26 +304,36 @@ class ConnectionsDialog(QDialog):
             where = saved["database"] if saved["kind"] in FILES else f"{saved['host']}/{saved['database']}"
             item = QListWidgetItem(f"{name}\n{saved['kind']} · {where}", self.list)
             item.setData(_NAME, name)
-            if name == choose:
-                self.list.setCurrentItem(item)
+            item.setToolTip(where)
         self.list.blockSignals(False)
+        self._mark(self._chosen)
         self._enable()
 
-    async def _save(self) -> None:
+    async def _tell_places(self) -> None:
+        """Say where a password will be stored; what the other places of secrets say is the tooltip."""
+        places = (await self._engine.request("secret_places"))["places"]
+        into = next((place["title"] for place in places if place["writable"] and not place["problem"]), "")
+        said = f"Passwords are stored in {into}." if into else "There is no place to store a password in."
+        self.places.setText(said)
+        self.places.setToolTip("\n".join(f"{p['place']}: {p['problem'] or 'works'}" for p in places))
+
+    async def _save(self, then: Callable[[], object] | None = None) -> None:
         saved = self._connection()
-        former = self._former()
+        former = self._chosen
         if saved["name"] in self._known and not former:
             self._say(f"There is a connection {saved['name']} already: choose another name.", wrong=True)
             return
         await self._engine.request(
             "connection_put", connection=saved, instead_of=former, password=self.password.text() or None
         )
-        await self._load(saved["name"])
+        await self._load()
         self._show(self._known[saved["name"]])
         self._say(f"{saved['name']} is saved.")
+        if then is not None:
+            then()
 
     def _ask_remove(self) -> None:
-        name = self._former()
+        name = self._chosen
         if not name:
             return
         box = QMessageBox(self)
@@ -231,6 +348,7 @@ class ConnectionsDialog(QDialog):
 
     async def _remove(self, name: str) -> None:
         await self._engine.request("connection_remove", name=name)
+        self._chosen = ""
         await self._load()
         self._begin_new()
         self._say(f"{name} is removed.")
@@ -257,6 +375,10 @@ class ConnectionsDialog(QDialog):
             "connection_test", connection=self._connection(), password=self.password.text() or None
         )
         self._say(told["sentence"])
+
+    def reject(self) -> None:
+        """Esc, Close and the window's own cross; what is not saved is asked about."""
+        self._leave(lambda: self.done(QDialog.DialogCode.Rejected))
 
     def done(self, result: int) -> None:
         """Answers that come later are for nobody."""

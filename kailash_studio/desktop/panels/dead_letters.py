@@ -28,7 +28,7 @@ from kailash_studio.desktop.icons import Icons
 from kailash_studio.desktop.panels.letter_details import LetterDetails
 from kailash_studio.desktop.panels.rate_plot import RatePlot
 from kailash_studio.desktop.theme import Theme
-from kailash_studio.desktop.widgets.basics import ElidedLabel, EmptyState, SearchField, label
+from kailash_studio.desktop.widgets.basics import ElidedLabel, EmptyState, SearchField, is_copying, label
 
 _LETTER = Qt.ItemDataRole.UserRole  # the id of a letter; of a group, that of its newest
 _GROUP = Qt.ItemDataRole.UserRole + 1  # the fingerprint of a group of several
@@ -61,13 +61,14 @@ class Choice:
 
 
 class _List(QTreeWidget):
-    """A tree that has the Delete key for itself, which elsewhere in the window removes nodes."""
+    """A tree that has Delete, copy and select all for itself, which elsewhere in the window mean nodes."""
 
     deleted = Signal()
 
     def event(self, event: QEvent) -> bool:
-        """Claim Delete before the window's shortcut gets it."""
-        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and _is_delete(event):
+        """Claim its keys before the window's shortcuts get them."""
+        claims = event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent)
+        if claims and (_is_delete(event) or is_copying(event)):  # type: ignore[arg-type]
             event.accept()
             return True
         return super().event(event)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from PySide6.QtCore import QPoint, Qt, Signal
+from PySide6.QtCore import QEvent, QPoint, Qt, Signal
 from PySide6.QtGui import QAction, QContextMenuEvent, QKeyEvent, QKeySequence, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QMenu, QTableView, QWidget
 
 from kailash_studio.desktop.panels.table_header import HeaderLook, TableHeader
 from kailash_studio.desktop.panels.table_model import PagedTable
+from kailash_studio.desktop.widgets.basics import is_copying
 
 _LEAST, _MOST, _ROOM = 96, 360, 46  # of a column's width; with room for the mark of a sort
 
@@ -101,6 +102,13 @@ class TableGrid(QTableView):
         self._fit()
 
     # ------------------------------------------------------------------ keys
+    def event(self, event: QEvent) -> bool:
+        """Claim what selects all and copies, before the window's shortcuts do it with nodes."""
+        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and is_copying(event):
+            event.accept()
+            return True
+        return super().event(event)
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Copy, show a cell whole, sort by its column, and go to its filter."""
         at, key, modifiers = self.currentIndex(), event.key(), event.modifiers()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent, QPen, QResizeEvent
+from PySide6.QtGui import QKeyEvent, QKeySequence, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
     QButtonGroup,
@@ -28,6 +28,11 @@ def label(text: str, name: str, parent: QWidget | None = None) -> QLabel:
     made = QLabel(text, parent)
     made.setObjectName(name)
     return made
+
+
+def is_copying(event: QKeyEvent) -> bool:
+    """Whether a key copies or selects all: what lists do with their rows, and the window's actions do with nodes."""
+    return event.matches(QKeySequence.StandardKey.Copy) or event.matches(QKeySequence.StandardKey.SelectAll)
 
 
 class ElidedLabel(QLabel):

@@ -7,7 +7,9 @@ can override what a user has stored, and so that a run that finds all there impo
 
 from __future__ import annotations
 
+import contextlib
 import os
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -35,6 +37,23 @@ class Place:
     title: str
     found: bool
     used: bool
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """What one provider can do.
+
+    Attributes:
+        place: Its name.
+        title: What it is.
+        writable: It can store and remove.
+        problem: Why it cannot be used, as a sentence, or empty.
+    """
+
+    place: str
+    title: str
+    writable: bool
     problem: str
 
 
@@ -98,13 +117,26 @@ class Chain:
         """Remove a secret from all places that can be written; gives their names.
 
         Raises:
-            CredentialError: It could not be removed from a place that has it, or that cannot say.
+            CredentialError: It could not be removed from a place that has it, or that cannot say; it is gone from the
+                others.
         """
-        removed = []
+        removed, left = [], []
         for provider in self.providers:
-            if provider.writable and not provider.problem() and provider.remove(name):
+            if not provider.writable:
+                continue
+            problem = provider.problem()
+            if problem:
+                left += [f"{provider.title} may have it still: {problem}"] if _may_have(provider, name) else []
+            elif provider.remove(name):
                 removed += [provider.name]
+        if left:
+            done = f"{name} is removed from {', '.join(removed)}, but " if removed else f"{name} is not removed: "
+            raise CredentialError(done + " ".join(left))
         return removed
+
+    def tested(self) -> list[Tested]:
+        """Every place, and why it cannot be used; the first call tests them, which takes seconds where one hangs."""
+        return [Tested(one.name, one.title, one.writable, one.problem()) for one in self.providers]
 
     def _writable(self, into: str) -> Provider:
         if into:
@@ -158,13 +190,31 @@ class StoredSecrets:
     """The default chain, made when the first secret is asked for: most runs need none. Call it with a name."""
 
     def __init__(self) -> None:
-        self._chain: Chain | None = None
+        self._made: Chain | None = None
+        self._guard = threading.Lock()
 
     def __call__(self, name: str) -> str:
         """The value of a name; see ``Chain.secret``."""
-        if self._chain is None:
-            self._chain = default_chain()
-        return self._chain.secret(name)
+        return self._chain().secret(name)
+
+    def tested(self) -> list[Tested]:
+        """See ``Chain.tested``."""
+        return self._chain().tested()
+
+    def test(self) -> None:
+        """Test the places in a thread that nobody waits for, so that the first who needs a secret need not."""
+
+        def work() -> None:
+            with contextlib.suppress(CredentialError):  # a chain that cannot be made says so to whoever asks for it
+                self.tested()
+
+        threading.Thread(target=work, name="secrets", daemon=True).start()
+
+    def _chain(self) -> Chain:
+        with self._guard:
+            if self._made is None:
+                self._made = default_chain()
+            return self._made
 
 
 def _asked(provider: Provider, name: str) -> tuple[str | None, str]:
@@ -176,6 +226,14 @@ def _asked(provider: Provider, name: str) -> tuple[str | None, str]:
         return provider.get(name), ""
     except CredentialError as error:
         return None, str(error)
+
+
+def _may_have(provider: Provider, name: str) -> bool:
+    """Whether a place that cannot be used may hold a name."""
+    try:
+        return name in provider.names()
+    except (CredentialError, ImportError):
+        return True
 
 
 def _missing(name: str) -> str:

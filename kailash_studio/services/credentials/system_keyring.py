@@ -15,6 +15,7 @@ import os
 import queue
 import sys
 import threading
+import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +29,7 @@ Names = set[str]
 
 _TEST_SECONDS = 5.0
 _CALL_SECONDS = 60.0  # a person may have to unlock it
+_AGAIN_SECONDS = 10.0  # after which one that was locked, or did not answer, is tested again
 _BACKENDS = {
     "darwin": ("keyring.backends.macOS:Keyring",),
     "win32": ("keyring.backends.Windows:WinVaultKeyring",),
@@ -42,30 +44,55 @@ class KeyringProvider:
     title = "the system keyring"
     writable = True
 
-    def __init__(self, backend: Callable[[], Any] | None = None, *, test_seconds: float = _TEST_SECONDS) -> None:
+    def __init__(
+        self,
+        backend: Callable[[], Any] | None = None,
+        *,
+        test_seconds: float = _TEST_SECONDS,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Prepare; nothing is imported yet.
 
         Args:
             backend: Makes the backend; by default the system's own.
             test_seconds: How long the test may take.
+            now: Seconds of a clock that never goes back.
         """
         self._make = backend or _system_backend
         self._test_seconds = test_seconds
         self._backend: Any = None
         self._problem: str | None = None
+        self._again: float | None = None  # when to test again
+        self._hanging: threading.Thread | None = None
+        self._now = now
+        self._testing = threading.Lock()
         home = os.environ.get("KAILASH_STUDIO_HOME", "")
         # user data that was moved elsewhere (tests, portable installations) has secrets of its own
         own = f" {hashlib.sha256(home.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}" if home else ""
         self._service = "kailash-studio" + own
 
     def problem(self) -> str:
-        """Why it cannot be used; the first call writes, reads and deletes a probe."""
-        if self._problem is None:
-            try:
-                self._problem = self._in_time(self._test, self._test_seconds)
-            except CredentialError as error:
-                self._problem = str(error)
-        return self._problem
+        """Why it cannot be used; the first call writes, reads and deletes a probe.
+
+        One that was locked or did not answer is tested again: as soon as the call that hung has come back, which is
+        when somebody has unlocked it, and else after some seconds.
+        """
+        with self._testing:
+            if self._problem is None or self._may_have_changed():
+                self._again = self._hanging = None
+                try:
+                    self._problem = self._in_time(self._test, self._test_seconds)
+                except CredentialError as error:
+                    self._broken(str(error))
+            return self._problem or ""
+
+    def _may_have_changed(self) -> bool:
+        if self._hanging is not None and not self._hanging.is_alive():
+            return True
+        return self._again is not None and self._now() >= self._again
+
+    def _broken(self, problem: str) -> None:
+        self._problem, self._again = problem, self._now() + _AGAIN_SECONDS
 
     def get(self, name: str) -> str | None:
         """Its value."""
@@ -120,7 +147,7 @@ class KeyringProvider:
         """Do work in a thread that may be left behind.
 
         Raises:
-            CredentialError: It failed or took too long; after the latter the keyring is not used any more.
+            CredentialError: It failed or took too long; after the latter it is not asked until it is tested again.
         """
         answers: queue.SimpleQueue[tuple[Any, Exception | None]] = queue.SimpleQueue()
 
@@ -130,12 +157,14 @@ class KeyringProvider:
             except Exception as error:  # noqa: BLE001 - backends raise errors of their own kinds; converted below
                 answers.put((None, error))
 
-        threading.Thread(target=call, name="keyring", daemon=True).start()
+        thread = threading.Thread(target=call, name="keyring", daemon=True)
+        thread.start()
         try:
             value, error = answers.get(timeout=seconds)
         except queue.Empty:
-            self._problem = f"The system keyring did not answer within {seconds:g} s: unlock it, or is nobody there?"
-            raise CredentialError(self._problem) from None
+            self._hanging = thread
+            self._broken(f"The system keyring did not answer within {seconds:g} s: unlock it, or is nobody there?")
+            raise CredentialError(self._problem or "") from None
         if error is not None:
             # the sentence alone: an error of a backend may hold what was to be stored
             raise CredentialError(f"The system keyring refuses: {describe(error).rstrip('.')}.") from None

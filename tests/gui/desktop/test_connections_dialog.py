@@ -13,12 +13,12 @@ from fakes.black_hole import silent_listener
 from fakes.stalls import StallMeter
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QMessageBox
+from PySide6.QtWidgets import QFileDialog, QMessageBox
 from qasync import QEventLoop
 
 from kailash_studio.desktop.dialogs.connections import ConnectionsDialog
 from kailash_studio.desktop.window import MainWindow
-from kailash_studio.services.connections import Connections
+from kailash_studio.services.connections import Connections, SavedConnection
 from kailash_studio.services.credentials.chain import default_chain
 
 STALL = 0.1
@@ -36,7 +36,7 @@ def sit(loop: QEventLoop, window: MainWindow) -> Callable[[Sitting], None]:
         made = window.findChild(ConnectionsDialog)
         assert made is not None
         await sitting(made)
-        made.close()
+        made.done(0)
         await asyncio.sleep(0.05)
 
     return lambda sitting: loop.run_until_complete(asyncio.wait_for(work(sitting), 60))
@@ -51,6 +51,18 @@ async def until(holds: Callable[[], object]) -> None:
 
 def press(button: Any) -> None:
     QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+def question(dialog: ConnectionsDialog) -> QMessageBox | None:
+    """What the dialog asks about unsaved changes, if it does."""
+    asked = [box for box in dialog.findChildren(QMessageBox) if box.isVisible()]
+    return asked[0] if asked else None
+
+
+def answer(dialog: ConnectionsDialog, choice: QMessageBox.StandardButton) -> None:
+    box = question(dialog)
+    assert box is not None, "nothing is asked"
+    press(box.button(choice))
 
 
 def test_a_connection_is_written_tested_saved_and_removed(sit: Callable[[Sitting], None], tmp_path: Path) -> None:
@@ -73,11 +85,13 @@ def test_a_connection_is_written_tested_saved_and_removed(sit: Callable[[Sitting
         press(dialog.save)
         await until(lambda: "already" in dialog.said.text())
         dialog.list.setCurrentRow(0)
+        answer(dialog, QMessageBox.StandardButton.Discard)
+        assert dialog.database.text() == str(file)
         dialog.database.setText(str(tmp_path / "absent.db"))
         press(dialog.test)
         await until(lambda: "There is no file" in dialog.said.text())
         press(dialog.remove)
-        box = dialog.findChild(QMessageBox)
+        box = question(dialog)
         assert box is not None
         press(next(button for button in box.buttons() if button.text() == "Remove"))
         await until(lambda: dialog.said.text() == "book is removed.")
@@ -102,6 +116,88 @@ def test_a_password_goes_to_the_store_of_secrets_and_nowhere_else(
         for path in user_home.rglob("*"):
             if path.is_file():
                 assert b"swordfish-canary" not in path.read_bytes(), path
+
+    sit(sitting)
+
+
+def test_what_was_typed_outlives_tab_the_list_and_escape(sit: Callable[[Sitting], None]) -> None:
+    buttons = QMessageBox.StandardButton
+    Connections().put(SavedConnection("prod", host="db.example", database="books"))
+    Connections().put(SavedConnection("spare", host="db2.example", database="books"))
+
+    async def sitting(dialog: ConnectionsDialog) -> None:
+        await until(lambda: dialog.list.count() == 2)
+        QTest.keyClicks(dialog.name, "mine")
+        QTest.keyClicks(dialog.user, "analyst")
+        dialog.list.setFocus(Qt.FocusReason.TabFocusReason)  # as Tab does; Qt makes the first one current
+        assert (dialog.name.text(), dialog.list.selectedItems()) == ("mine", [])
+        assert question(dialog) is None
+        dialog.list.setCurrentRow(1)
+        assert (dialog.name.text(), dialog.list.selectedItems()) == ("mine", [])
+        answer(dialog, buttons.Cancel)
+        assert dialog.user.text() == "analyst"
+        QTest.keyClick(dialog, Qt.Key.Key_Escape)
+        assert dialog.isVisible()
+        answer(dialog, buttons.Cancel)
+        dialog.list.setCurrentRow(1)
+        answer(dialog, buttons.Save)
+        await until(lambda: dialog.name.text() == "spare")
+        assert {saved.name: saved.host for saved in Connections().all()} == {
+            "mine": "localhost",
+            "prod": "db.example",
+            "spare": "db2.example",
+        }
+        assert [item.text().split()[0] for item in dialog.list.selectedItems()] == ["spare"]
+        dialog.list.setCurrentRow(1)
+        assert question(dialog) is None, "nothing was changed"
+        assert dialog.name.text() == "prod"
+        dialog.database.setText("other")
+        press(dialog.new)
+        answer(dialog, buttons.Discard)
+        assert (dialog.name.text(), dialog.database.text()) == ("", "")
+        QTest.keyClicks(dialog.name, "gone")
+        press(dialog.close_button)
+        answer(dialog, buttons.Discard)
+        assert not dialog.isVisible()
+        assert "gone" not in [saved.name for saved in Connections().all()]
+
+    sit(sitting)
+
+
+def test_the_form_fits_the_kind_and_says_what_is_missing(sit: Callable[[Sitting], None]) -> None:
+    Connections().put(SavedConnection("old", kind="mysql", host="db.example", database="books"))
+
+    async def sitting(dialog: ConnectionsDialog) -> None:
+        await until(lambda: dialog.list.count() == 1)
+        await until(dialog.places.text)
+        assert dialog.places.text() == "Passwords are stored in the encrypted file."
+        assert "environment: works" in dialog.places.toolTip()
+        assert dialog.said.text() == dialog.test.toolTip() == "Give it a name, to test and save it."
+        dialog.kind.setCurrentText("mysql")
+        assert dialog.port.value() == 3306
+        dialog.kind.setCurrentText("postgresql")
+        assert dialog.port.value() == 5432
+        dialog.port.setValue(6000)
+        dialog.kind.setCurrentText("mysql")
+        assert dialog.port.value() == 6000, "it was chosen"
+        dialog.kind.setCurrentText("duckdb")
+        assert dialog.browse.isVisible()
+        assert not dialog.port.isVisible()
+        press(dialog.browse)
+        chooser = dialog.findChild(QFileDialog)
+        assert chooser is not None
+        chooser.fileSelected.emit("/data/books.duckdb")
+        chooser.done(0)
+        assert Path(dialog.database.text()) == Path("/data/books.duckdb")
+        QTest.keyClicks(dialog.name, "x")
+        assert dialog.said.text() == ""
+        assert dialog.test.isEnabled()
+        dialog.list.setCurrentRow(0)
+        answer(dialog, QMessageBox.StandardButton.Discard)
+        assert (dialog.name.text(), dialog.port.value()) == ("old", 3306), "5432 meant 3306"
+        assert not dialog.changed
+        for field in (dialog.name, dialog.kind, dialog.host, dialog.port, dialog.user, dialog.password, dialog.secret):
+            assert field.toolTip(), field.accessibleName()
 
     sit(sitting)
 
@@ -149,6 +245,7 @@ def test_a_session_on_a_server_that_never_answers_stalls_nothing(window: MainWin
             await act(window.show_pools)
             await asyncio.sleep(1.0)
             await act(dialog.close)
+            await act(lambda: answer(dialog, QMessageBox.StandardButton.Discard))
             await act(lambda: window.canvas.select([]))
             await act(lambda: window.canvas.select([node]))
             await act(window.actions_by_name["stop"].trigger)

@@ -17,6 +17,7 @@ from kailash_studio.errors import CredentialError, ParameterError, WorkflowExecu
 from kailash_studio.services.connections import Connections, SavedConnection
 from kailash_studio.services.credentials.chain import default_chain
 from kailash_studio.services.credentials.encrypted_file import EncryptedFileProvider
+from kailash_studio.services.credentials.files import FilesProvider
 
 
 def test_what_is_set_from_outside_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,3 +162,82 @@ def test_an_sql_node_runs_on_saved_connections(postgres_target: dict[str, Any], 
     builder.add_node("AsyncSQLDatabaseNode", "q", query="SELECT 1", connection="saved", saved="absent")
     with pytest.raises(WorkflowExecutionError, match="There is no connection 'absent'"):
         LocalRuntime().execute(builder)
+
+
+# ---------------------------------------------------------------------- the folder of files
+def test_the_folder_of_files_is_read_as_orchestrators_mount_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "mounted"
+    monkeypatch.setenv("KAILASH_SECRETS_DIR", str(folder))
+    assert FilesProvider().problem() == f"There is no folder {folder}, which KAILASH_SECRETS_DIR names."
+    (folder / "..data").mkdir(parents=True)
+    (folder / "prod_password").write_bytes(b"swordfish\n")
+    (folder / "key").write_bytes("line\r\nä\r\n".encode())
+    (folder / "picture").write_bytes(b"\xff\xfe\xfd")
+    (folder / "large").write_bytes(b"x" * (64 * 1024 + 1))
+    (tmp_path / "outside").write_text("not for workflows", encoding="utf-8")
+    chain = default_chain()
+    assert chain.secret("prod_password") == "swordfish"
+    assert chain.secret("key") == "line\r\nä", "one line end is the editor's, all else is the value"
+    assert chain.names() == {name: ["files"] for name in ("key", "large", "picture", "prod_password")}
+    for name, said in (
+        ("picture", "is not text in UTF-8"),
+        ("large", "more than 65,536 bytes"),
+        ("..data", "is not set"),
+        ("../outside", "is not set"),
+        ("absent", "is not set"),
+    ):
+        with pytest.raises(CredentialError, match=said):
+            chain.secret(name)
+    with pytest.raises(CredentialError, match="is only read"):
+        chain.set("prod_password", "other", into="files")
+    with pytest.raises(CredentialError, match="is only read"):
+        FilesProvider().remove("prod_password")
+    monkeypatch.setenv("KAILASH_SECRET_PROD_PASSWORD", "from outside")
+    assert default_chain().secret("prod_password") == "from outside"
+
+
+# ---------------------------------------------------------------------- the passphrase
+def test_a_passphrase_is_the_key_and_no_key_file_is_made(user_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KAILASH_SECRETS_PASSPHRASE", "correct horse")
+    EncryptedFileProvider().set("vault", "swordfish-and-more")
+    assert [path.suffix for path in user_home.iterdir() if path.suffix == ".key"] == []
+    fresh = EncryptedFileProvider()
+    assert fresh.problem() == ""
+    assert fresh.get("vault") == "swordfish-and-more"
+    head = json.loads(fresh.path.read_text(encoding="ascii"))
+    assert head["kdf"]["name"] == "scrypt"
+    assert (head["kdf"]["n"], head["kdf"]["r"], head["kdf"]["p"]) == (2**15, 8, 3)
+    fresh.set("other", "more")
+    again = json.loads(fresh.path.read_text(encoding="ascii"))
+    assert again["nonce"] != head["nonce"] and again["kdf"]["salt"] != head["kdf"]["salt"]
+    monkeypatch.setenv("KAILASH_SECRETS_PASSPHRASE", "wrong horse")
+    with pytest.raises(CredentialError, match="does not open: the passphrase is another one"):
+        EncryptedFileProvider().get("vault")
+    with pytest.raises(CredentialError, match="does not open"):
+        EncryptedFileProvider().set("vault", "other")
+    monkeypatch.delenv("KAILASH_SECRETS_PASSPHRASE")
+    with pytest.raises(CredentialError, match="put it into KAILASH_SECRETS_PASSPHRASE"):
+        EncryptedFileProvider().get("vault")
+    with pytest.raises(CredentialError, match="the encrypted file may have it still"):
+        default_chain().remove("vault")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"n": 2**14}, "does not open"),
+        ({"n": 2**40}, "is damaged"),
+        ({"name": "none"}, "is damaged"),
+    ],
+)
+def test_nobody_can_weaken_the_parameters_of_a_file(
+    change: dict[str, Any], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KAILASH_SECRETS_PASSPHRASE", "correct horse")
+    provider = EncryptedFileProvider()
+    provider.set("vault", "swordfish-and-more")
+    head = json.loads(provider.path.read_text(encoding="ascii"))
+    head["kdf"] |= change
+    provider.path.write_text(json.dumps(head), encoding="ascii")
+    with pytest.raises(CredentialError, match=said):
+        EncryptedFileProvider().get("vault")
