@@ -12,6 +12,7 @@ from kailash_studio.cli.progress import Progress
 from kailash_studio.cli.run import exit_status, run_until_told
 from kailash_studio.runtime import events
 from kailash_studio.runtime.async_local import AsyncLocalRuntime
+from kailash_studio.runtime.grounds import outdated_in_all
 from kailash_studio.runtime.journal.journal import Journal, RunRecord
 from kailash_studio.runtime.journal.replay import check_real, given_of, workflow_of
 from kailash_studio.runtime.outcome import Outcome
@@ -43,6 +44,9 @@ def go_on(journal: Journal, run: RunRecord) -> tuple[Outcome, str]:
     progress = Progress(sys.stderr, workflow.nodes)
     runtime = AsyncLocalRuntime(on_events=progress.show, folder=Path(run.folder), journal=journal)
     known = journal.finished_in_all(run.root)
+    for node, why in outdated_in_all(journal, run.root, workflow).items():
+        if known.pop(node, None) is not None:
+            print(f"{node} is called again: {why}.", file=sys.stderr)
     for node, what in _begun_twice(journal, run, workflow, runtime).items():
         print(f"{node} was being called when the run ended, and is called again: it {what}.", file=sys.stderr)
     return asyncio.run(run_until_told(runtime, workflow, given_of(run), known=known, origin="resume", before=run))

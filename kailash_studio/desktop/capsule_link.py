@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QObject
-from PySide6.QtWidgets import QFileDialog, QWidget
+from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from kailash_studio.desktop.documents import Documents
 from kailash_studio.desktop.engine import Engine
@@ -22,6 +22,7 @@ from kailash_studio.spec.registry import Registry
 from kailash_studio.workflow.graph import missing_places
 from kailash_studio.workflow.reader import ReadResult, read
 
+_TOLD = 12
 _FILTER = f"Capsules (*{SUFFIX})"
 
 
@@ -59,12 +60,43 @@ class CapsuleLink(QObject):
         failed = ", ".join(capsule.errors) or "nothing"
         self._notice.say(
             f"Capsule of run {capsule.run_id} ({failed} failed): runs get what it recorded, and call nothing outside.",
-            [("Save as a test…", self.save)],
+            [("Save as a test…", self.save), ("Allow code…", self.allow_code)],
         )
 
     def _leave(self) -> None:
         self._runs.capsule = ""
+        self._runs.allow_code = False
         self._notice.hide()
+
+    def allow_code(self) -> None:
+        """Ask whether full Python that the capsule has no answer for may really run, while it is open."""
+        nodes = [
+            node
+            for node, placed in self._session.workflow.nodes.items()
+            if (kind := self._session.registry.find(placed.type)) is not None and kind.runs_code(placed.parameters)
+        ]
+        if not nodes:
+            self._say("No node here is full Python: everything that is mended really runs.")
+            return
+        box = QMessageBox(self._window)
+        box.setIcon(QMessageBox.Icon.Warning)
+        box.setObjectName("allow_code")
+        box.setWindowTitle("Code of a capsule")
+        box.setText("Full Python may do whatever you may. Where the capsule has no answer, this would really run:")
+        more = f"\nand {len(nodes) - _TOLD} more." if len(nodes) > _TOLD else ""
+        box.setInformativeText("\n".join(f"•  {node}" for node in nodes[:_TOLD]) + more)
+        allow = box.addButton("Let it run", QMessageBox.ButtonRole.AcceptRole)
+        box.addButton(QMessageBox.StandardButton.Cancel)
+        capsule = self._runs.capsule
+
+        def answered(_: object) -> None:
+            if box.clickedButton() is allow and self._runs.capsule == capsule:
+                self._runs.allow_code = True
+                self._say("Full Python that has no recorded answer runs until the capsule is left.")
+
+        box.buttonClicked.connect(answered)
+        box.finished.connect(box.deleteLater)
+        box.open()
 
     def save(self) -> None:
         """Save the capsule with the workflow as it is now, and what comes of it, as a regression test."""
@@ -74,9 +106,14 @@ class CapsuleLink(QObject):
         if not out.name.endswith(SUFFIX):
             out = out.with_name(out.name + SUFFIX)
         told = await self._engine.request(
-            "as_test", capsule=self._runs.capsule, workflow=await self._session.text_beside(), out=str(out)
+            "as_test",
+            capsule=self._runs.capsule,
+            allow_code=self._runs.allow_code,
+            workflow=await self._session.text_beside(),
+            out=str(out),
         )
-        self._say(f"{out.name} expects that the run has {told['state']}: kailash-studio test {out.name}")
+        without = f", without calling {', '.join(told['left_out'])}" if told["left_out"] else ""
+        self._say(f"{out.name} expects that the run has {told['state']}{without}: kailash-studio test {out.name}")
 
     def _ask(self, title: str, mode: QFileDialog.AcceptMode, then: Callable[[Path], Any]) -> None:
         dialog = QFileDialog(self._window, title)

@@ -99,6 +99,7 @@ class Runs(QObject):
         self.happened: dict[str, tuple[str, str, list[str]]] = {}
         self.whys: dict[str, str] = {}
         self.capsule = ""  # the file whose recorded answers runs get
+        self.allow_code = False  # full Python that has no recorded answer really runs
         self.breakpoints: Callable[[], list[dict[str, Any]]] = list
         self._starting = False
         self._outgoing: dict[str, list[Connection]] | None = None  # by node, until the graph changes
@@ -247,7 +248,7 @@ class Runs(QObject):
                 "folder": str(session.folder),
                 "breakpoints": self.breakpoints(),
                 "file": str(session.path) if session.path is not None else "",
-                **({"capsule": self.capsule} if self.capsule else {}),
+                **({"capsule": self.capsule, "allow_code": self.allow_code} if self.capsule else {}),
                 **further,
             }
             text = await session.text_beside()

@@ -13,6 +13,7 @@ from kailash_studio.runtime import events
 from kailash_studio.runtime.journal import contents
 from kailash_studio.runtime.journal.journal import Journal, RunRecord
 from kailash_studio.spec.context import Outputs
+from kailash_studio.workflow.graph import descendants
 from kailash_studio.workflow.sub_workflows import wired
 from kailash_studio.workflow.workflow import Workflow
 
@@ -57,6 +58,29 @@ def outdated_by_pins(
     now = {**then, **{node: {name: _hash(value) for name, value in own.items()} for node, own in pins.items()}}
     fed = {c.target for c in wired(workflow).connections.values() if c.source in pins}
     return found | _otherwise(workflow, fed & then.keys(), then, now)
+
+
+def outdated_in_all(journal: Journal, root: str, workflow: Workflow) -> dict[str, str]:
+    """The same over all runs that go on from one another, of which the newest result of each node is taken."""
+    now: dict[str, Mapping[str, str]] = {}
+    made: dict[str, tuple[Hashes, set[str]]] = {}
+    for run_id in journal.real_runs_of(root):
+        hashes, pinned = journal.output_hashes(run_id), marked(journal, run_id, "pinned")
+        now |= hashes
+        for node in hashes.keys() - marked(journal, run_id, "reused") - pinned:
+            made[node] = hashes, pinned
+    found: dict[str, str] = {}
+    for connection in sorted(wired(workflow).connections.values(), key=lambda c: c.key):
+        node, source = connection.target, connection.source
+        if node in made and node not in found:
+            then, pinned = made[node]
+            if source in pinned:
+                found[node] = f"{source}, which feeds it, was pinned in the run"
+            else:
+                found |= _otherwise(workflow, {node}, then, now)
+    for node in list(found):
+        found |= dict.fromkeys(descendants(workflow, node) - found.keys(), f"{node}, which feeds it, has changed")
+    return {node: why for node, why in found.items() if node in made}
 
 
 def _otherwise(workflow: Workflow, nodes: set[str], then: Hashes, now: Hashes) -> dict[str, str]:

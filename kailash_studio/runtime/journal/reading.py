@@ -255,14 +255,18 @@ class Runs(Store):
 
         What a test or a capsule gave is not among it, nor what was pinned.
         """
-        runs = self._read(
+        found: dict[str, Outputs] = {}
+        for run_id in self.real_runs_of(root):
+            found |= self.finished(run_id, pinned=False)
+        return found
+
+    def real_runs_of(self, root: str) -> list[str]:
+        """A run and those that went on from it, in order, without tests and capsules."""
+        rows = self._read(
             "SELECT run_id FROM runs WHERE root = ? AND origin NOT IN ('test', 'capsule') ORDER BY started, run_id",
             root,
         )
-        found: dict[str, Outputs] = {}
-        for (run_id,) in runs:
-            found |= self.finished(run_id, pinned=False)
-        return found
+        return [run_id for (run_id,) in rows]
 
 
 def _error_in(details: str | None) -> str:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
-from PySide6.QtWidgets import QMessageBox
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QMessageBox, QPushButton
 from qasync import QEventLoop
 
 from kailash_studio import WorkflowBuilder
@@ -18,6 +21,7 @@ from kailash_studio.runtime.answers import Recording
 from kailash_studio.runtime.async_local import AsyncLocalRuntime
 from kailash_studio.runtime.capsule import Capsule
 from kailash_studio.runtime.debugger import Breakpoint
+from kailash_studio.runtime.journal.journal import Journal
 
 
 async def until(holds: Callable[[], object]) -> None:
@@ -68,7 +72,7 @@ def test_it_is_opened_stepped_through_mended_and_kept_as_a_test(
         window.engine.start()
         await until(lambda: window.engine.state == "ready")
         window.capsule_link.open(tmp_path / "nothing.kailash-capsule")
-        await until(lambda: "is no capsule of a run" in window.line.currentMessage())
+        await until(lambda: "There is no capsule" in window.line.currentMessage())
         window.capsule_link.open(capsule)
         await until(window.played.isVisible)
         assert "(value failed)" in window.played.sentence
@@ -130,3 +134,94 @@ def test_a_capsule_from_elsewhere_may_not_run_here_because_it_was_opened_and_sav
         assert marks.read_text() == "x"
 
     loop.run_until_complete(asyncio.wait_for(sitting(), 90))
+
+
+async def ran(window: MainWindow, name: str) -> str:
+    """Trigger an action that starts a run, and wait for its end; its state."""
+    before = window.runs.current.run_id if window.runs.current else ""
+    window.actions_by_name[name].trigger()
+    runs = window.runs
+    await until(lambda: runs.current is not None and runs.current.run_id != before and not runs.running)
+    assert runs.current is not None
+    return runs.current.state
+
+
+def test_full_python_of_a_capsule_runs_once_it_is_allowed(
+    loop: QEventLoop, window: MainWindow, foreign: Path, tmp_path: Path
+) -> None:
+    async def sitting() -> None:
+        window.engine.start()
+        await until(lambda: window.engine.state == "ready")
+        window.capsule_link.open(foreign)
+        await until(window.played.isVisible)
+        window.session.set_parameter("end", "code", "def end(x): return x")
+        window.session.set_parameter("start", "code", "def start(): return 3")
+        assert await ran(window, "run") == "failed"
+        assert "start: its code, or what it is given, is not what was recorded" in window.failure.sentence
+        await window.capsule_link._told(window.capsule_link._save(tmp_path / "early"))
+        assert "The test would pass over start" in window.line.currentMessage()
+        assert not list(tmp_path.glob("early*"))
+        _, allow = window.played.buttons
+        QTest.mouseClick(allow, Qt.MouseButton.LeftButton)
+        await until(lambda: (found := window.findChild(QMessageBox, "allow_code")) and found.isVisible())
+        box = window.findChild(QMessageBox, "allow_code")
+        assert box is not None
+        assert box.informativeText() == "•  start"
+        yes = next(button for button in box.findChildren(QPushButton) if button.text() == "Let it run")
+        QTest.mouseClick(yes, Qt.MouseButton.LeftButton)
+        assert await ran(window, "run") == "succeeded"
+        await window.capsule_link._save(tmp_path / "late")
+        assert Capsule.read(tmp_path / "late.kailash-capsule").expected["results"]["end"] == {"result": 3}
+        assert not window.session.trusted, "it is allowed in this capsule, and nowhere else"
+        window.session.new()
+        assert not window.runs.allow_code
+        await asyncio.sleep(0.05)
+
+    loop.run_until_complete(asyncio.wait_for(sitting(), 90))
+
+
+def test_a_run_of_a_capsule_is_looked_back_at_and_gone_on_with_from_its_failure(
+    loop: QEventLoop, window: MainWindow, foreign: Path, tmp_path: Path
+) -> None:
+    async def sitting() -> None:
+        window.engine.start()
+        await until(lambda: window.engine.state == "ready")
+        window.capsule_link.open(foreign)
+        await until(window.played.isVisible)
+        assert await ran(window, "run") == "failed"
+        assert window.runs.current is not None
+        run_id = window.runs.current.run_id
+        history = window.history
+        window.actions_by_name["runs"].trigger()
+        await until(lambda: any(run["run_id"] == run_id for run in history.list._told))
+        (told,) = history.list._told
+        assert told["origin"] == "capsule"
+        item = history.list.list.topLevelItem(0)
+        assert item is not None
+        item.setSelected(True)
+        QTest.keyClick(history.list.list, Qt.Key.Key_Return)
+        past = history.past
+        await until(lambda: past.run_id == run_id and past.at == past.total - 1)
+        assert past.view is not None
+        cards = past.view.canvas.store.cards
+        assert cards["end"].state.state == "failed"
+        for place in range(past.total - 2, -1, -1):
+            window.actions_by_name["earlier"].trigger()
+            await until(lambda place=place: past.at == place)  # type: ignore[misc]
+        assert {card.state.state for card in cards.values()} == {"queued"}
+        window.actions_by_name["present"].trigger()
+        window.session.set_parameter("end", "code", "def end(x): return x + 1")
+        assert await ran(window, "run_failed") == "succeeded"
+        assert window.runs.current.states["start"]["reused"] is True
+        page = await window.runs.page("end", "result", 0, 10)
+        assert "2" in json.dumps(page)
+        window.canvas.select(["start"])
+        assert await ran(window, "run_from") == "succeeded"
+        assert window.findChild(QMessageBox, "side_effects") is None, "nothing is done once more"
+        assert (tmp_path / "marks").read_text() == "x"
+        await asyncio.sleep(0.05)
+
+    loop.run_until_complete(asyncio.wait_for(sitting(), 90))
+    with closing(Journal()) as journal:
+        assert journal.count_dead_letters(state="", text="") == 0
+        assert {run.origin for run in journal.runs()} == {"capsule"}

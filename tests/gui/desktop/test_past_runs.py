@@ -381,6 +381,8 @@ def test_filters_ask_once_after_a_moment(panel: RunHistory, qtbot: Any) -> None:
     assert asked[-1][1] == 400
     QTest.keyClick(panel.fields["error"], Qt.Key.Key_Escape)
     assert panel.fields["error"].text() == ""
+    panel.state.setCurrentIndex(panel.state.findText("Interrupted"))
+    qtbot.waitUntil(lambda: asked[-1][0].get("state") == "interrupted")
 
 
 # ---------------------------------------------------------------------- the timeline

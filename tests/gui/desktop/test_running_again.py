@@ -127,6 +127,35 @@ def test_a_changed_node_and_what_it_feeds_are_marked_stale_until_they_run(
     sit(sitting)
 
 
+def test_what_was_made_from_another_value_is_marked_when_a_node_alone_gave_something_else(
+    sit: Sit, window: MainWindow, tmp_path: Path
+) -> None:
+    factor = tmp_path / "factor"
+
+    async def sitting() -> None:
+        draw(window, f"def value(rows): return open({str(factor)!r}).read()")
+        window.session.set_parameter("value", "sandbox", "full")
+        cards = window.canvas.store.cards
+        factor.write_text("2")
+        assert await ran(window, window.actions_by_name["run"].trigger) == "succeeded"
+        factor.write_text("3")
+        window.canvas.select(["value"])
+        window.actions_by_name["run_only"].trigger()
+        await until(lambda: (found := window.findChild(QMessageBox, "side_effects")) and found.isVisible())
+        box = window.findChild(QMessageBox, "side_effects")
+        assert box is not None
+        call = next(b for b in box.findChildren(QPushButton) if b.text() == "Call them again")
+        assert await ran(window, lambda: press(call)) == "succeeded"
+        await until(lambda: cards["last"].state.state == "stale")
+        assert cards["last"].state.tip == "value, which feeds it, has given something else since: run from here"
+        assert cards["first"].state.state == cards["value"].state.state == "succeeded"
+        assert await ran(window, window.actions_by_name["run_failed"].trigger) == "succeeded"
+        states = window.runs.current.states if window.runs.current else {}
+        assert ("reused" in states["last"], states["value"]["reused"]) == (False, True)
+
+    sit(sitting)
+
+
 def test_calls_that_count_are_asked_about_first(sit: Sit, window: MainWindow, tmp_path: Path) -> None:
     marks = tmp_path / "marks"
 

@@ -12,6 +12,7 @@ import pytest
 
 from kailash_studio import WorkflowBuilder
 from kailash_studio.cli.main import main
+from kailash_studio.resilience.faults import Fault, Scenario
 from kailash_studio.runtime.answers import Recording
 from kailash_studio.runtime.async_local import AsyncLocalRuntime
 from kailash_studio.runtime.capsule import Capsule
@@ -148,3 +149,19 @@ def test_a_run_that_succeeds_says_that_an_older_capsule_is_not_its_own(
     assert main([*words, str(capsule)]) == 0
     said = f"The run has succeeded, so no capsule was written; {capsule} is of an earlier run."
     assert said in capsys.readouterr().err
+
+
+def test_faults_are_in_the_capsule_of_a_test_run(
+    capsule: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    faults, kept = tmp_path / "w.kailash.faults", tmp_path / "faulty.kailash-capsule"
+    scenario = Scenario({"start": Fault("TimeoutError", times=0, text="too slow")}, 3)
+    faults.write_text(json.dumps(scenario.to_plain()), encoding="utf-8")
+    words = ["run", str(mended(capsule)), "--trust", "--faults", str(faults), "--capsule", str(kept)]
+    assert main(words) == 1
+    faults.unlink()
+    capsys.readouterr()
+    assert main(["capsule", "run", str(kept), "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["failures"]["start"]["error"] == "TimeoutError: too slow"
+    assert main(["capsule", "show", str(kept)]) == 0
+    assert "put in at start: each call will fail with TimeoutError" in capsys.readouterr().out

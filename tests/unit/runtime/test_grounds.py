@@ -180,6 +180,59 @@ def test_nothing_real_goes_on_from_a_run_that_was_none(tmp_path: Path, capsys: O
         assert "nothing goes on from it" in capsys.readouterr().err
 
 
+def test_a_resumed_run_takes_nothing_over_that_was_made_from_something_else(tmp_path: Path, capsys: Out) -> None:
+    builder = WorkflowBuilder("resumed")
+    for name in ("start", "factor"):
+        code = f"def {name}(): return int(open({str(tmp_path / name)!r}).read())"
+        builder.add_node("PythonCodeNode", name, code=code, sandbox="full")
+        (tmp_path / name).write_text("2")
+    builder.add_node("PythonCodeNode", "times", code="def times(x, y): return x * y")
+    builder.add_node("PythonCodeNode", "end", code="def end(x): return [x]")
+    builder.add_node("PythonCodeNode", "fail", code="def fail(x): raise ValueError('no')")
+    builder.add_connection("start", "result", "times", "x")
+    builder.add_connection("factor", "result", "times", "y")
+    builder.add_connection("times", "result", "end", "x")
+    builder.add_connection("start", "result", "fail", "x")
+    workflow, journal = builder.build(), Journal()
+
+    async def work() -> str:
+        async with AsyncLocalRuntime(journal=journal, folder=tmp_path) as runtime:
+            window = Window(journal, runtime, tmp_path)
+            window.pin("start", 10)
+            _, first, _ = await window.run(workflow)
+            (tmp_path / "factor").write_text("3")
+            outcome, second, called = await window.run(workflow, first, "only", "factor")
+            assert (called, outcome.results["end"]) == ({"factor"}, {"result": [20]})
+            return second
+
+    run_id = asyncio.run(work())
+    assert main(["resume", run_id]) == 1
+    said = capsys.readouterr().err
+    assert "times is called again: factor, which feeds it, has given something else since." in said
+    assert "end is called again: times, which feeds it, has changed." in said
+    (resumed,) = [run for run in journal.runs() if run.origin == "resume"]
+    found = journal.finished(resumed.run_id)
+    assert (found["start"], found["factor"], found["end"]) == ({"result": 2}, {"result": 3}, {"result": [6]})
+    journal.close()
+
+
+def test_tests_and_capsules_that_were_killed_are_not_offered(tmp_path: Path) -> None:
+    gone = Journal(tmp_path / "journal.db")
+    for number, origin in enumerate(("test", "capsule", "preview", "desktop")):
+        gone.start_run(f"2026{number}", "w", chain().to_json(), float(number), origin=origin).wait(30)
+    gone.close()
+    journal = Journal(tmp_path / "journal.db")
+
+    async def work() -> list[str]:
+        async with AsyncLocalRuntime(journal=journal) as runtime:
+            requests = RerunRequests(journal, runtime, lambda run_id: None, lambda run_id: Redactor())
+            told = await requests.handlers()["interrupted"]({})
+            return [run["run_id"] for run in told["runs"]]
+
+    assert asyncio.run(work()) == ["20263"]
+    journal.close()
+
+
 KILLS = """
 def write(x):
     import os, signal, sqlite3, time

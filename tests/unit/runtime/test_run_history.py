@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -237,3 +238,26 @@ def test_every_event_of_real_runs_has_a_sentence() -> None:
     for event in [*told_by(workflow()), *told_by(workflow(5))]:
         assert sentence(event).endswith((".", "!", "?")) or event.kind == kinds.LOG_WRITTEN, event
         assert sentence(event)[0].isupper()
+
+
+def test_the_time_for_a_connection_of_a_pool_is_in_the_bar_of_a_real_run(
+    database_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KAILASH_STUDIO_HOME", str(database_home))
+    builder = WorkflowBuilder("pooled")
+    builder.add_node("WorkflowConnectionPool", "pool", pool_name="one", min_connections=1, max_connections=1)
+    for name in ("first", "second"):
+        builder.add_node("AsyncSQLDatabaseNode", name, connection="pool", query="SELECT pg_sleep(0.2)")
+        builder.add_connection("pool", "pool", name, "pool")
+    told: list[Event] = []
+    outcome, _ = asyncio.run(AsyncLocalRuntime().run(builder, sink=told.extend))
+    assert outcome.state == "succeeded", outcome.failures
+    found = bars(told)
+    waited = []
+    for name in ("first", "second"):
+        acquires = [span for span in found[name].spans if span.kind == "acquire"]
+        assert [span.state for span in acquires] == ["succeeded"], name
+        assert found[name].start <= acquires[0].start + 0.001
+        assert acquires[0].end <= found[name].end
+        waited.append(acquires[0].end - acquires[0].start)
+    assert max(waited) > 0.15, "one of them waited until the other gave its connection back"
