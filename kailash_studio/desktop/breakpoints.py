@@ -11,7 +11,7 @@ from kailash_studio.desktop.settings import Settings
 from kailash_studio.errors import EngineError
 from kailash_studio.runtime.debug_requests import read_breakpoints
 from kailash_studio.runtime.debugger import Breakpoint
-from kailash_studio.workflow.commands import Change
+from kailash_studio.workflow.commands import Change, new_keys
 
 _MOST_FILES = 50
 
@@ -66,14 +66,16 @@ class Breakpoints(QObject):
         self.changed.emit()
 
     def _follow(self, changes: tuple[Change, ...]) -> None:
-        """A renamed node keeps its breakpoints; one that is gone has none."""
-        nodes = self._session.workflow.nodes
-        gone = [c.key for c in changes if c.section == "nodes" and c.after is None]
-        come = [c.key for c in changes if c.section == "nodes" and c.before is None]
-        if gone and any(point.node in gone for point in self._points):
-            renamed = {gone[0]: come[0]} if len(gone) == len(come) == 1 else {}
-            moved = [replace(p, node=renamed.get(p.node, p.node)) for p in self._points]
-            self._set([point for point in moved if point.node in nodes])
+        """A node that has another name now keeps its breakpoints; one that is gone has none."""
+        names, connections = new_keys(changes), new_keys(changes, "connections")
+        gone = {c.key for c in changes if c.section == "nodes" and c.after is None}
+        points = [
+            replace(p, node=names.get(p.node, p.node), connection=connections.get(p.connection, p.connection))
+            for p in self._points
+            if p.node not in gone or names.get(p.node) in self._session.workflow.nodes
+        ]
+        if points != self._points:
+            self._set(points)
 
     def _load(self) -> None:
         try:
