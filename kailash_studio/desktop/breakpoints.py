@@ -11,7 +11,7 @@ from kailash_studio.desktop.settings import Settings
 from kailash_studio.errors import EngineError
 from kailash_studio.runtime.debug_requests import read_breakpoints
 from kailash_studio.runtime.debugger import Breakpoint
-from kailash_studio.workflow.commands import Change
+from kailash_studio.workflow.commands import Change, new_keys
 from kailash_studio.workflow.sub_workflows import SEPARATOR
 from kailash_studio.workflow.workflow import Connection
 
@@ -88,14 +88,18 @@ class Breakpoints(QObject):
         self.changed.emit()
 
     def _follow(self, changes: tuple[Change, ...]) -> None:
-        """A renamed node keeps its breakpoints; one that is gone has none."""
-        nodes = self._session.workflow.nodes
-        gone = [c.key for c in changes if c.section == "nodes" and c.after is None]
-        come = [c.key for c in changes if c.section == "nodes" and c.before is None]
-        if gone and any(point.node in gone for point in self._points):
-            renamed = {gone[0]: come[0]} if len(gone) == len(come) == 1 else {}
-            moved = [replace(p, node=renamed.get(p.node, p.node)) for p in self._points]
-            self._set([point for point in moved if point.node in nodes])
+        """What has another name now keeps its breakpoints; a node or connection that is gone has none."""
+        workflow = self._session.workflow
+        names, connections = new_keys(changes), new_keys(changes, "connections")
+        moved = [
+            replace(p, node=names.get(p.node, p.node), connection=connections.get(p.connection, p.connection))
+            for p in self._points
+        ]
+        points = [
+            p for p in moved if p.node in workflow.nodes and (not p.connection or p.connection in workflow.connections)
+        ]
+        if points != self._points:
+            self._set(points)
 
     def _load(self) -> None:
         try:

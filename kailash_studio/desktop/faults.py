@@ -12,7 +12,7 @@ from kailash_studio.desktop.session import Session
 from kailash_studio.errors import DocumentError
 from kailash_studio.folders import resources, write_whole
 from kailash_studio.resilience.faults import Fault, Scenario
-from kailash_studio.workflow.commands import Change
+from kailash_studio.workflow.commands import Change, new_keys
 from kailash_studio.workflow.workflow import SUFFIX
 
 
@@ -55,13 +55,11 @@ class Faults(QObject):
         self.changed.emit()
 
     def _follow(self, changes: tuple[Change, ...]) -> None:
-        """A renamed node keeps its fault; one that is gone has none."""
-        gone = [c.key for c in changes if c.section == "nodes" and c.after is None]
-        come = [c.key for c in changes if c.section == "nodes" and c.before is None]
+        """A node that has another name now keeps its fault; one that is gone has none."""
+        names, gone = new_keys(changes), {c.key for c in changes if c.section == "nodes" and c.after is None}
         faults = self._scenario.faults
         if any(node in faults for node in gone):
-            renamed = {gone[0]: come[0]} if len(gone) == len(come) == 1 else {}
-            moved = {renamed.get(node, node): fault for node, fault in faults.items()}
+            moved = {names.get(node, node): fault for node, fault in faults.items()}
             self._set({node: fault for node, fault in moved.items() if node in self._session.workflow.nodes})
 
     # ------------------------------------------------------------------ the file

@@ -13,7 +13,7 @@ from kailash_studio.desktop.notice import Notice
 from kailash_studio.desktop.runs import Runs
 from kailash_studio.desktop.session import Session
 from kailash_studio.errors import EngineError
-from kailash_studio.workflow.commands import Change
+from kailash_studio.workflow.commands import Change, new_keys
 
 
 class Pins(QObject):
@@ -39,6 +39,7 @@ class Pins(QObject):
         self._names: frozenset[str] = frozenset()
         self._file = ""
         self._tasks: set[asyncio.Task[None]] = set()
+        self._turn = asyncio.Lock()
         session.opened.connect(self._load)
         session.saved_changed.connect(self._file_changed)
         session.changed.connect(self._follow)
@@ -80,11 +81,11 @@ class Pins(QObject):
             self._spawn(self._ask("pins"))
 
     def _follow(self, changes: tuple[Change, ...]) -> None:
-        """A renamed node stays pinned; of one that is gone the pin stays until it is taken away, for Undo."""
-        gone = [c.key for c in changes if c.section == "nodes" and c.after is None]
-        come = [c.key for c in changes if c.section == "nodes" and c.before is None]
-        if len(gone) == len(come) == 1 and gone[0] in self._names:
-            self._spawn(self._ask("rename_pin", before=gone[0], after=come[0]))
+        """A node that has another name now stays pinned; of one that is gone the pin stays, for Undo."""
+        names = {old: new for old, new in new_keys(changes).items() if old in self._names}
+        if names:
+            self._show(frozenset(names.get(node, node) for node in self._names))  # at once: an undo may follow
+            self._spawn(self._ask("rename_pin", names=names))
 
     def _show(self, names: frozenset[str]) -> None:
         if names != self._names:
@@ -106,10 +107,11 @@ class Pins(QObject):
                 await self._ask("pin", run_id=run_id, node=node)
 
     async def _ask(self, do: str, **words: Any) -> None:
-        file = self._path()
-        told = await self._engine.request(do, file=file, **words)
-        if file == self._path():
-            self._show(frozenset(told["nodes"]))
+        async with self._turn:  # each request reads the file and writes it
+            file = self._path()
+            told = await self._engine.request(do, file=file, **words)
+            if file == self._path():
+                self._show(frozenset(told["nodes"]))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         if self._engine.state != "ready":

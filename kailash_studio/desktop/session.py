@@ -354,6 +354,7 @@ class Session(QObject):
 
         While code cannot be read, in the middle of typing, it has no ports; its connections stay then.
         """
+        edit = _with_optional(edit)
         after: PlacedNode = edit.changes[0].after
         node_type = self.registry.find(after.type)
         before = self.ports(node_id)
@@ -390,7 +391,10 @@ class Session(QObject):
             )
             if gives or takes:
                 moved = replace(c, output=new if gives else c.output, input=new if takes else c.input)
-                changes += [Change("connections", c.key, c, None), Change("connections", moved.key, None, moved)]
+                changes += [
+                    Change("connections", c.key, c, None, moved.key),
+                    Change("connections", moved.key, None, moved, c.key),
+                ]
         return tuple(changes)
 
     def set_resilience(self, node_id: str, name: str, value: Any) -> None:
@@ -525,6 +529,23 @@ def _write(workflow: Workflow, path: Path, *, trusted: bool) -> Path:
                 f"{path} is written, but not that it may run here: {why}. Make room, and save again."
             ) from None
     return path.resolve()
+
+
+def _with_optional(edit: Edit) -> Edit:
+    """An edit of the inputs at a border in which the optional ones have their new names, or went."""
+    change = edit.changes[0]
+    before, after = change.before, change.after
+    ports, optional = after.parameters.get("ports"), after.parameters.get("optional")
+    if after.type != INPUTS or not isinstance(ports, Mapping) or not isinstance(optional, list):
+        return edit
+    old, new = _renamed(before, after) or ("", "")
+    had = before.parameters.get("ports", {})
+    named = [new if name == old else name for name in optional]
+    kept = [name for name in named if name in ports or name not in had]
+    if kept == optional:
+        return edit
+    placed = replace(after, parameters={**after.parameters, "optional": kept})
+    return replace(edit, changes=(replace(change, after=placed), *edit.changes[1:]))
 
 
 def _renamed(before: PlacedNode, after: PlacedNode) -> tuple[str, str] | None:

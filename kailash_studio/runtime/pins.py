@@ -87,13 +87,13 @@ class Pins:
         """
         self._write({node: own for node, own in self._read().items() if node not in nodes})
 
-    def rename(self, before: str, after: str) -> None:
-        """A node has another id now.
+    def rename(self, names: Mapping[str, str]) -> None:
+        """Nodes have other ids now: new ones by old ones.
 
         Raises:
             DocumentError: As in ``names``.
         """
-        self._write({after if node == before else node: own for node, own in self._read().items()})
+        self._write({names.get(node, node): own for node, own in self._read().items()})
 
     def _value(self, node: str, name: str, text: str) -> Any:
         try:

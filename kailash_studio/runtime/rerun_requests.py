@@ -18,7 +18,7 @@ interrupted  --                                                   ``runs``: that
 pins         ``file``                                             ``nodes``: those that are pinned
 pin          ``file``, ``run_id``, ``node``                       ``nodes``
 unpin        ``file``, ``nodes``                                  ``nodes``
-rename_pin   ``file``, ``before``, ``after``                      ``nodes``
+rename_pin   ``file``, ``names``: new names by old ones           ``nodes``
 ===========  ===================================================  ====================================================
 """
 
@@ -209,7 +209,7 @@ class RerunRequests:
 
     def _rename_pin(self, request: Mapping[str, Any]) -> Answer:
         pins = Pins(Path(request["file"]))
-        pins.rename(request["before"], request["after"])
+        pins.rename(request["names"])
         return {"nodes": pins.names()}
 
 

@@ -31,12 +31,21 @@ Section = Literal["nodes", "connections", "positions", "parameters", "informatio
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One entry of one section, before and after; None stands for "not there"."""
+    """One entry of one section, before and after; None stands for "not there".
+
+    Attributes:
+        section: Which.
+        key: The entry's name there.
+        before: What it was.
+        after: What it is.
+        moved: The key that an entry has from now on, where it went; or had before, where it came.
+    """
 
     section: Section
     key: str
     before: Any
     after: Any
+    moved: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +64,13 @@ class Edit:
 
     def reversed(self) -> Edit:
         """The edit that takes this one back."""
-        return Edit(self.label, tuple(Change(c.section, c.key, c.after, c.before) for c in reversed(self.changes)))
+        back = tuple(replace(c, before=c.after, after=c.before) for c in reversed(self.changes))
+        return Edit(self.label, back)
+
+
+def new_keys(changes: Iterable[Change], section: Section = "nodes") -> dict[str, str]:
+    """The new keys of the entries that have another one now: what hangs on a node or a connection follows it."""
+    return {c.key: c.moved for c in changes if c.section == section and c.after is None and c.moved}
 
 
 def apply(workflow: Workflow, edit: Edit) -> None:
@@ -180,7 +195,7 @@ def renamed(workflow: Workflow, names: Mapping[str, str]) -> tuple[Change, ...]:
         placed = workflow.nodes[old]
         fallback = placed.resilience.get("fallback")
         after = _naming(placed, names) if isinstance(fallback, str) and fallback in names else placed
-        changes += [Change("nodes", old, placed, None), Change("nodes", new, None, after)]
+        changes += [Change("nodes", old, placed, None, new), Change("nodes", new, None, after, old)]
         if old in workflow.positions:
             place = workflow.positions[old]
             changes += [Change("positions", old, place, None), Change("positions", new, None, place)]
@@ -189,7 +204,10 @@ def renamed(workflow: Workflow, names: Mapping[str, str]) -> tuple[Change, ...]:
         source, target = connection.source, connection.target
         if source in names or target in names:
             moved = replace(connection, source=names.get(source, source), target=names.get(target, target))
-            changes += [Change("connections", key, connection, None), Change("connections", moved.key, None, moved)]
+            changes += [
+                Change("connections", key, connection, None, moved.key),
+                Change("connections", moved.key, None, moved, key),
+            ]
     return tuple(changes)
 
 

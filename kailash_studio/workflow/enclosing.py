@@ -221,7 +221,7 @@ def _edit(workflow: Workflow, chosen: Mapping[str, None], found: _Enclosed) -> E
     middle = (min(y for _, y in places) + max(y for _, y in places)) / 2
     lost = [workflow.connections[key] for key in found.outside]
     without = replace(workflow, connections={k: c for k, c in workflow.connections.items() if k not in found.outside})
-    changes = [Change("connections", c.key, c, None) for c in lost]
+    changes = [Change("connections", c.key, c, None, found.inside[c.key].key) for c in lost]
     changes += renamed(without, found.names)
     changes += [
         Change("nodes", made, None, PlacedNode(SUB_WORKFLOW)),
@@ -231,8 +231,9 @@ def _edit(workflow: Workflow, chosen: Mapping[str, None], found: _Enclosed) -> E
         Change("positions", border.inputs, None, (left - COLUMN, middle)),
         Change("positions", border.outputs, None, (right + COLUMN, middle)),
     ]
-    fresh = [c for key in found.outside for c in (found.inside[key], found.outside[key])]
-    changes += [Change("connections", key, None, c) for key, c in {c.key: c for c in fresh}.items()]
+    changes += [Change("connections", found.inside[key].key, None, found.inside[key], key) for key in found.outside]
+    fresh = {c.key: c for c in found.outside.values()}
+    changes += [Change("connections", key, None, c) for key, c in fresh.items()]
     return Edit(f"make {made} of {len(chosen)} node{'s' * (len(chosen) != 1)}", _merged(changes))
 
 

@@ -37,6 +37,20 @@ def document() -> str:
     return builder.build().to_json()
 
 
+def enclosed() -> str:
+    """quotes > part (value) > report, all of which succeed; quotes have a date."""
+    inside = WorkflowBuilder("inside")
+    inside.add_node("PythonCodeNode", "value", code="def value(rows): return [[r['n'], str(r['day'])] for r in rows]")
+    builder = WorkflowBuilder("parts")
+    rows = "[{'n': 1, 'day': date(2026, 7, 1)}, {'n': 2, 'day': date(2026, 7, 2)}]"
+    builder.add_node("PythonCodeNode", "quotes", code=f"from datetime import date\ndef quotes(): return {rows}")
+    builder.add_sub_workflow("part", inside, inputs={"rows": "value.rows"}, outputs={"total": "value.result"})
+    builder.add_node("PythonCodeNode", "report", code="def report(total): return {'total': total}")
+    builder.add_connection("quotes", "result", "part", "rows")
+    builder.add_connection("part", "total", "report", "total")
+    return builder.build().to_json()
+
+
 MENDED = [{"symbol": "MSFT", "price": 28}, {"symbol": "AMZN", "price": 130}]
 CONVERSATION: list[dict[str, Any]] = [
     {"ask": {"do": "hello"}},
@@ -72,6 +86,43 @@ CONVERSATION: list[dict[str, Any]] = [
     {"ask": {"do": "cancel", "run_id": "<run 2>"}},
     {"ask": {"do": "breakpoints", "run_id": "<run 2>", "breakpoints": [{"node": "value", "when": "sometimes"}]}},
     {"ask": {"do": "interrupted"}},
+    # steps into a sub-workflow, out of it, and on
+    {"ask": {"do": "run", "workflow": "<enclosed>", "folder": "<folder>", "breakpoints": [{"node": "part"}]}},
+    {"until": {"node": "part:inputs", "state": "stopped"}},
+    {"ask": {"do": "step", "run_id": "<run 3>", "stop": 1, "how": "sideways"}},
+    {"ask": {"do": "step", "run_id": "<run 3>", "stop": 1, "how": "into"}},
+    {"until": {"node": "part:value", "state": "stopped", "when": "before"}},
+    {"ask": {"do": "step", "run_id": "<run 3>", "stop": 2, "how": "out"}},
+    {"until": {"node": "report", "state": "stopped", "when": "before"}},
+    {"ask": {"do": "step", "run_id": "<run 3>", "stop": 3, "how": "over"}},
+    {"until": {"node": "report", "state": "stopped", "when": "after"}},
+    {"ask": {"do": "resume", "run_id": "<run 3>"}},
+    {"until": {"run": "succeeded"}},
+    # to a node, and with single cells changed
+    {"ask": {"do": "run", "workflow": "<enclosed>", "folder": "<folder>", "breakpoints": [{"node": "quotes"}]}},
+    {"until": {"node": "quotes", "state": "stopped"}},
+    {"ask": {"do": "run_to", "run_id": "<run 4>", "node": "nowhere"}},
+    {"ask": {"do": "run_to", "run_id": "<run 4>", "node": "part:value"}},
+    {"until": {"node": "part:value", "state": "stopped"}},
+    {"ask": {"do": "go_on", "run_id": "<run 4>", "stop": 2, "cells": {"inputs": {"rows": [[0, "day", "soon"]]}}}},
+    {"ask": {"do": "go_on", "run_id": "<run 4>", "stop": 2, "cells": {"inputs": {"rows": [[0, "n", "40"]]}}}},
+    {"until": {"run": "succeeded"}},
+    {"ask": {"do": "page", "run_id": "<run 4>", "node": "report", "output": "result", "offset": 0, "limit": 5}},
+    # what a sub-workflow gives, given where it begins; nothing inside is called
+    {"ask": {"do": "run", "workflow": "<enclosed>", "folder": "<folder>", "breakpoints": [{"node": "part"}]}},
+    {"until": {"node": "part:inputs", "state": "stopped"}},
+    {"ask": {"do": "go_on", "run_id": "<run 5>", "stop": 1, "go": "give", "outputs": {"total": 7}}},
+    {"until": {"run": "succeeded"}},
+    # what is stale, and pins
+    {"ask": {"do": "stale", "run_id": "<run 4>", "workflow": "<enclosed>"}},
+    {"ask": {"do": "stale", "run_id": "<run 4>", "workflow": "<document>"}},
+    {"ask": {"do": "pin", "file": "<file>", "run_id": "<run 4>", "node": "nowhere"}},
+    {"ask": {"do": "pin", "file": "<file>", "run_id": "<run 4>", "node": "quotes"}},
+    {"ask": {"do": "pins", "file": "<file>"}},
+    {"ask": {"do": "run", "workflow": "<enclosed>", "folder": "<folder>", "file": "<file>"}},
+    {"until": {"run": "succeeded"}},
+    {"ask": {"do": "rename_pin", "file": "<file>", "names": {"quotes": "part:quotes"}}},
+    {"ask": {"do": "unpin", "file": "<file>", "nodes": ["part:quotes"]}},
 ]  # fmt: skip
 
 
@@ -141,11 +192,13 @@ class Talk:
             return [self.filled(inner) for inner in value]
         if isinstance(value, str) and value.startswith("<run "):
             return self.runs[int(value[5:-1]) - 1]
-        return (
-            {"<document>": document(), "<folder>": str(self.folder)}.get(value, value)
-            if isinstance(value, str)
-            else value
-        )
+        stands_for = {
+            "<document>": document(),
+            "<enclosed>": enclosed(),
+            "<folder>": str(self.folder),
+            "<file>": str(self.folder / "parts.kailash.json"),
+        }
+        return stands_for.get(value, value) if isinstance(value, str) else value
 
     def plain(self, value: Any, name: str = "") -> Any:
         """What was heard, without what varies."""

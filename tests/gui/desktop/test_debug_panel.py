@@ -217,3 +217,9 @@ def test_a_connection_has_a_breakpoint_of_its_own(window: MainWindow, qtbot: Any
     window.actions_by_name["breakpoint"].trigger()
     assert window.breakpoints.all() == []
     assert canvas.store.lines[key].view.breakpoint == ""
+    window.actions_by_name["breakpoint"].trigger()
+    assert session.rename(first, "given") is None
+    assert window.breakpoints.connections() == {f"given.data>{second}.rows"}
+    assert canvas.store.lines[f"given.data>{second}.rows"].view.breakpoint == "on"
+    session.disconnect_keys([f"given.data>{second}.rows"])
+    assert window.breakpoints.all() == []

@@ -231,6 +231,36 @@ def test_a_node_that_stands_still_is_called_with_its_parameters_as_they_are_now(
     sit(sitting)
 
 
+def test_pins_follow_their_nodes_into_a_sub_workflow_and_back(sit: Sit, window: MainWindow, tmp_path: Path) -> None:
+    marks = tmp_path / "marks"
+
+    async def sitting() -> None:
+        session, pins = window.session, tmp_path / "w.kailash.pins"
+        draw(window, MENDED, marks)
+        session.save(tmp_path / "w.kailash.json")
+        await ran(window, window.actions_by_name["run"].trigger)
+        window.canvas.select(["first", "value"])
+        window.actions_by_name["pin"].trigger()
+        await until(lambda: window.pins.has("first") and window.pins.has("value"))
+        made = session.enclose(["first", "value"])
+        assert session.rename(made, "prices") is None
+        await until(lambda: '"prices:first"' in pins.read_text())
+        assert await ran(window, window.actions_by_name["run"].trigger) == "succeeded"
+        assert window.runs.current is not None
+        assert window.runs.current.states["prices:first"]["pinned"] is True
+        assert window.runs.current.states["prices:value"]["pinned"] is True
+        assert marks.read_text() == "x", "it was not called again"
+        session.undo()
+        session.undo()
+        assert window.pins.has("first")
+        assert window.pins.has("value")
+        await until(lambda: '"first"' in pins.read_text())
+        assert await ran(window, window.actions_by_name["run"].trigger) == "succeeded"
+        assert window.runs.current.states["first"]["pinned"] is True
+
+    sit(sitting)
+
+
 def test_a_safe_preview_writes_nothing_and_says_what_it_left_out(sit: Sit, window: MainWindow, tmp_path: Path) -> None:
     async def sitting() -> None:
         draw(window, MENDED)

@@ -175,7 +175,7 @@ def test_pins_live_beside_the_file_and_come_back_as_they_were(tmp_path: Path) ->
     found = pins.outputs()
     assert list(found["fetch"]["data"]) == list(table)
     assert found["other"] == {"result": [1.5]}
-    pins.rename("other", "another")
+    pins.rename({"other": "another"})
     assert pins.names() == ["another", "fetch"]
     pins.unpin("fetch", "another")
     assert not pins.path.exists()
@@ -323,7 +323,7 @@ def test_pins_are_asked_for_over_the_engine(tmp_path: Path) -> None:
             assert taken.pins == {"middle": {"result": 42}}
             with pytest.raises(EngineError, match="has no result to pin"):
                 await do["pin"]({"file": file, "run_id": run_id, "node": "nobody"})
-            assert await do["rename_pin"]({"file": file, "before": "middle", "after": "end"}) == {"nodes": ["end"]}
+            assert await do["rename_pin"]({"file": file, "names": {"middle": "end"}}) == {"nodes": ["end"]}
             other = chain()
             node = other.nodes["end"]
             other.nodes["end"] = type(node)(node.type, parameters={**node.parameters, "output_names": ["else"]})
