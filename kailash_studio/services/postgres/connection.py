@@ -246,18 +246,18 @@ class Connection:
 
         Args:
             statement: One statement; it is not executed.
-            seconds: Seconds that it may take, instead of the session's; its tables may be locked.
+            seconds: Seconds that it may take, instead of the pool's; its tables may be locked.
 
         Raises:
             DatabaseError: The server refuses it.
         """
-        free = not self.raw.is_in_transaction()
+        free, wanted = not self.raw.is_in_transaction(), self._seconds if seconds is None else seconds
         try:
             known = self._statements.get(statement)
             if known is None:
-                if seconds is not None and seconds != self._session_seconds and free:
-                    await self.raw.execute(f"SET statement_timeout = {_milliseconds(seconds)}")
-                    self._session_seconds = seconds
+                if wanted != self._session_seconds and free:
+                    await self.raw.execute(f"SET statement_timeout = {_milliseconds(wanted)}")
+                    self._session_seconds = wanted
                 known = await self._prepare(statement)
         except asyncio.CancelledError:
             self.unclean = True  # the driver tells the server to stop
