@@ -11,6 +11,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+from fakes.tcp_proxy import TcpProxy, proxied
 
 from kailash_studio import LocalRuntime, WorkflowBuilder
 from kailash_studio.errors import (
@@ -28,6 +29,7 @@ from kailash_studio.services.postgres.pool import Pool
 from kailash_studio.services.postgres.shared import SharedPools
 from kailash_studio.services.postgres.statistics import Owner
 from kailash_studio.services.vectors.connection import on_pool
+from kailash_studio.services.vectors.store import VectorStore
 from kailash_studio.spec.form import form_rows
 from kailash_studio.spec.registry import installed_node_types
 
@@ -320,3 +322,66 @@ def test_a_table_that_is_made_anew_with_other_types_is_searched_on_the_same_conn
 
     asyncio.run(main())
     assert found == ["a", 7]
+
+
+@pytest.mark.parametrize("operation", ["search", "upsert few", "upsert many", "delete", "index"])
+def test_a_server_that_falls_silent_is_given_up(postgres_target: dict[str, Any], table: str, operation: str) -> None:
+    async def work() -> None:
+        await made(table)
+        async with proxied(postgres_target) as (proxy, behind), Pool(behind) as pool:
+            with pytest.raises((DatabaseTimeoutError, DatabaseUnreachableError)) as raised:
+                async with asyncio.timeout(60), on_pool(pool, Owner(), 0.5) as connection:
+                    store = VectorStore(connection, table)
+                    await store.shape()
+                    proxy.mode = "black_hole"
+                    match operation:
+                        case "search":
+                            await store.search([1, 2])
+                        case "delete":
+                            await store.delete(["1"])
+                        case "index":
+                            await store.index()
+                        case _:
+                            await store.upsert(ROWS[:10] if operation == "upsert few" else ROWS)
+            assert not raised.value.permanent
+            assert isinstance(raised.value, DatabaseError)
+            assert pool.snapshot()["connections"]["lost"] == 1
+            proxy.mode = "pass"
+        await dropped(postgres_target, table)
+
+    asyncio.run(work())
+
+
+def test_a_server_that_falls_silent_in_the_middle_of_a_load_is_given_up(
+    postgres_target: dict[str, Any], table: str
+) -> None:
+    async def work() -> None:
+        await made(table)
+        async with proxied(postgres_target) as (proxy, behind), Pool(behind) as pool:
+            with pytest.raises((DatabaseTimeoutError, DatabaseUnreachableError)) as raised:
+                async with asyncio.timeout(60), on_pool(pool, Owner(), 0.5) as connection:
+                    await VectorStore(connection, table).upsert(silent(proxy, ROWS))
+            assert not raised.value.permanent
+            assert isinstance(raised.value, DatabaseError)
+            proxy.mode = "pass"
+        await dropped(postgres_target, table)
+
+    asyncio.run(work())
+
+
+async def dropped(target: dict[str, Any], table: str) -> None:
+    other = await asyncpg.connect(**target)
+    await other.execute(f"DROP TABLE {table}")
+    await other.close()
+
+
+def silent(proxy: TcpProxy, rows: list[dict[str, Any]]) -> list[Any]:
+    """Rows of which reading the last one makes the server fall silent, so in the middle of a COPY."""
+
+    class Row(dict[str, Any]):
+        def get(self, key: str, default: Any = None) -> Any:
+            if key == "vector":
+                proxy.mode = "black_hole"
+            return super().get(key, default)
+
+    return [*rows[:-1], Row(rows[-1])]
