@@ -334,6 +334,28 @@ def test_a_copied_cell_is_whole_and_quoted_where_a_spreadsheet_needs_it(
     run(look())
 
 
+def test_what_is_copied_is_not_given_up_when_the_table_is_sorted_meanwhile(
+    rows: RowsPanel, answering: Answering, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held, real = asyncio.Event(), answering.copy
+
+    async def waiting(*words: Any, **look: Any) -> dict[str, Any]:
+        await held.wait()
+        return await real(*words, **look)
+
+    async def look() -> None:
+        monkeypatch.setattr(answering, "copy", waiting)
+        select_all(rows)
+        QTest.keyClick(rows.view, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
+        rows.view.header.sort_by("value", True)
+        await until(lambda: rows.view.model().look)
+        held.set()
+        await until(lambda: rows.caption.whole.startswith(f"Copied {ROWS:,} rows"))
+        assert QGuiApplication.clipboard().text().startswith("id\tgroup\tvalue\n0\t\t0\n"), "as it was selected"
+
+    run(look())
+
+
 def test_too_much_for_a_clipboard_is_said_and_nothing_is_copied(
     rows: RowsPanel, run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
