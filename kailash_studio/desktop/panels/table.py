@@ -203,7 +203,7 @@ class RowsPanel(QWidget):
     def _stop(self) -> None:
         if self._task is not None and not self._task.done() and self._task is not asyncio.current_task():
             self._task.cancel()
-        for task in (self._profiling, self._copying, self._opening):
+        for task in (self._profiling, self._opening):  # what is copied goes on: it knows its output and look
             if task is not None:
                 task.cancel()
         if self._model is not None:
@@ -311,14 +311,18 @@ class RowsPanel(QWidget):
             self.caption.setText(str(error))
             return
         QGuiApplication.clipboard().setText(text)
-        self._count()
-        self.caption.setText(f"{said}  ·  {self.caption.whole}")
+        self._say_of_copy(said)
+
+    def _say_of_copy(self, said: str) -> None:
+        if self.stack.currentWidget() is self.tables:
+            self._count()
+            said = f"{said}  ·  {self.caption.whole}"
+        self.caption.setText(said)
 
     def _stop_copying(self) -> None:
         if self._copying is not None and not self._copying.done():
             self._copying.cancel()
-            self._count()
-            self.caption.setText(f"Nothing was copied  ·  {self.caption.whole}")
+            self._say_of_copy("Nothing was copied")
 
     def show_cell(self, row: int, column: int) -> None:
         """Show a cell whole, in a small window of its own."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from PySide6.QtCore import QEvent, QPoint, Qt, Signal
+from PySide6.QtCore import QEvent, QItemSelectionModel, QPoint, Qt, Signal
 from PySide6.QtGui import QAction, QContextMenuEvent, QKeyEvent, QKeySequence, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QMenu, QTableView, QWidget
 
@@ -12,6 +12,7 @@ from kailash_studio.desktop.panels.table_header import HeaderLook, TableHeader
 from kailash_studio.desktop.panels.table_model import PagedTable
 from kailash_studio.desktop.widgets.basics import is_copying
 
+_LONG_ROW = 300
 _LEAST, _MOST, _ROOM = 96, 360, 46  # of a column's width; with room for the mark of a sort
 
 
@@ -60,6 +61,7 @@ class TableGrid(QTableView):
         self.setHorizontalHeader(self.header)
         self._fitted: set[int] = set()
         self._changing = False
+        self._apart: list[QItemSelectionModel] = []
         self.horizontalScrollBar().valueChanged.connect(self._fit)
         self.doubleClicked.connect(lambda index: self.cell_asked.emit(index.row(), index.column()))
 
@@ -68,11 +70,26 @@ class TableGrid(QTableView):
         self._changing = True  # Qt lays out meanwhile, with columns of both
         with self.header.held():
             self.setModel(model)
+            self._select_apart(model)
             self.header.start(model.columns, look)
         self._changing = False
         if not keep_widths:
             self._fitted = set()
         self._fit()
+
+    def _select_apart(self, model: PagedTable) -> None:
+        """Keep the headers from asking whether whole columns are selected, cell by cell, each time they are drawn.
+
+        With a million rows selected that took a minute. The names show no selection; row numbers do, unless the rows
+        are so long that the same holds for them.
+        """
+        for old in self._apart:
+            old.deleteLater()
+        long_rows = len(model.columns) > _LONG_ROW
+        headers = [self.header, self.verticalHeader()] if long_rows else [self.header]
+        self._apart = [QItemSelectionModel(model, self) for _ in headers]
+        for header, selection in zip(headers, self._apart, strict=True):
+            header.setSelectionModel(selection)
 
     # ------------------------------------------------------------------ widths
 

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from fakes.stalls import StallMeter
-from PySide6.QtCore import QCoreApplication, QPoint, Qt
+from PySide6.QtCore import QCoreApplication, QModelIndex, QPoint, Qt
 from PySide6.QtGui import QContextMenuEvent, QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QMenu
@@ -21,7 +21,7 @@ from kailash_studio.desktop.panels import table_copy
 from kailash_studio.desktop.panels.column_profiles import MOST_CARDS
 from kailash_studio.desktop.panels.filter_text import condition_of, look_words
 from kailash_studio.desktop.panels.table import RowsPanel
-from kailash_studio.desktop.panels.table_model import MOST_ASKED, PAGE
+from kailash_studio.desktop.panels.table_model import MOST_ASKED, PAGE, PagedTable
 from kailash_studio.desktop.values import Values
 from kailash_studio.runtime.table_requests import TableRequests
 from kailash_studio.tables.table import Table
@@ -282,6 +282,34 @@ def test_all_rows_are_copied_though_few_of_them_are_in_the_window(rows: RowsPane
     run(look())
 
 
+def test_no_cell_is_asked_for_because_all_are_selected(
+    rows: RowsPanel, answering: Answering, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = 0
+    real = PagedTable.rowCount
+
+    nowhere = QModelIndex()
+
+    def counted(model: PagedTable, parent: Any = nowhere) -> int:
+        nonlocal asked
+        asked += 1
+        return real(model, parent)
+
+    monkeypatch.setattr(PagedTable, "rowCount", counted)
+
+    async def look() -> None:
+        before = rows.view.model()
+        rows.show_port("again", "data", answering)
+        await until(lambda: rows.view.model() is not before)
+        assert asked > 0
+        select_all(rows)
+        await until(lambda: rows.view.selectionModel().hasSelection())
+        rows.view.header.grab()
+
+    run(look())
+    assert asked < ROWS, "Qt's headers ask for each cell of a selected column when they are drawn"
+
+
 def test_a_copied_cell_is_whole_and_quoted_where_a_spreadsheet_needs_it(
     rows: RowsPanel, answering: Answering, run: Any
 ) -> None:
@@ -302,6 +330,28 @@ def test_a_copied_cell_is_whole_and_quoted_where_a_spreadsheet_needs_it(
                 "plain\t\t[]\t\t",
             ]
         )
+
+    run(look())
+
+
+def test_what_is_copied_is_not_given_up_when_the_table_is_sorted_meanwhile(
+    rows: RowsPanel, answering: Answering, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held, real = asyncio.Event(), answering.copy
+
+    async def waiting(*words: Any, **look: Any) -> dict[str, Any]:
+        await held.wait()
+        return await real(*words, **look)
+
+    async def look() -> None:
+        monkeypatch.setattr(answering, "copy", waiting)
+        select_all(rows)
+        QTest.keyClick(rows.view, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
+        rows.view.header.sort_by("value", True)
+        await until(lambda: rows.view.model().look)
+        held.set()
+        await until(lambda: rows.caption.whole.startswith(f"Copied {ROWS:,} rows"))
+        assert QGuiApplication.clipboard().text().startswith("id\tgroup\tvalue\n0\t\t0\n"), "as it was selected"
 
     run(look())
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 
 from kailash_studio.errors import EngineError, TableError
+from kailash_studio.runtime import table_copy
 from kailash_studio.runtime.table_requests import TableRequests
 from kailash_studio.tables import profile
 from kailash_studio.tables.table import Table
@@ -174,6 +175,24 @@ def test_a_cell_is_given_whole(value: Any) -> None:
     nothing = {"type": "null", "text": None, "children": [], "count": 0}
     assert tags == {"type": "null", "text": None, "tree": nothing, "cut": False}
     assert isinstance(gone, EngineError)
+
+
+def test_rows_are_copied_as_lines_and_in_pieces(value: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table_copy, "LETTERS", 200)
+    words = {"do": "table_copy", "columns": ["id", "tags"], "filter": [["id", "less", ["100"]]], "sort": [["id", True]]}
+    lines: list[str] = []
+    while len(lines) < 100:
+        (piece,) = answers(value, {**words, "offset": len(lines), "limit": 100 - len(lines)})
+        assert 0 < piece["rows"] < 100
+        assert piece["cut"] == 0
+        lines += piece["text"].split("\n")
+    assert lines == [f'{n}\t"[""a"", ""b""]"' if n % 3 else f"{n}\t" for n in reversed(range(100))]
+
+
+def test_a_copied_cell_that_is_too_long_is_cut_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table_copy, "MAX_CELL", 10)
+    (told,) = answers([{"a": "x" * 11}], {"do": "table_copy", "columns": ["a"], "offset": 0, "limit": 5})
+    assert told == {"text": "x" * 9 + "…", "rows": 1, "cut": 1}
 
 
 def test_work_that_has_not_begun_can_be_dropped() -> None:
