@@ -96,6 +96,14 @@ class Node(Declared):
         """What a call with these (raw, perhaps incomplete) parameters does outside, where it depends on them."""
         return cls.effect
 
+    @classmethod
+    def clear_secrets_of(cls, parameters: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """(place, value) of what these (raw) parameters hold in clear and looks like a credential.
+
+        Parameters that are declared secret are not among them: validation refuses those.
+        """
+        return []
+
     # ------------------------------------------------------------------ running
     def run(self, context: RunContext) -> Outputs | Awaitable[Outputs]:
         """Do the work and give one value for each output; a conditional output may be left out."""
