@@ -128,7 +128,7 @@ def secrets_of(workflow: Workflow) -> list[str]:
 
 
 def secrets_in_clear(workflow: Workflow, registry: Registry, values: Values) -> Iterator[tuple[str, str]]:
-    """(place, value) of the parameters declared secret that a caller or a program gives in clear."""
+    """(place, value) of what is given in clear: secret parameters by a caller or a program, credentials by anybody."""
     for (node_id, name), value in values.nodes.items():
         instance = workflow.instances.get(node_id)
         node_type = type(instance) if instance is not None else registry.find(workflow.nodes[node_id].type)
@@ -138,6 +138,13 @@ def secrets_in_clear(workflow: Workflow, registry: Registry, values: Values) -> 
         for name, value in instance.given.items():
             if isinstance(value, str) and _is_secret(type(instance), name):
                 yield f"{node_id}.{name}", value
+    given = values.by_node()
+    for node_id, placed in workflow.nodes.items():
+        instance = workflow.instances.get(node_id)
+        node_type = type(instance) if instance is not None else registry.find(placed.type)
+        held = {**(instance.given if instance is not None else placed.parameters), **given.get(node_id, {})}
+        for place, value in node_type.clear_secrets_of(held) if node_type is not None else ():
+            yield f"{node_id}.{place}", value
 
 
 def _is_secret(node_type: type[Node], name: str) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kailash_studio.errors import HttpError, HttpTimeoutError, HttpUnreachableError
+from kailash_studio.services.credentials.redaction import without_userinfo
 
 if TYPE_CHECKING:
     import httpx
@@ -72,7 +73,7 @@ class HttpClient:
         import httpx
 
         content = {"json": json_body} if json_body is not None else {"content": text_body} if text_body else {}
-        where = str(url).split("?", maxsplit=1)[0]
+        where = without_userinfo(str(url).split("?", maxsplit=1)[0])
         try:
             if (httpx.URL(url).port or 0) > 65_535:  # the connection would say so by an OverflowError
                 raise httpx.InvalidURL("its port is above 65535")
@@ -90,7 +91,7 @@ class HttpClient:
             return Answer(
                 answer.status_code,
                 dict(answer.headers),
-                str(answer.url),
+                str(answer.url.copy_with(userinfo=b"")),  # whoever looks at the result needs no password
                 bytes(read),
                 _text(bytes(read), encoding),
                 answer.elapsed.total_seconds(),
@@ -98,14 +99,16 @@ class HttpClient:
         except httpx.TimeoutException:
             raise HttpTimeoutError(f"{where} did not answer in time.") from None
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-            raise HttpError(f"{where!r} is not a web address: {error}.", permanent=True) from None
+            raise HttpError(
+                f"{where!r} is not a web address: {without_userinfo(str(error))}.", permanent=True
+            ) from None
         except httpx.HTTPError as error:
             cause: BaseException | None = error
             while cause is not None:
                 if isinstance(cause, _PrivateAddressError):
                     raise HttpError(str(cause), permanent=True) from None
                 cause = cause.__cause__ or cause.__context__
-            said = str(error) or type(error).__name__
+            said = without_userinfo(str(error)) or type(error).__name__
             raise HttpUnreachableError(f"{where} cannot be reached: {said}.") from None
         except _PrivateAddressError as error:
             raise HttpError(str(error), permanent=True) from None

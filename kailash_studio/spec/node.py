@@ -101,6 +101,14 @@ class Node(Declared):
         """Whether a call runs code of the document that may do whatever the user may."""
         return False
 
+    @classmethod
+    def clear_secrets_of(cls, parameters: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """(place, value) of what these (raw) parameters hold in clear and looks like a credential.
+
+        Parameters that are declared secret are not among them: validation refuses those.
+        """
+        return []
+
     # ------------------------------------------------------------------ running
     def run(self, context: RunContext) -> Outputs | Awaitable[Outputs]:
         """Do the work and give one value for each output; a conditional output may be left out."""

@@ -225,11 +225,20 @@ class _Checker:
         )
 
     def _secrets(self, node_id: str, node_type: type[Node]) -> Iterator[Finding]:
-        for name, value in self.workflow.nodes[node_id].parameters.items():
+        placed = self.workflow.nodes[node_id]
+        for name, value in placed.parameters.items():
             declaration = node_type.declarations.get(name)
             if declaration is not None and declaration.secret and value and reference(value) is None:
                 sentence = f'{node_id} holds its {name} in clear: replace it by {{"$secret": "a_name"}}.'
                 yield _error("KS-1230", f"nodes/{node_id}/parameters/{name}", sentence)
+        for inside in dict.fromkeys(inside for inside, _ in node_type.clear_secrets_of(placed.parameters)):
+            whole = "it" if "/" in inside else "the whole of it"
+            sentence = (
+                f"{node_id} holds a credential in clear in its {inside}, and so does the file: store {whole} as a "
+                'secret, and write {"$secret": "a_name"} in its place.'
+            )
+            place = f"nodes/{node_id}/parameters/{inside}"
+            yield Finding("warning", "KS-1238", place, sentence)
 
     def _references(self, place: str, value: Any, inside: str = "/parameters") -> Iterator[Finding]:
         found = reference(value)

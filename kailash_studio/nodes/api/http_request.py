@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from kailash_studio.errors import HttpError, NodeError
 from kailash_studio.services.http import HttpClient, retry_after
@@ -15,13 +16,17 @@ from kailash_studio.spec.parameter import Parameter
 from kailash_studio.spec.port import Anything, Number, Output, Record
 from kailash_studio.spec.values import to_plain
 
+_WORDS = r"(?!.*(?:page|next)).*(?:password|passwd|secret|token|api[-_]?key|access[-_]?key)"  # not a page's token
+_SECRET_WORD = re.compile(_WORDS, re.IGNORECASE)
+_SECRET_HEADER = re.compile(rf"(?:proxy-)?authorization|cookie|{_WORDS}", re.IGNORECASE)
+
 
 class HTTPRequestNode(Node):
     """Send an HTTP request and read the answer.
 
     JSON answers are decoded; text stays text. A body that is no text is sent as JSON, dates as ISO text. An answer of
     status 400 or more fails the node, unless told otherwise. Put credentials into headers by reference:
-    ``{"Authorization": {"$secret": "api_token"}}``.
+    ``{"Authorization": {"$secret": "api_token"}}``. One that is written in clear is in the file, and validation warns.
 
     Private addresses (this machine, the local network, a cloud's metadata service) are refused unless allowed: a
     workflow from elsewhere should not reach them by accident. The check holds for redirects too.
@@ -77,6 +82,20 @@ class HTTPRequestNode(Node):
             return [("url", "url does not start with http:// or https://.")]
         return []
 
+    @classmethod
+    def clear_secrets_of(cls, parameters: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """A password or token in the address, and headers and query values whose names say what they are."""
+        found: list[tuple[str, str]] = []
+        url = parameters.get("url")
+        if isinstance(url, str):
+            found += [("url", value) for value in _in_address(url)]
+        for name, looks in (("headers", _SECRET_HEADER), ("query", _SECRET_WORD)):
+            held = parameters.get(name)
+            for key, value in held.items() if isinstance(held, Mapping) else ():
+                if isinstance(value, str) and value and looks.fullmatch(str(key)):
+                    found.append((f"{name}/{key}", value.split()[-1] if value.strip() else value))
+        return found
+
     async def run(self, context: RunContext) -> Outputs:
         """Send it, and read the answer."""
         key = (HttpClient, self.allow_private)
@@ -115,3 +134,14 @@ class HTTPRequestNode(Node):
             "data": data,
         }
         return {"data": data, "status": answer.status, "result": result}
+
+
+def _in_address(url: str) -> list[str]:
+    """The credentials in an address: before its host, and as values of its query."""
+    try:
+        parts = urlsplit(url)
+        held = [parts.password or (parts.username if "@" in parts.netloc else "")]
+    except ValueError:
+        return []  # no address; the call says so
+    held += [value for name, value in parse_qsl(parts.query) if _SECRET_WORD.fullmatch(name)]
+    return [value for value in held if value]

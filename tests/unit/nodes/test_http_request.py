@@ -8,6 +8,7 @@ import json
 import socket
 import threading
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,10 +18,14 @@ from fakes.web_server import Reply, Request, serving
 from kailash_studio import WorkflowBuilder
 from kailash_studio.errors import HttpError, HttpTimeoutError, HttpUnreachableError, NodeError, ParameterError
 from kailash_studio.runtime.async_local import AsyncLocalRuntime
+from kailash_studio.runtime.journal.journal import Journal
 from kailash_studio.runtime.outcome import Outcome
 from kailash_studio.services import http
 from kailash_studio.services.http import HttpClient, is_public, retry_after
 from kailash_studio.spec.registry import installed_node_types
+from kailash_studio.spec.values import to_plain
+from kailash_studio.workflow.validation import validate
+from kailash_studio.workflow.workflow import PlacedNode, Workflow
 
 JSON = {"Content-Type": "application/json; charset=utf-8"}
 
@@ -104,6 +109,71 @@ def test_query_and_headers_are_sent_and_a_secret_is_put_in() -> None:
     assert httpx.URL(told["path"]).params.multi_items() == [
         ("q", "a b&c"), ("n", "2"), ("many", "x"), ("many", "y"), ("price", "1.10"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("parameters", "places"),
+    [
+        ({"url": "https://user:hunter22-x@api.example.com/a"}, {"url": "hunter22-x"}),
+        ({"url": "https://ghp_0123456789@api.example.com/a"}, {"url": "ghp_0123456789"}),
+        ({"url": "https://api.example.com/a?q=1&api_key=k-0123456789"}, {"url": "k-0123456789"}),
+        ({"headers": {"Authorization": "Bearer abcdefgh", "X-A": "1"}}, {"headers/Authorization": "abcdefgh"}),
+        ({"headers": {"x-api-key": "abcdefgh"}, "query": {"token": "t-0123"}},
+         {"headers/x-api-key": "abcdefgh", "query/token": "t-0123"}),
+        ({"headers": {"Authorization": {"$secret": "t"}}, "query": {"page_token": "abc", "max_tokens": 3}}, {}),
+        ({"url": {"$secret": "address"}, "headers": {"$parameter": "h"}}, {}),
+    ],
+)  # fmt: skip
+def test_validation_warns_of_credentials_in_clear(parameters: dict[str, Any], places: dict[str, str]) -> None:
+    registry = installed_node_types()
+    assert dict(registry.get("HTTPRequestNode").clear_secrets_of(parameters)) == places
+    workflow = Workflow(parameters={"h": {"type": "object", "default": {}}})
+    workflow.nodes["call"] = PlacedNode("HTTPRequestNode", parameters={"url": "https://api.example.com", **parameters})
+    found = validate(workflow, registry)
+    assert [(f.severity, f.code, f.place) for f in found] == [
+        ("warning", "KS-1238", f"nodes/call/parameters/{place}") for place in places
+    ]
+    for finding in found:
+        assert '{"$secret": "a_name"}' in finding.sentence
+        assert not any(value in finding.sentence for value in places.values())
+
+
+def test_a_credential_in_clear_is_not_in_what_a_run_tells(tmp_path: Path) -> None:
+    """Sent as it is, and hidden in outputs that are written down, errors and dead letters, as a secret is."""
+    password, token = "hunter22-canary", "t0ken-canary-1"
+
+    def rude(request: Request) -> Reply:
+        return (500 if request.path == "/fails" else 200), JSON, json.dumps(dict(request.headers)).encode()
+
+    with serving(rude) as server:
+        address = server.url.replace("://", f"://me:{password}@")
+        builder = WorkflowBuilder()
+        headers = {"X-Token": f"Bearer {token}"}
+        for name in ("call", "fails"):
+            builder.add_node(
+                "HTTPRequestNode", name, url=f"{address}/{name}", headers=headers, query={}, allow_private=True
+            )
+        builder.add_node("HTTPRequestNode", "away", url=f"http://me:{password}@127.0.0.1:1/", allow_private=True)
+        journal = Journal(tmp_path / "journal.db")
+
+        async def work() -> tuple[Outcome, str]:
+            async with AsyncLocalRuntime(journal=journal) as runtime:
+                return await runtime.run(builder)
+
+        outcome, run_id = asyncio.run(work())
+    sent = outcome.results["call"]["data"]
+    assert sent["X-Token"] == f"Bearer {token}"
+    assert sent["Authorization"].startswith("Basic "), "it was sent"
+    assert outcome.results["call"]["result"]["url"] == f"{server.url}/call"
+    told = [json.dumps(outcome.redactor.value(to_plain(outcome.results)))]
+    told += [f"{error}" for error in outcome.failures.values()]
+    told += [str(outcome.redactor.value(dict(letter.inputs))) + letter.error for letter in journal.dead_letters()]
+    told += [str(event.details) for event in journal.events(run_id)]
+    journal.close()
+    assert sorted(outcome.failures) == ["away", "fails"]
+    assert "***@127.0.0.1:1/ cannot be reached" in str(outcome.failures["away"])
+    for text in told:
+        assert password not in text and token not in text, text
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])

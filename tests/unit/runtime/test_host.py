@@ -257,3 +257,17 @@ def test_a_node_is_previewed_while_it_is_edited(tmp_path: Path) -> None:
         assert "touches something outside" in told["problem"]
 
     talk(conversation)
+
+
+def test_a_refused_test_of_a_connection_does_not_quote_its_password() -> None:
+    canary = "c4n4ry-swordfish.invalid"
+
+    async def conversation(ask: Ask, until: Any) -> None:
+        saved = {"name": "prod", "host": canary, "database": "books", "secret": "prod_password"}
+        told = await ask("connection_test", connection=saved, password=canary)
+        assert canary not in str(told)
+        assert "***prod_password***" in told["error"]["sentence"]
+        places = (await ask("secret_places"))["places"]
+        assert [(p["place"], p["problem"]) for p in places if p["writable"]] == [("encrypted", "")]
+
+    talk(conversation)
