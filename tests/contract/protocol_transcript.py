@@ -82,6 +82,7 @@ class Talk:
         self.folder, self.runs = folder, list[str]()
         self.states: dict[str, dict[str, Any]] = {}
         self.ended = ""
+        self.kept = False
         self.answers: dict[int, dict[str, Any]] = {}
         self.heard = asyncio.Event()
 
@@ -91,6 +92,7 @@ class Talk:
         if "update" in message:
             self.states |= message["update"]["states"]
             self.ended = (message["update"]["run"] or {}).get("state", self.ended)
+            self.kept = self.kept or message["update"].get("kept", False)
         elif "id" in message:
             self.answers[message["id"]] = message
         self.heard.set()
@@ -110,7 +112,7 @@ class Talk:
         for number, step in enumerate(CONVERSATION, 1):
             if "ask" in step:
                 if step["ask"]["do"] == "run":
-                    self.states, self.ended = {}, ""
+                    self.states, self.ended, self.kept = {}, "", False
                 requests.put_nowait(protocol.encode({"id": number, **self.filled(step["ask"])}))
                 await self.until(lambda number=number: number in self.answers)
                 answer = self.answers[number]
@@ -126,8 +128,8 @@ class Talk:
 
     def fits(self, wanted: dict[str, Any]) -> bool:
         """Whether what is waited for has come."""
-        if "run" in wanted:
-            return self.ended == wanted["run"]
+        if "run" in wanted:  # and what the next questions are about is in the journal
+            return self.ended == wanted["run"] and self.kept
         state = self.states.get(wanted["node"], {})
         return all(state.get(name) == value for name, value in wanted.items() if name != "node")
 
