@@ -18,6 +18,7 @@ from kailash_studio.desktop.graph_views import FALLBACK
 from kailash_studio.desktop.pins import Pins
 from kailash_studio.desktop.session import Session
 from kailash_studio.desktop.unfolding import Unfolding, around_of
+from kailash_studio.errors import DocumentError
 from kailash_studio.workflow.commands import Change
 from kailash_studio.workflow.sub_workflows import is_sub_workflow, parent_of, within
 from kailash_studio.workflow.workflow import Connection
@@ -100,7 +101,11 @@ class CanvasLink(QObject):
         """Place a node of a type and select it; on a frame, inside of what that is."""
         parent = self._canvas.frame_at(x, y)
         place = self._unfolding.into(self._session.workflow, parent, (x, y))
-        node_id = self._session.add_node(type_name, place, parent=parent)
+        try:
+            node_id = self._session.add_node(type_name, place, parent=parent)
+        except DocumentError as error:
+            self._say(str(error))
+            return ""
         self._canvas.select([node_id])
         return node_id
 

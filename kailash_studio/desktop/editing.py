@@ -78,9 +78,13 @@ class Editing(QObject):
         palette.add_requested.connect(self._add_beside)
 
     def _add(self, type_name: str, x: float, y: float, parent: str) -> str:
-        """Place a node somewhere on the canvas, inside of a sub-workflow or of none, and select it."""
+        """Place a node somewhere on the canvas, in a sub-workflow or in none, and select it; empty where it cannot be."""
         place = self._unfolding.into(self._session.workflow, parent, (x, y))
-        node_id = self._session.add_node(type_name, place, parent=parent)
+        try:
+            node_id = self._session.add_node(type_name, place, parent=parent)
+        except DocumentError as error:
+            self._window.say(str(error))
+            return ""
         self._canvas.select([node_id])
         return node_id
 
@@ -133,6 +137,8 @@ class Editing(QObject):
         def add(chosen: tuple[str, str]) -> None:
             type_name, other_port = chosen
             new_id = self._add(type_name, x, y, parent_of(node_id))
+            if not new_id:
+                return
             ends = (node_id, port, new_id, other_port) if is_output else (new_id, other_port, node_id, port)
             reason = self._session.connect_ports(*ends)
             if reason:
@@ -188,9 +194,9 @@ class Editing(QObject):
 
         def take(chosen: tuple[str, str]) -> None:
             kind, name = chosen
-            self._canvas.fallback_drawn.emit(
-                node_id, name if kind == "node" else self._add(name, x, y, parent_of(node_id))
-            )
+            fallback = name if kind == "node" else self._add(name, x, y, parent_of(node_id))
+            if fallback:
+                self._canvas.fallback_drawn.emit(node_id, fallback)
 
         choose(self._window, f"What takes over when {node_id} fails…", choices, take)
 
@@ -272,8 +278,8 @@ class Editing(QObject):
         try:
             fresh = self._session.paste(text, (step, step), parent=parent, near=parent not in {"", self._copied_in})
             self._canvas.select(fresh)
-        except DocumentError:
-            self._window.say("The clipboard holds no nodes: copy some first.")
+        except DocumentError as error:
+            self._window.say(str(error))
 
     def enclose(self) -> None:
         """Make a sub-workflow of the selected nodes."""

@@ -509,7 +509,10 @@ class Session(QObject):
         Raises:
             DocumentError: The text is no copied nodes.
         """
-        piece = read(text, name="The clipboard").workflow
+        try:
+            piece = read(text, name="The clipboard").workflow
+        except DocumentError:
+            raise DocumentError("The clipboard holds no nodes: copy some first.") from None
         if near:
             offset = commands.below(self.workflow, piece, parent)
         ids, edit = commands.paste(self.workflow, piece, offset, parent=parent)

@@ -130,6 +130,7 @@ class RerunRequests:
         mode = again.get("mode")
         if mode not in MODES:
             raise EngineError(f"{mode!r} is no way to run again: there are {', '.join(MODES)}.")
+        self._journal.caught_up()  # the run may have ended just now; a full disk must not keep anybody from going on
         record = self._journal.run(again["run_id"])
         if record.origin == "capsule" and not request.get("capsule"):
             raise EngineError(f"Run {record.run_id} was of a capsule, which is not open: nothing real goes on from it.")
@@ -164,6 +165,7 @@ class RerunRequests:
         return {**told, "stale": dict(plan.stale), "asks": dict(plan.asks)}
 
     def _stale(self, request: Mapping[str, Any]) -> Answer:
+        self._journal.caught_up()
         record = self._journal.run(request["run_id"])
         before = workflow_of(self._journal, record)
         found = outdated(self._journal, record, before)

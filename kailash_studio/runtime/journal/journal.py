@@ -160,6 +160,10 @@ class Journal(Runs, DeadLetters):
         return [(row[0], BreakerChange(*row[1:])) for row in rows]
 
     # ------------------------------------------------------------------ retention
+    def caught_up(self, seconds: float = 2.0) -> bool:
+        """Wait, no longer than this, until all that this process has told so far is written; whether it is."""
+        return self._writer.put(lambda connection: None).settled(seconds)
+
     def forget(self, before: float, *, keep: int = 20) -> int:
         """Forget runs that began before a time, but the newest ones.
 

@@ -154,6 +154,15 @@ def test_a_pinned_value_does_not_outlive_its_pin(sit: Any) -> None:
     sit(sitting)
 
 
+def test_what_a_run_has_told_is_in_the_journal_before_it_is_asked(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.db")
+    for number in range(20):
+        journal.start_run(f"r{number}", "w", "", float(number))
+        assert journal.caught_up(30)
+        assert journal.run(f"r{number}").started == number
+    journal.close()
+
+
 def test_nothing_real_goes_on_from_a_run_that_was_none(tmp_path: Path, capsys: Out) -> None:
     builder = WorkflowBuilder("unreal")
     builder.add_node("PythonCodeNode", "fail", code="def fail(): raise ValueError('x')")
