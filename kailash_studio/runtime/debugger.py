@@ -342,7 +342,10 @@ class Debugger:
             unknown = decision.outputs.keys() - step.outputs
             if missing or unknown:
                 what = f"gives no {sorted(unknown)[0]}" if unknown else f"has to give {sorted(missing)[0]} as well"
-                raise EngineError(f"{stop.node} {what}: its outputs are {', '.join(sorted(step.outputs))}.")
+                around = plan.enters(stop.node) if stop.when == "before" else ""
+                gives = ", ".join(sorted(plan.steps[plan.positions[around]].outputs)) if around else ""
+                also = f", and those of {around} {gives}" if gives else ""
+                raise EngineError(f"{stop.node} {what}: its outputs are {', '.join(sorted(step.outputs))}{also}.")
         if decision.do == "again" and stop.when == "before":
             raise EngineError(f"{stop.node} has not been called yet: let it go on instead.")
         if decision.do != "go_on" and stop.when == "retry":
@@ -352,7 +355,8 @@ class Debugger:
         """Whether what is given where a sub-workflow begins is what the sub-workflow gives."""
         plan = self._attached().plan
         around = plan.enters(node)
-        return bool(around) and decision.outputs.keys() <= plan.steps[plan.positions[around]].outputs
+        gives = plan.steps[plan.positions[around]].outputs if around else frozenset[str]()
+        return bool(around) and decision.outputs.keys() <= gives and bool(decision.outputs or not gives)
 
     def _give_for_all(self, node: str, decision: Decision) -> None:
         """Where a sub-workflow begins, give what all of it gives, if that is what was given."""

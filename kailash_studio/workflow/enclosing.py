@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +12,7 @@ from kailash_studio.spec.port import DataType, Input, Ports
 from kailash_studio.spec.registry import Registry
 from kailash_studio.workflow.commands import Change, Edit, renamed
 from kailash_studio.workflow.fallback import chain_of, stands_in_for
-from kailash_studio.workflow.graph import COLUMN, descendants
+from kailash_studio.workflow.graph import COLUMN, between
 from kailash_studio.workflow.sub_workflows import (
     BORDER,
     INPUTS,
@@ -54,14 +55,16 @@ class _Interface:
 
     def names(self) -> dict[str, str]:
         """The port for what each end gives."""
-        found: dict[str, str] = {}
-        bases = list(self._wanted.values())
+        found: dict[str, str] = {}  # by the port
+        count = Counter(self._wanted.values())
+        next_number = dict.fromkeys(count, 2)
         for start, base in self._wanted.items():
-            width, number, name = len(str(bases.count(base))), 2, base
-            while name in found.values():
-                name, number = f"{base}_{number:0{width}}", number + 1
-            found[start] = name
-        return found
+            width, name = len(str(count[base])), base
+            while name in found:
+                name = f"{base}_{next_number[base]:0{width}}"
+                next_number[base] += 1
+            found[name] = start
+        return {start: name for name, start in found.items()}
 
     def parameters(self) -> dict[str, Any]:
         """What the node at the border declares: where one port goes to several types, it takes anything."""
@@ -171,7 +174,7 @@ def _enclosed(
     by_node: bool,
 ) -> _Enclosed:
     parent = parent_of(next(iter(chosen)))
-    moving = [inner for node_id in chosen for inner in (node_id, *within(workflow, node_id))]
+    moving = [node_id for node_id in workflow.nodes if _stands_in(node_id, chosen)]
     names = {old: inner_id(made, old[len(parent) + 1 :] if parent else old) for old in moving}
     border = Border(*(Workflow().free_id(n, names.values(), parent=made) for n in (first, "outputs")))
     given, taken = _Interface(), _Interface()
@@ -207,6 +210,12 @@ def _enclosed(
             inside[c.key] = Connection(made, leaves[c.start], c.target, c.input, (), c.extra)
             outside[c.key] = Connection(names[c.source], c.output, border.outputs, leaves[c.start], c.path)
     return _Enclosed(made, names, border, given, taken, inside, outside)
+
+
+def _stands_in(node_id: str, chosen: Container[str]) -> bool:
+    while node_id and node_id not in chosen:
+        node_id = parent_of(node_id)
+    return bool(node_id)
 
 
 def _among(workflow: Workflow, chosen: Mapping[str, None]) -> list[Connection]:
@@ -294,12 +303,11 @@ def _chosen(workflow: Workflow, node_ids: Iterable[str]) -> dict[str, None]:
     if len(parents) > 1:
         raise DocumentError("The nodes stand in several sub-workflows: select nodes that stand side by side.")
     level = set(beside(workflow, parents.pop()))
-    below = {n for node_id in chosen for n in descendants(workflow, node_id)} & level
-    for between in sorted(below - chosen.keys()):
-        if chosen.keys() & descendants(workflow, between):
-            raise DocumentError(
-                f"{between} stands between the nodes: select it as well, else values would run in a circle."
-            )
+    missing = sorted((between(workflow, chosen) & level) - chosen.keys())
+    if missing:
+        raise DocumentError(
+            f"{missing[0]} stands between the nodes: select it as well, else values would run in a circle."
+        )
     return chosen
 
 

@@ -25,20 +25,30 @@ def successors(workflow: Workflow) -> dict[str, list[str]]:
 
 def descendants(workflow: Workflow, node_id: str) -> set[str]:
     """All nodes that a node feeds, directly or through others."""
-    return _reached(successors(workflow), node_id)
+    return _reached(successors(workflow), [node_id])
 
 
 def ancestors(workflow: Workflow, node_id: str) -> set[str]:
     """All nodes that feed a node, directly or through others."""
-    before: dict[str, list[str]] = {name: [] for name in workflow.nodes}
-    for source, targets in successors(workflow).items():
+    return _reached(_backwards(successors(workflow)), [node_id])
+
+
+def between(workflow: Workflow, node_ids: Iterable[str]) -> set[str]:
+    """All nodes that some of these feed and that feed some of these."""
+    starts, following = list(node_ids), successors(workflow)
+    return _reached(following, starts) & _reached(_backwards(following), starts)
+
+
+def _backwards(following: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
+    before: dict[str, list[str]] = {name: [] for name in following}
+    for source, targets in following.items():
         for target in targets:
             before[target].append(source)
-    return _reached(before, node_id)
+    return before
 
 
-def _reached(following: Mapping[str, Iterable[str]], start: str) -> set[str]:
-    todo, seen = [start], set[str]()
+def _reached(following: Mapping[str, Iterable[str]], starts: Iterable[str]) -> set[str]:
+    todo, seen = list(starts), set[str]()
     while todo:
         for node_id in following.get(todo.pop(), ()):
             if node_id not in seen:

@@ -291,6 +291,15 @@ def test_a_breakpoint_on_the_error_of_a_sub_workflow_stops_where_something_insid
     assert outcome.results["end"] == {"result": 3}
 
 
+def test_a_breakpoint_on_a_connection_to_a_sub_workflow_stops_where_it_begins() -> None:
+    async def script(talk: Talk) -> None:
+        stop = await talk.stop()
+        assert stop.node == "part:inputs"
+        talk.debugger.go_on(stop.number)
+
+    debugged(enclosed(), script, Breakpoint("part", connection="start.result>part.x"))
+
+
 def test_a_fallback_inside_stops_at_the_breakpoint_of_its_sub_workflow() -> None:
     async def script(talk: Talk) -> None:
         stop = await talk.stop()
@@ -304,8 +313,10 @@ def test_what_a_sub_workflow_gives_can_be_given_where_it_begins() -> None:
     async def script(talk: Talk) -> None:
         stop = await talk.stop()
         assert (stop.node, stop.when) == ("part:inputs", "before")
-        with pytest.raises(EngineError, match="part:inputs gives no z"):
+        with pytest.raises(EngineError, match="part:inputs gives no z: its outputs are x, and those of part y"):
             talk.debugger.go_on(stop.number, Decision("give", outputs={"z": 1}))
+        with pytest.raises(EngineError, match="part:inputs has to give x as well"):
+            talk.debugger.go_on(stop.number, Decision("give"))
         talk.debugger.step(stop.number, Decision("give", outputs={"y": 41}))
         stop = await talk.stop()
         assert (stop.node, stop.inputs) == ("end", {"x": 41})
