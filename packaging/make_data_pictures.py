@@ -1,7 +1,8 @@
-"""Takes pictures of docs/pool.md and docs/sql_editor.md: ``python packaging/make_data_pictures.py [FOLDER]``.
+"""Takes pictures of the pages on pools, tables and the SQL editor: ``python packaging/make_data_pictures.py [FOLDER]``.
 
 Opens the window on workflows over the embedded database: four SQL nodes that share a pool of two connections, while
-they run, and the editor of a statement over connected tables. On a display or under ``xvfb-run -a``.
+they run; a table with its profile; editors of statements, on the database and over connected tables. On a display or
+under ``xvfb-run -a``.
 """
 
 from __future__ import annotations
@@ -11,6 +12,11 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+
+from PySide6.QtCore import QPoint
+from PySide6.QtGui import QPainter
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QWidget
 
 from kailash_studio import WorkflowBuilder
 from kailash_studio.desktop.app import make_application, run_loop
@@ -70,10 +76,60 @@ async def _sit(theme: Theme, there: Path, folder: Path) -> int:
     await _until(lambda: "takes this statement" in bench.verdict.text())
     await asyncio.sleep(20 * _TURN)
     bench.grab().save(str(folder / "sql_over_tables.png"))
+    await _table(window, there, folder)
+    await _editor(window, there, folder)
     window.close_without_asking()
     await window.closed
     window.dispose()
     return 0
+
+
+async def _table(window: MainWindow, there: Path, folder: Path) -> None:
+    """Rows of a table, sorted and filtered, with the profile of their columns."""
+    await _open(window, _prices(), there / "price_history.kailash.json")
+    window.canvas.fit()
+    window.runs.start()
+    await _until(lambda: window.runs.current is not None and not window.runs.running)
+    window.actions_by_name["data"].trigger()
+    window._show_wide(window.rows)
+    window.canvas.fit()
+    window.canvas.select(["recent"])
+    await _until(lambda: bool(window.rows.texts(1)))
+    window.rows.view.header.sort_by("close_price", True)
+    window.rows.profiled.setChecked(True)
+    await asyncio.sleep(40 * _TURN)
+    window.grab().save(str(folder / "table_profile.png"))
+
+
+async def _editor(window: MainWindow, there: Path, folder: Path) -> None:
+    """A statement that is being typed, with its first rows; then its plan, measured."""
+    await _open(window, _holdings(), there / "holdings.kailash.json")
+    bench = window.sql_link.open("holdings", "query")
+    await _until(lambda: "takes this statement" in bench.verdict.text())
+    bench.run_button.click()
+    await asyncio.sleep(20 * _TURN)
+    bench.explain_button.click()
+    bench.measure.setChecked(True)
+    await asyncio.sleep(10 * _TURN)
+    bench.explain_button.click()
+    await asyncio.sleep(20 * _TURN)
+    bench.grab().save(str(folder / "sql_editor_plan.png"))
+    bench.run_button.click()
+    await asyncio.sleep(20 * _TURN)
+    editor = bench.editor
+    editor.setFocus()
+    cursor = editor.textCursor()
+    cursor.setPosition(editor.toPlainText().index("\nORDER"))
+    editor.setTextCursor(cursor)
+    QTest.keyClicks(editor, " AND c.")
+    await asyncio.sleep(10 * _TURN)
+    picture = bench.grab()
+    popup = editor.findChild(QWidget, "completion")
+    if popup is not None:
+        painter = QPainter(picture)
+        painter.drawPixmap(bench.mapFromGlobal(popup.mapToGlobal(QPoint(0, 0))), popup.grab())
+        painter.end()
+    picture.save(str(folder / "sql_editor.png"))
 
 
 async def _open(window: MainWindow, workflow: Workflow, file: Path) -> None:
@@ -97,6 +153,24 @@ def _pool() -> Workflow:
     return workflow
 
 
+def _prices() -> Workflow:
+    builder = WorkflowBuilder("Price history")
+    builder.add_node(
+        "AsyncSQLDatabaseNode", "prices", query="SELECT symbol, price_date, close_price FROM market_prices"
+    )
+    builder.add_node("FilterRowsNode", "recent", by="expression", expression="price_date >= date('2005-01-01')")
+    builder.add_node("AggregateNode", "by_symbol", group_by=["symbol"], compute=["highest = max(close_price)"])
+    builder.add_connection("prices", "data", "recent", "rows")
+    builder.add_connection("recent", "data", "by_symbol", "rows")
+    return builder.build()
+
+
+def _holdings() -> Workflow:
+    builder = WorkflowBuilder("Holdings")
+    builder.add_node("AsyncSQLDatabaseNode", "holdings", query=_HOLDINGS, params=["Conservative", 100000])
+    return builder.build()
+
+
 def _tables() -> Workflow:
     builder = WorkflowBuilder("Worth")
     builder.add_node(
@@ -111,6 +185,21 @@ def _tables() -> Workflow:
     builder.add_connection("positions", "data", "worth", "positions")
     builder.add_connection("prices", "data", "worth", "prices")
     return builder.build()
+
+
+_HOLDINGS = """-- Total value and number of holdings of each client
+WITH held AS (
+    SELECT portfolio_id, count(*) AS holdings, sum(quantity) AS shares
+    FROM positions
+    GROUP BY portfolio_id
+)
+SELECT p.client_name, c.country, p.total_value, h.holdings
+FROM portfolios AS p
+JOIN clients AS c USING (client_id)
+JOIN held AS h ON h.portfolio_id = p.portfolio_id
+WHERE p.risk_profile = $1
+  AND p.total_value > $2
+ORDER BY p.total_value DESC"""
 
 
 async def _until(holds: Callable[[], object]) -> None:

@@ -78,7 +78,7 @@ class Editing(QObject):
         palette.add_requested.connect(self._add_beside)
 
     def _add(self, type_name: str, x: float, y: float, parent: str) -> str:
-        """Place a node somewhere on the canvas, in a sub-workflow or in none, and select it; empty where it cannot be."""
+        """Place a node somewhere, in a sub-workflow or in none, and select it; empty where it cannot stand."""
         place = self._unfolding.into(self._session.workflow, parent, (x, y))
         try:
             node_id = self._session.add_node(type_name, place, parent=parent)
