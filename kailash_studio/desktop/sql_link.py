@@ -159,7 +159,8 @@ class SqlLink(QObject):
         if self._run_id() != self._seen_run:
             self._seen_run = self._run_id()
             for opened in list(self._open.values()):
-                if self._tables(opened) is not None:
+                # a run is forgotten when another workflow is opened, which is heard of here before that
+                if opened.node in self._session.workflow.nodes and self._tables(opened) is not None:
                     self._read_catalogue(opened)
 
     def benches(self) -> list[SqlWorkbench]:

@@ -379,5 +379,7 @@ def test_sql_over_tables_is_written_over_the_rows_of_the_last_run(window: MainWi
         assert [model.data(model.index(0, column)) for column in range(2)] == ["A", "8"]
         session.disconnect_keys(list(session.workflow.connections))
         await until(lambda: "The table rows is not connected" in bench.where.toolTip())
+        session.new()
+        assert window.sql_link.benches() == [], "the workflow that it belonged to is gone, and so is the run"
 
     sit(sitting())
