@@ -266,17 +266,21 @@ def take_apart(workflow: Workflow, node_id: str) -> tuple[list[str], Edit]:
             names |= {old: free + old[len(inner) :] for old in [inner, *within(workflow, inner)]}
     kept = {k: c for k, c in workflow.connections.items() if c.source not in gone and c.target not in gone}
     joined = [
-        replace(c, source=names.get(c.source, c.source), target=names.get(c.target, c.target))
-        for c in _joined(workflow, node_id, border)
+        (key, replace(c, source=names.get(c.source, c.source), target=names.get(c.target, c.target)))
+        for key, c in _joined(workflow, node_id, border)
     ]
+    moves = {key: c.key for key, c in reversed(joined)}  # of several that one goes on as, the first
     bare = replace(workflow, connections=kept, nodes={n: p for n, p in workflow.nodes.items() if n not in gone})
-    changes = [Change("connections", k, c, None) for k, c in workflow.connections.items() if k not in kept]
+    changes = [
+        Change("connections", k, c, None, moves.get(k, "")) for k, c in workflow.connections.items() if k not in kept
+    ]
     changes += renamed(bare, names)
     for old in gone:
         changes.append(Change("nodes", old, workflow.nodes[old], None))
         if old in workflow.positions:
             changes.append(Change("positions", old, workflow.positions[old], None))
-    changes += [Change("connections", key, None, c) for key, c in {c.key: c for c in joined}.items()]
+    for key, c in {c.key: (key, c) for key, c in joined}.values():
+        changes.append(Change("connections", c.key, None, c, key if moves[key] == c.key else ""))
     moved = _put_in_place(workflow, node_id, names)
     changes = [
         replace(c, after=moved.get(c.key, c.after)) if c.section == "positions" and c.after else c for c in changes
@@ -311,13 +315,13 @@ def _chosen(workflow: Workflow, node_ids: Iterable[str]) -> dict[str, None]:
     return chosen
 
 
-def _joined(workflow: Workflow, node_id: str, border: Border) -> list[Connection]:
-    """What goes through the border, as connections without it."""
-    found = []
+def _joined(workflow: Workflow, node_id: str, border: Border) -> list[tuple[str, Connection]]:
+    """What goes through the border, as connections without it, each with the key of the one that goes on as it."""
+    found: list[tuple[str, Connection]] = []
     for inner in workflow.connections.values():
         if inner.source == border.inputs and inner.target != border.outputs:
             found += [
-                replace(outer, target=inner.target, input=inner.input, path=outer.path + inner.path)
+                (inner.key, replace(outer, target=inner.target, input=inner.input, path=outer.path + inner.path))
                 for outer in workflow.connections.values()
                 if outer.target == node_id and outer.input == inner.output
             ]
@@ -330,7 +334,7 @@ def _joined(workflow: Workflow, node_id: str, border: Border) -> list[Connection
                     if outer.target == node_id and outer.input == inner.output
                 ]
             found += [
-                Connection(start.source, start.output, outer.target, outer.input, start.path + outer.path)
+                (outer.key, Connection(start.source, start.output, outer.target, outer.input, start.path + outer.path))
                 for start in starts
                 for outer in workflow.connections.values()
                 if outer.source == node_id and outer.output == inner.input

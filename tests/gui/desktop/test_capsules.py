@@ -213,7 +213,7 @@ def test_a_run_of_a_capsule_is_looked_back_at_and_gone_on_with_from_its_failure(
         window.session.set_parameter("end", "code", "def end(x): return x + 1")
         assert await ran(window, "run_failed") == "succeeded"
         assert window.runs.current.states["start"]["reused"] is True
-        page = await window.runs.page("end", "result", 0, 10)
+        page = await window.runs.values.of(window.runs.current.run_id, "end", "result").page(0, 10)
         assert "2" in json.dumps(page)
         window.canvas.select(["start"])
         assert await ran(window, "run_from") == "succeeded"

@@ -225,7 +225,7 @@ def test_a_node_that_stands_still_is_called_with_its_parameters_as_they_are_now(
         await until(lambda: window.runs.current is not None and not window.runs.running)
         assert window.runs.current is not None
         assert window.runs.current.state == "succeeded"
-        page = await window.runs.page("value", "result", 0, 10)
+        page = await window.runs.values.of(window.runs.current.run_id, "value", "result").page(0, 10)
         assert page["tree"]["text"] == "28.0"
 
     sit(sitting)
