@@ -1,8 +1,7 @@
-"""Takes pictures of the pages on pools, tables and the SQL editor: ``python packaging/make_data_pictures.py [FOLDER]``.
+"""Takes the pictures of docs/pool.md and docs/sql_editor.md: ``python packaging/make_data_pictures.py [FOLDER]``.
 
 Opens the window on workflows over the embedded database: four SQL nodes that share a pool of two connections, while
-they run; a table with its profile; editors of statements, on the database and over connected tables. On a display or
-under ``xvfb-run -a``.
+they run; editors of statements, on the database and over connected tables. On a display or under ``xvfb-run -a``.
 """
 
 from __future__ import annotations
@@ -76,29 +75,11 @@ async def _sit(theme: Theme, there: Path, folder: Path) -> int:
     await _until(lambda: "takes this statement" in bench.verdict.text())
     await asyncio.sleep(20 * _TURN)
     bench.grab().save(str(folder / "sql_over_tables.png"))
-    await _table(window, there, folder)
     await _editor(window, there, folder)
     window.close_without_asking()
     await window.closed
     window.dispose()
     return 0
-
-
-async def _table(window: MainWindow, there: Path, folder: Path) -> None:
-    """Rows of a table, sorted and filtered, with the profile of their columns."""
-    await _open(window, _prices(), there / "price_history.kailash.json")
-    window.canvas.fit()
-    window.runs.start()
-    await _until(lambda: window.runs.current is not None and not window.runs.running)
-    window.actions_by_name["data"].trigger()
-    window._show_wide(window.rows)
-    window.canvas.fit()
-    window.canvas.select(["recent"])
-    await _until(lambda: bool(window.rows.texts(1)))
-    window.rows.view.header.sort_by("close_price", True)
-    window.rows.profiled.setChecked(True)
-    await asyncio.sleep(40 * _TURN)
-    window.grab().save(str(folder / "table_profile.png"))
 
 
 async def _editor(window: MainWindow, there: Path, folder: Path) -> None:
@@ -151,18 +132,6 @@ def _pool() -> Workflow:
     workflow.positions |= {"warehouse": (0, 200), "exposure": (680, 200)}
     workflow.positions |= {name: (340, number * 145) for number, name in enumerate(_NODES)}
     return workflow
-
-
-def _prices() -> Workflow:
-    builder = WorkflowBuilder("Price history")
-    builder.add_node(
-        "AsyncSQLDatabaseNode", "prices", query="SELECT symbol, price_date, close_price FROM market_prices"
-    )
-    builder.add_node("FilterRowsNode", "recent", by="expression", expression="price_date >= date('2005-01-01')")
-    builder.add_node("AggregateNode", "by_symbol", group_by=["symbol"], compute=["highest = max(close_price)"])
-    builder.add_connection("prices", "data", "recent", "rows")
-    builder.add_connection("recent", "data", "by_symbol", "rows")
-    return builder.build()
 
 
 def _holdings() -> Workflow:

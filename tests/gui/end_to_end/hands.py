@@ -43,7 +43,7 @@ class Hands:
         deadline = time.monotonic() + _PATIENCE
         while not has_keyboard(find()):
             assert time.monotonic() < deadline, f"waited {_PATIENCE:g} s in vain: {what} takes the keyboard"
-            await self.click(await steady(find()))
+            await self.click(await steady(what, find))
             soon = time.monotonic() + _AGAIN
             while not has_keyboard(find()) and time.monotonic() < soon:
                 await asyncio.sleep(0.02)
@@ -86,12 +86,14 @@ def has_keyboard(field: QWidget) -> bool:
     return focus is not None and (focus is field or field.isAncestorOf(focus))
 
 
-async def steady(widget: QWidget) -> QPoint:
-    """The middle of a widget once it stands still: a form that is being filled moves its rows."""
-    before, place = QPoint(), middle(widget)
-    while place != before or not widget.isVisible():
+async def steady(what: str, find: Callable[[], QWidget]) -> QPoint:
+    """The middle of a widget once it stands still: a form that is being filled moves its rows, or makes them anew."""
+    deadline = time.monotonic() + _PATIENCE
+    before, place = QPoint(), middle(find())
+    while place != before or not find().isVisible():
+        assert time.monotonic() < deadline, f"waited {_PATIENCE:g} s in vain: {what} stands still"
         await settle()
-        before, place = place, middle(widget)
+        before, place = place, middle(find())
     return place
 
 
