@@ -117,7 +117,7 @@ class Inspector(QWidget):
         self._state.setObjectName("chip")
         self._notice = label("", "error_text", self)
         self._notice.setWordWrap(True)
-        self._notice.setContentsMargins(12, 0, 12, 8)
+        self._notice.setContentsMargins(12, 8, 12, 8)
         self.form = Form(theme, icons, self)
         self.form.changed.connect(self._changed)
         self.form.reset.connect(self._reset)
@@ -184,9 +184,9 @@ class Inspector(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addLayout(head)
-        layout.addWidget(self._notice)
-        layout.addWidget(self.happened)
         layout.addWidget(self.tabs, 1)
+        layout.addWidget(self._notice)  # below: what comes while somebody aims at a field must not move that
+        layout.addWidget(self.happened)
         return page
 
     # ------------------------------------------------------------------ what is shown

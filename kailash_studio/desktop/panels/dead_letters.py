@@ -116,10 +116,11 @@ class DeadLetters(QWidget):
         self._limit = _PAGE
         self._details_of = ""
         self.filter = SearchField(icons, "Filter: node, error…", self)
-        self.filter.setMinimumWidth(90)
+        self.filter.setMinimumWidth(60)
         self.filter.setMaximumWidth(180)
         self.state = QComboBox(self)
         self.state.setAccessibleName("State of the letters")
+        self.state.setMinimumWidth(76)
         for text, value in _STATES:
             self.state.addItem(text, value)
         self.caption = label("", "muted", self)

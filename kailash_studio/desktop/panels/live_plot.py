@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import threading
 from collections.abc import Callable, Sequence
@@ -59,7 +60,8 @@ class Importer(QWidget):
 
     def _work(self) -> None:
         importlib.import_module("pyqtgraph")
-        self.done.emit()
+        with contextlib.suppress(RuntimeError):  # the window is gone meanwhile, and with it who would draw
+            self.done.emit()
 
 
 class LivePlot(QFrame):
@@ -95,7 +97,7 @@ class LivePlot(QFrame):
         self._curves: list[Any] = []
         self._limit: Any = None
         self._last: tuple[list[float], list[Sequence[float]], float] = ([], [], 0.0)
-        self.setMinimumWidth(150)
+        self.setMinimumWidth(105)
         self.caption = label(caption.upper(), "cap", self)
         self.figure = label("", "figure", self)
         self.words = ElidedLabel("muted", self)

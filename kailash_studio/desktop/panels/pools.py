@@ -6,7 +6,7 @@ from collections import deque
 from typing import Any
 
 from PySide6.QtCore import QStringListModel, Qt, QTimer, Signal
-from PySide6.QtGui import QHideEvent, QShowEvent
+from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
@@ -29,6 +29,7 @@ from kailash_studio.runtime.wording import duration
 
 _EVERY_MS = 500
 _KEPT = 600  # samples: five minutes
+_NAMED = 560  # width from which on the actions show their names
 _NODE = Qt.ItemDataRole.UserRole
 _STATE_TOKENS = {"open": "green", "paused": "amber", "draining": "amber"}
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
@@ -77,7 +78,7 @@ class Pools(QWidget):
         self.choice = QComboBox(self)
         self.choice.setModel(self._names)
         self.choice.setAccessibleName("Pool")
-        self.choice.setMinimumWidth(120)
+        self.choice.setMinimumWidth(90)
         self.choice.setMaximumWidth(260)
         self.choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.state = label("", "chip", self)
@@ -103,7 +104,7 @@ class Pools(QWidget):
 
     def _button(self, name: str) -> QToolButton:
         button = QToolButton(self)
-        button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        button.setMinimumWidth(30)
         button.clicked.connect(lambda: self._do(name))
         self._name_button(button, _ACTIONS[name])
         return button
@@ -149,6 +150,14 @@ class Pools(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.stack, 1)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Name the actions where there is room for their names."""
+        super().resizeEvent(event)
+        wide = event.size().width() >= _NAMED
+        style = Qt.ToolButtonStyle.ToolButtonTextBesideIcon if wide else Qt.ToolButtonStyle.ToolButtonIconOnly
+        for button in self.buttons.values():
+            button.setToolButtonStyle(style)
 
     # ------------------------------------------------------------------ while it is seen
     def showEvent(self, event: QShowEvent) -> None:
@@ -313,7 +322,7 @@ def _holders(parent: QWidget) -> QTreeWidget:
     made.setRootIsDecorated(False)
     made.setUniformRowHeights(True)
     made.setAccessibleName("Who holds a connection")
-    made.setMinimumWidth(180)
+    made.setMinimumWidth(110)
     header = made.header()
     header.setStretchLastSection(False)
     header.setSectionResizeMode(2, QHeaderView.ResizeMode.Stretch)

@@ -23,7 +23,7 @@ class RatePlot(QWidget):
         self._since, self._counts = 0.0, [0] * SPANS
         self.setAccessibleName("Dead letters of the last 24 hours")
         self.setFixedHeight(24)
-        self.setMinimumWidth(48)
+        self.setMinimumWidth(24)
         theme.changed.connect(self.update)
 
     def show_rate(self, since: float, counts: list[int]) -> None:

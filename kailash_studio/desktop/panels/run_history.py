@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 
 from kailash_studio.desktop.icons import Icons
 from kailash_studio.desktop.theme import Theme
-from kailash_studio.desktop.widgets.basics import EmptyState, SearchField, label
+from kailash_studio.desktop.widgets.basics import ElidedLabel, EmptyState, SearchField
 from kailash_studio.runtime.wording import duration
 
 _AFTER_MS = 150
@@ -102,7 +102,7 @@ class RunHistory(QWidget):
         self.fields["error"].setToolTip("Runs in which a node, or one of its attempts, failed with this text")
         self.state = self._choice("State of the runs", _STATES)
         self.time = self._choice("When the runs began", _TIMES)
-        self.caption = label("", "muted", self)
+        self.caption = ElidedLabel("muted", self)
         self.open = QPushButton("Open", self)
         self.open.setToolTip("Show the selected run on the canvas as it was (Enter).")
         self.compare = QPushButton("Compare", self)
@@ -118,12 +118,13 @@ class RunHistory(QWidget):
 
     def _field(self, text: str) -> SearchField:
         made = SearchField(self._icons, text, self)
-        made.setMinimumWidth(84)
+        made.setMinimumWidth(70)
         return made
 
     def _choice(self, name: str, choices: Any) -> QComboBox:
         made = QComboBox(self)
         made.setAccessibleName(name)
+        made.setMinimumWidth(80)
         for text, value in choices:
             made.addItem(text, value)
         return made
@@ -150,9 +151,7 @@ class RunHistory(QWidget):
             filters.addWidget(field, 1)
         bar.addWidget(self.state)
         bar.addWidget(self.time)
-        bar.addWidget(self.caption)
-        bar.addWidget(self.more)
-        bar.addStretch(1)
+        bar.addWidget(self.caption, 1)
         bar.addWidget(self.open)
         bar.addWidget(self.compare)
         self.stack = QStackedWidget(self)
@@ -164,6 +163,7 @@ class RunHistory(QWidget):
         layout.addLayout(filters)
         layout.addLayout(bar)
         layout.addWidget(self.stack, 1)
+        layout.addWidget(self.more, 0, Qt.AlignmentFlag.AlignHCenter)
 
     def _connect(self) -> None:
         self._later.timeout.connect(self.ask)

@@ -349,7 +349,7 @@ def test_the_list_tells_how_runs_ended_and_keeps_what_is_selected(panel: RunHist
     assert [item.text(3) for item in items if item] == ["", "1.50 s", "1.50 s", ""]
     assert [item.text(4) for item in items if item] == ["", "2", "", ""]
     assert items[1] is not None and items[1].toolTip(0) == "run2\ngoes on from run1\ndown"
-    assert panel.caption.text() == "1,234 runs"
+    assert panel.caption.whole == "1,234 runs"
     assert panel.more.isVisible()
     choose(panel, "run2")
     assert panel.open.isEnabled() and panel.compare.isEnabled()

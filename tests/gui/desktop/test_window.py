@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QLineEdit, QListWidget
+from PySide6.QtWidgets import QDockWidget, QLineEdit, QListWidget
 
 from kailash_studio.desktop.canvas.compat import IN, OUT
 from kailash_studio.desktop.dialogs.chooser import Chooser
@@ -150,3 +150,21 @@ def test_ports_that_code_no_longer_has_lose_their_connections(pair: Any) -> None
     session.undo()
     assert len(session.workflow.connections) == 1
     assert len(hand.store.lines) == 1
+
+
+@pytest.mark.parametrize("width", [1366, 1500, 1720])
+def test_the_docks_stand_side_by_side(window: MainWindow, width: int, qtbot: Any) -> None:
+    """Qt lays docks over each other where their contents do not fit."""
+    window.resize(width, 768)
+    window.show()
+    for tabs in (window.data_tabs, window.report_tabs):
+        for place in range(tabs.count()):
+            tabs.setTabVisible(place, True)
+            tabs.setCurrentIndex(place)
+    window.dead_letters.caption.setText("123 letters")
+    window.pools.show_pools([], 0.0)
+    qtbot.waitUntil(lambda: window.pools.latency._graph is not None)
+    docks = {dock.objectName(): dock.geometry() for dock in window.findChildren(QDockWidget)}
+    assert window.width() == width
+    assert docks["dock_bottom"].right() < docks["dock_inspector"].left()
+    assert docks["dock_bottom"].left() > docks["dock_palette"].right()
