@@ -117,7 +117,6 @@ class Inspector(QWidget):
         self._state.setObjectName("chip")
         self._notice = label("", "error_text", self)
         self._notice.setWordWrap(True)
-        self._notice.setContentsMargins(12, 8, 12, 8)
         self.form = Form(theme, icons, self)
         self.form.changed.connect(self._changed)
         self.form.reset.connect(self._reset)
@@ -134,7 +133,6 @@ class Inspector(QWidget):
         self.happened = label("", "muted", self)
         self.happened.setWordWrap(True)
         self.happened.setTextFormat(Qt.TextFormat.RichText)
-        self.happened.setContentsMargins(12, 0, 12, 8)
         self.happened.hide()
         self.tabs = QTabWidget(self)
         self.tabs.setDocumentMode(True)
@@ -185,8 +183,11 @@ class Inspector(QWidget):
         layout.setSpacing(0)
         layout.addLayout(head)
         layout.addWidget(self.tabs, 1)
-        layout.addWidget(self._notice)  # below: what comes while somebody aims at a field must not move that
-        layout.addWidget(self.happened)
+        said = QVBoxLayout()  # below: what comes while somebody aims at a field must not move that
+        said.setContentsMargins(12, 4, 12, 8)
+        said.addWidget(self._notice)
+        said.addWidget(self.happened)
+        layout.addLayout(said)
         return page
 
     # ------------------------------------------------------------------ what is shown
