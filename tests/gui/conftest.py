@@ -115,7 +115,7 @@ def _called(thing: QObject | None) -> str:
 
 
 @pytest.fixture(scope="session")
-def qapp(tmp_path_factory: pytest.TempPathFactory) -> QApplication:
+def qapp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QApplication]:
     """The application, dressed once."""
     app = make_application(["kailash-studio"])
     with pytest.MonkeyPatch.context() as patch:
@@ -123,7 +123,8 @@ def qapp(tmp_path_factory: pytest.TempPathFactory) -> QApplication:
         Theme("dark", parent=app).apply(app)
     gc.collect()
     gc.freeze()  # what is there by now stays: looking through it after each test would take longer than the tests
-    return app
+    yield app
+    app.clipboard().clear()  # offscreen, what a test copied would be destroyed after Python, which crashes
 
 
 @pytest.fixture
