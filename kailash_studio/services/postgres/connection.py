@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -78,12 +78,13 @@ class Connection:
         unclean: The session has to be reset before anybody else gets it.
         spoiled: No reset helps; it is closed when it is given back.
         only_reads: The server took no changes when it was asked for one.
+        connected: Whether the link stands, as far as is known without asking the server.
         deadline: When the statement that runs must have ended; the stock watches it.
     """
 
     __slots__ = (
         "_aborted", "_overdue", "_protocol", "_seconds", "_session_seconds", "_statements", "answered", "broken",
-        "created", "deadline", "expires", "generation", "health", "lease", "only_reads", "place", "raw",
+        "connected", "created", "deadline", "expires", "generation", "health", "lease", "only_reads", "place", "raw",
         "spoiled", "unclean", "used",
     )  # fmt: skip
 
@@ -91,6 +92,7 @@ class Connection:
         self.raw = raw
         # Underneath asyncpg's public methods: four calls less for each statement, a tenth of its CPU.
         self._protocol = raw._protocol
+        self.connected: Callable[[], bool] = raw._protocol.is_connected
         self.place = place
         self.created = self.used = self.answered = now
         self.expires = float("inf")
@@ -163,7 +165,9 @@ class Connection:
     def patience(self, seconds: float | None) -> float:
         """Seconds until a statement is given up: a little more than the server's own limit, whose answer is better."""
         if seconds is None:
-            seconds = self._session_seconds if self._protocol.is_in_transaction() else self._seconds
+            seconds = self._seconds
+            if seconds != self._session_seconds and self._protocol.is_in_transaction():
+                seconds = self._session_seconds
         return seconds + min(5.0, 0.1 + 0.1 * seconds)
 
     def give_up(self) -> None:
@@ -197,7 +201,7 @@ class Connection:
         free = not self._protocol.is_in_transaction()
         wanted = self._seconds if seconds is None else seconds
         try:
-            if self.raw.is_closed():
+            if not self.connected():
                 raise ConnectionError("it was closed before")
             if wanted != self._session_seconds and free:
                 await raw.execute(f"SET statement_timeout = {_milliseconds(wanted)}")

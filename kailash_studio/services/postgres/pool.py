@@ -128,19 +128,20 @@ class Pool:
         if self._ended:
             raise PoolClosedError(f"The pool {self.name} {self._ended}: make a new one.")
         queue, stock = self._queue, self._stock
-        if queue.waiters or self._paused or not queue.may_use(owner):
+        if queue.waiters or self._paused or (queue.limited and not queue.may_use(owner)):
             return None
         if stock.idle:
             stock.wake(now)
         while stock.idle:
             connection = stock.idle.pop()
-            if connection.broken or connection.raw.is_closed():
+            if connection.broken or not connection.connected():
                 stock.lose(connection)
             elif stock.is_doubtful(connection, now):
                 stock.check(connection)
                 return None  # it comes to the first in the queue once the server has answered
             else:
-                queue.count(owner, 1)
+                if queue.limited:
+                    queue.count(owner, 1)
                 return connection
         return None
 
@@ -163,7 +164,7 @@ class Pool:
     def take_back(self, connection: Connection) -> None:
         """A lease has ended; called by ``Lease`` alone."""
         lease, connection.lease = connection.lease, None
-        if lease is not None and self.options.max_per_workflow:
+        if lease is not None and self._queue.limited:
             self._queue.count(lease.owner, -1)
             self._put_back(connection)
             if self._queue.waiters and self._stock.idle:
@@ -175,7 +176,7 @@ class Pool:
         stock = self._stock
         if connection not in stock.all:
             return
-        if connection.broken or connection.raw.is_closed():
+        if connection.broken or not connection.connected():
             stock.lose(connection)
         elif self._ended:
             stock.close(connection)  # the server rolls back what is open

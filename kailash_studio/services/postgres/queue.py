@@ -33,6 +33,7 @@ class Queue:
 
     Attributes:
         waiters: Those that wait, the first one first.
+        limited: Whether a workflow has a limit; without one, nobody needs to count.
     """
 
     def __init__(self, limit: int, now: Callable[[], float], too_late: Callable[[Waiter], DatabaseError]) -> None:
@@ -44,6 +45,7 @@ class Queue:
             too_late: Makes the error of one whose deadline is over.
         """
         self._limit = limit
+        self.limited = limit > 0
         self._now = now
         self._too_late = too_late
         self.waiters: deque[Waiter] = deque()
