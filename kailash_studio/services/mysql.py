@@ -319,6 +319,13 @@ def _driver() -> tuple[Any, Any]:
                 raise wrong
             await super()._request_authentication()
 
+        def close(self) -> None:
+            # TLS waits for the server's goodbye before it lets go of the socket, and the loop may end before that
+            writer = self._writer
+            super().close()
+            if writer is not None and self._secure:
+                writer.transport.abort()
+
     return Connection, CLIENT
 
 

@@ -13,15 +13,22 @@ async def black_hole() -> AsyncIterator[int]:
     """Such a server in the running loop; its port is given."""
     silent: set[asyncio.StreamWriter] = set()
 
+    tasks: set[asyncio.Task[None]] = set()
+
+    def meet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        silent.add(writer)  # at once: the hole may be gone before the task begins
+        task = asyncio.ensure_future(swallow(reader, writer))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
     async def swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        silent.add(writer)
         with contextlib.suppress(ConnectionError):
             while await reader.read(65536):
                 pass
         silent.discard(writer)
         writer.close()
 
-    server = await asyncio.start_server(swallow, "127.0.0.1", 0)
+    server = await asyncio.start_server(meet, "127.0.0.1", 0)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:

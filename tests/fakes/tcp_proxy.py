@@ -32,7 +32,7 @@ class TcpProxy:
 
     async def listen(self) -> None:
         """Take connections, at the same port each time."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self._server = await asyncio.start_server(self._meet, "127.0.0.1", self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def refuse(self) -> None:
@@ -52,23 +52,30 @@ class TcpProxy:
                 raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             writer.transport.abort()
 
+    def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._links.add(writer)  # at once: who closes the proxy before the task begins closes this one too
+        task = asyncio.ensure_future(self._serve(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        ends, answers = {writer}, None
         try:
             there, back = await asyncio.open_connection("127.0.0.1", self._to)
-        except OSError:
-            writer.transport.abort()
-            return
-        self._links |= {writer, back}
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        answers = asyncio.ensure_future(self._pump(there, writer, answers=True))
-        try:
+            ends.add(back)
+            self._links.add(back)
+            answers = asyncio.ensure_future(self._pump(there, writer, answers=True))
             await self._pump(reader, back, answers=False)
-        finally:
             await answers
-            self._links -= {writer, back}
-            self._tasks.discard(task)
+        except OSError:
+            pass  # there is nobody: the client sees it as the end of its connection
+        finally:
+            if answers is not None:
+                answers.cancel()
+            for end in ends:
+                if not end.is_closing():
+                    end.transport.abort()
+            self._links -= ends
 
     async def _pump(self, source: asyncio.StreamReader, to: asyncio.StreamWriter, *, answers: bool) -> None:
         try:
@@ -91,6 +98,8 @@ class TcpProxy:
         """Close everything."""
         await self.refuse()
         self.reset()
+        for task in self._tasks:
+            task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
 

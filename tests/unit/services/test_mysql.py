@@ -571,5 +571,19 @@ def test_tls_is_spoken_and_the_certificate_is_checked(tmp_path: Path, monkeypatc
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
         (told,) = asyncio.run(version())
         assert told["Value"].startswith("TLSv1")
+
+        async def left() -> None:
+            async with proxied({"port": served.port}) as (proxy, _):
+                servers = MySQLServers()
+                behind = replace(target, port=proxy.port)
+                await servers.query(behind, "SELECT 1", [])
+                raw = servers._servers[behind].idle[0].raw
+                socket = raw._writer.get_extra_info("socket")
+                proxy.mode = "deaf"  # the server's goodbye, which TLS waits for, never comes
+                await servers.aclose()
+                await asyncio.sleep(0)
+                assert socket.fileno() == -1
+
+        asyncio.run(left())
     finally:
         served.stop()
