@@ -89,7 +89,10 @@ class Answers(Protocol):
         """The call to make instead, a coroutine function."""
 
     def drawn(self, node_id: str) -> Drawn:
-        """What the next call of a node's sandboxed code draws, and sees of the time."""
+        """What the next call of a node's sandboxed code draws, and sees of the time.
+
+        Conditions ask too: by their node, with a space and what they decide behind it.
+        """
 
 
 def question_of(

@@ -228,7 +228,9 @@ class AsyncLocalRuntime:
         )
         if debugger is not None:
             debugger.attach(
-                run, lambda node, given: self._recompiled(built, values, node, given, redactor.secret, compiled)
+                run,
+                lambda node, given: self._recompiled(built, values, node, given, redactor.secret, compiled),
+                clock,
             )
         if recorder is not None:
             recorder.run = run
