@@ -267,6 +267,7 @@ class AsyncLocalRuntime:
             around = replace(around, random=draws)
         if answers is not None:
             answers.begin(redactor, clock)
+            around = replace(around, limits=answers.limits)
         return around
 
     async def _planned(

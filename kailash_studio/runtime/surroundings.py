@@ -14,6 +14,7 @@ from kailash_studio.resilience.clock import Clock, SystemClock
 from kailash_studio.resilience.guard import Condition, Guard, Shared
 from kailash_studio.resilience.limits import RateLimit, RetryBudget
 from kailash_studio.runtime.expressions import value_of
+from kailash_studio.runtime.limit_answers import LimitAnswers
 from kailash_studio.spec.context import RunContext
 from kailash_studio.spec.policy import CircuitBreakerPolicy, Resilience
 
@@ -45,6 +46,7 @@ class Surroundings:
         opened: Called for a breaker whenever a run is about to use it, to take over what another process left.
         changed: Called when a breaker changed its state.
         counted: Called when a breaker counted a failure or a success and kept its state.
+        limits: Stands between nodes and the limits that they share, in a run that is recorded or played.
     """
 
     clock: Clock = field(default_factory=SystemClock)
@@ -53,6 +55,7 @@ class Surroundings:
     opened: Callable[[Breaker], None] = lambda breaker: None
     changed: Callable[[BreakerChange], None] = lambda change: None
     counted: Callable[[Breaker], None] = lambda breaker: None
+    limits: LimitAnswers | None = None
     _rate_limits: dict[str, RateLimit] = field(default_factory=dict)
     _budgets: dict[str, RetryBudget] = field(default_factory=dict)
     _slots: dict[str, tuple[Any, int, asyncio.Semaphore]] = field(default_factory=dict)
@@ -67,13 +70,15 @@ class Surroundings:
             call: The call.
             waits: The call is a coroutine function.
         """
-        retry = policies.retry
+        retry, shared = policies.retry, self._shared(f"{workflow}/{node_id}", policies)
+        if self.limits is not None:
+            shared = self.limits.around(node_id, policies, shared, self.clock)
         return Guard(
             policies,
             call,
             waits=waits,
             clock=self.clock,
-            shared=self._shared(f"{workflow}/{node_id}", policies),
+            shared=shared,
             random=self.random,
             condition=condition(retry.retry_if, self.clock) if retry is not None and retry.retry_if else None,
         )
