@@ -456,7 +456,7 @@ class Session(QObject):
         """Put what is inside of a sub-workflow in its place and return the ids.
 
         Raises:
-            DocumentError: It is none.
+            DocumentError: It is none, or an input would take its values in another order.
         """
         inner, edit = enclosing.take_apart(self.workflow, node_id)
         self.do(edit)

@@ -15,7 +15,7 @@ from typing import Any
 from kailash_studio.errors import CircuitOpenError, NodeTimeoutError, describe
 from kailash_studio.resilience.breaker import Breaker
 from kailash_studio.resilience.clock import Clock, time_limit
-from kailash_studio.resilience.limits import RateLimit, RetryBudget
+from kailash_studio.resilience.limits import Places, Retries, Starts
 from kailash_studio.resilience.retry import delays, is_named, is_permanent
 from kailash_studio.spec.context import Outputs, RunContext
 from kailash_studio.spec.policy import Resilience, RetryPolicy
@@ -40,9 +40,9 @@ class Shared:
     """What a guard shares with other nodes and runs, by key; None where the policy is not set."""
 
     breaker: Breaker | None = None
-    rate_limit: RateLimit | None = None
-    slots: asyncio.Semaphore | None = None
-    budget: RetryBudget | None = None
+    rate_limit: Starts | None = None
+    slots: Places | None = None
+    budget: Retries | None = None
 
 
 class Guard:
@@ -149,7 +149,7 @@ class Guard:
                 shared.slots.release()
         return await self._through(breaker, context, attempt, deadline)
 
-    async def _take(self, slots: asyncio.Semaphore, node_id: str, deadline: float) -> None:
+    async def _take(self, slots: Places, node_id: str, deadline: float) -> None:
         """Wait for a place among the calls at the same time, no longer than the total timeout leaves."""
         if deadline == math.inf:
             await slots.acquire()

@@ -27,7 +27,7 @@ SUFFIX = ".kailash.json"
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_-]{0,63}"
 NODE_ID = re.compile(rf"{_NAME}(?::{_NAME}){{0,7}}\Z")
-_LONGEST = 64  # characters of a name
+LONGEST = 64  # characters of a name
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +168,7 @@ class Workflow(ResilienceCalls):
         stem, number, name = re.sub(r"_\d+\Z", "", base), 2, base
         while inner_id(parent, name) in used:
             ending = f"_{number}"
-            name, number = stem[: _LONGEST - len(ending)] + ending, number + 1
+            name, number = stem[: LONGEST - len(ending)] + ending, number + 1
         check_ids([inner_id(parent, name)])
         return inner_id(parent, name)
 
