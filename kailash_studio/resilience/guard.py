@@ -134,9 +134,12 @@ class Guard:
         breaker = shared.breaker
         if breaker is None and shared.rate_limit is None and shared.slots is None:
             return await self._limited(context, attempt, deadline)
+        if breaker is not None:
+            breaker.ask()  # what would be refused neither waits for the limits nor takes anything of them
         if shared.rate_limit is not None:
-            wait = shared.rate_limit.reserve()
-            if wait > deadline - self._clock.now():
+            left = deadline - self._clock.now()
+            wait = shared.rate_limit.reserve(left)
+            if wait > left:
                 raise self._too_long(context.node_id, wait, cut=True)
             if wait > 0:
                 context.scope.note(CALL_HELD, context.node_id, {"attempt": attempt, "seconds": wait})

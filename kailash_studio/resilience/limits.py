@@ -13,8 +13,8 @@ _BURST = 100  # calls whose share of retries may be saved up
 class Starts(Protocol):
     """What a guard asks when it may start a call: a rate limit, or what tells again what one said."""
 
-    def reserve(self) -> float:
-        """Take the next place; the seconds until it."""
+    def reserve(self, most: float) -> float:
+        """The seconds until the next place, which is taken unless it is more than ``most`` away."""
 
 
 class Retries(Protocol):
@@ -52,15 +52,17 @@ class RateLimit:
         self._clock = clock
         self._starts: deque[float] = deque(maxlen=calls)
 
-    def reserve(self) -> float:
-        """Take the next place; the seconds until it."""
+    def reserve(self, most: float) -> float:
+        """The seconds until the next place, which is taken unless it is more than ``most`` away."""
         now = due = self._clock.now()
         if self._starts:
             due = max(due, self._starts[-1])
             if len(self._starts) == self._starts.maxlen:
                 due = max(due, self._starts[0] + self._period)
-        self._starts.append(due)
-        return due - now
+        wait = due - now
+        if wait <= most:
+            self._starts.append(due)
+        return wait
 
     def reserved(self, wait: float) -> None:
         """Count a place that somebody was given, so many seconds from now."""

@@ -93,8 +93,8 @@ class _WrittenStarts:
     def __init__(self, limit: Starts, said: list[float]) -> None:
         self._limit, self._said = limit, said
 
-    def reserve(self) -> float:
-        self._said.append(self._limit.reserve())
+    def reserve(self, most: float) -> float:
+        self._said.append(self._limit.reserve(most))
         return self._said[-1]
 
 
@@ -130,11 +130,12 @@ class _SaidStarts:
     def __init__(self, limit: RateLimit, left: Iterator[float]) -> None:
         self._limit, self._left = limit, left
 
-    def reserve(self) -> float:
+    def reserve(self, most: float) -> float:
         wait = next(self._left, None)
         if wait is None:
-            return self._limit.reserve()
-        self._limit.reserved(wait)
+            return self._limit.reserve(most)
+        if wait <= most:
+            self._limit.reserved(wait)
         return wait
 
 
