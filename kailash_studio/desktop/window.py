@@ -296,7 +296,7 @@ class MainWindow(QMainWindow):
         self.problems.jump.connect(self.jump)
         self.debug_link.stopped.connect(self._stopped)
         self.rerun_link.data_wanted.connect(self._show_inputs)
-        self.pools.node_wanted.connect(lambda node: self.jump(f"nodes/{node}"))
+        self.operations_link.jump.connect(self.jump)
         self.history.timeline_shown.connect(lambda asked: self._show_wide(self.history.timeline, focus=asked))
         self.history.compared.connect(lambda: self._show_wide(self.history.comparison))
         self.debugger.node_wanted.connect(lambda node: self.jump(f"nodes/{node}"))
