@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
-from PySide6.QtCore import QStringListModel, Qt, QTimer, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QComboBox,
@@ -31,7 +31,8 @@ from kailash_studio.runtime.wording import duration
 
 _EVERY_MS = 500
 _KEPT = 600  # samples: five minutes
-_NAMED = 560  # width from which on the actions show their names
+_NAMED = 560  # width from which on the actions show their names, where that of the pool is short
+_SHORT = 120
 _OWNER = Qt.ItemDataRole.UserRole
 _STATE_TOKENS = {"open": "green", "paused": "amber", "draining": "amber"}
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
@@ -77,9 +78,7 @@ class Pools(QWidget):
         self._told: dict[str, dict[str, Any]] = {}  # by id: names may be those of several
         self._samples: dict[str, deque[tuple[float, ...]]] = {}  # by id, in the order in which they were first seen
         self._titles: dict[str, str] = {}
-        self._names = QStringListModel(self)
         self.choice = QComboBox(self)
-        self.choice.setModel(self._names)
         self.choice.setAccessibleName("Pool")
         self.choice.setMinimumWidth(90)
         self.choice.setMaximumWidth(360)
@@ -157,7 +156,10 @@ class Pools(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Name the actions where there is room for their names."""
         super().resizeEvent(event)
-        wide = event.size().width() >= _NAMED
+        self._fit()
+
+    def _fit(self) -> None:
+        wide = self.width() >= _NAMED + max(0, self.choice.sizeHint().width() - _SHORT)
         style = Qt.ToolButtonStyle.ToolButtonTextBesideIcon if wide else Qt.ToolButtonStyle.ToolButtonIconOnly
         for button in self.buttons.values():
             button.setToolButtonStyle(style)
@@ -187,9 +189,11 @@ class Pools(QWidget):
         if before != list(self._titles.items()):
             ids = list(self._titles)
             self.choice.blockSignals(True)
-            self._names.setStringList(list(self._titles.values()))
+            self.choice.clear()
+            self.choice.addItems(list(self._titles.values()))
             self.choice.setCurrentIndex(ids.index(chosen) if chosen in ids else 0)
             self.choice.blockSignals(False)
+            self._fit()
         self.stack.setCurrentIndex(0 if pools else 1)
         self._show_chosen()
 
@@ -208,8 +212,9 @@ class Pools(QWidget):
         state = pool["state"]
         self.state.setText(f"\N{BLACK CIRCLE} {state}")
         self.state.setStyleSheet(f"color: {self._theme.colour(_STATE_TOKENS.get(state, 'text3')).name()}")
-        self.choice.setToolTip(self._titles[pool["id"]])
-        self.address.setText(pool["address"])
+        title = self._titles[pool["id"]]
+        self.choice.setToolTip(title)
+        self.address.setText("" if pool["address"] in title else pool["address"])
         self._name_button(self.buttons["pause"], _RESUME if state == "paused" else _PAUSE)
         self.figures.setText(figures(pool))
         self.figures.setToolTip(explained(pool))

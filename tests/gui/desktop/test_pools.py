@@ -157,6 +157,17 @@ def test_pools_of_one_name_are_told_apart_by_place_then_workflow_then_number(pan
     assert shown_titles(panel) == [f"{PLACE} · nightly", f"{PLACE} · weekly"]
 
 
+def test_actions_show_their_names_where_that_of_the_pool_leaves_them_room(panel: Pools) -> None:
+    panel.resize(620, 300)
+    panel.show_pools([pool("main", id="1")], 1.0)
+    style = panel.buttons["drain"].toolButtonStyle
+    assert style() == Qt.ToolButtonStyle.ToolButtonTextBesideIcon
+    panel.show_pools([pool("main", id="1"), pool("main", id="2", workflow="report of all weeks")], 2.0)
+    assert style() == Qt.ToolButtonStyle.ToolButtonIconOnly
+    panel.resize(1000, 300)
+    assert style() == Qt.ToolButtonStyle.ToolButtonTextBesideIcon
+
+
 def test_pools_of_one_name_keep_their_own_lines_actions_and_holders(panel: Pools) -> None:
     asked: list[Any] = []
     panel.do_wanted.connect(lambda pool, what: asked.append((pool, what)))
@@ -167,7 +178,8 @@ def test_pools_of_one_name_keep_their_own_lines_actions_and_holders(panel: Pools
         panel.show_pools([here, there], second)
     assert list(panel.connections.drawn("in use")[1]) == [7, 7]
     panel.choice.setCurrentIndex(1)
-    assert panel.address.whole == "db.example:5432/books"
+    assert panel.choice.currentText() == "main · db.example:5432/books"
+    assert panel.address.whole == "", "its title says so already"
     assert list(panel.connections.drawn("in use")[1]) == [1, 1]
     for name in ("pause", "evict", "drain"):
         QTest.mouseClick(panel.buttons[name], Qt.MouseButton.LeftButton)
