@@ -70,7 +70,7 @@ async def _sit(theme: Theme, file: Path, folder: Path) -> int:
     window.canvas.select(["valuation"])
     window.actions_by_name["unfold"].trigger()
     window.canvas.fit()
-    window.data_tabs.setCurrentWidget(window.rows)
+    window.docks.data_tabs.setCurrentWidget(window.rows)
     await asyncio.sleep(20 * _TURN)
     window.canvas.image().save(str(folder / "sub_workflow_folded.png"))
     window.actions_by_name["unfold"].trigger()

@@ -53,7 +53,7 @@ async def _sit(theme: Theme, there: Path, folder: Path) -> int:
     window.session.approve()
     bottom = window.findChild(QDockWidget, "dock_bottom")
     window.resizeDocks([bottom], [430], Qt.Orientation.Vertical)
-    window.bottom.setSizes([720, 380])
+    window.docks.bottom.setSizes([720, 380])
     for _ in range(2):  # so that the times are those of an engine that is warm
         window.runs.start()
         await _until(lambda: window.runs.current is not None and not window.runs.running)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -122,6 +122,18 @@ class Workflow(ResilienceCalls):
     def build(self) -> Workflow:
         """Itself, so that a builder and a built workflow can be used alike."""
         return self
+
+    def as_it_is(self) -> Workflow:
+        """The workflow, as it stays when it is edited; entries are never changed in place."""
+        return replace(
+            self,
+            nodes=dict(self.nodes),
+            connections=dict(self.connections),
+            positions=dict(self.positions),
+            parameters=dict(self.parameters),
+            notes=list(self.notes),
+            frames=list(self.frames),
+        )
 
     def node(self, node_id: str) -> PlacedNode:
         """A node by id.
