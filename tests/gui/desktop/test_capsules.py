@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from fakes.waiting import until
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QMessageBox, QPushButton
@@ -22,12 +22,6 @@ from kailash_studio.runtime.async_local import AsyncLocalRuntime
 from kailash_studio.runtime.capsule import Capsule
 from kailash_studio.runtime.debugger import Breakpoint
 from kailash_studio.runtime.journal.journal import Journal
-
-
-async def until(holds: Callable[[], object]) -> None:
-    async with asyncio.timeout(30):
-        while not holds():
-            await asyncio.sleep(0.01)
 
 
 def sealed(builder: WorkflowBuilder, path: Path) -> Path:
