@@ -152,7 +152,7 @@ def test_full_python_of_a_capsule_runs_once_it_is_allowed(
         window.session.set_parameter("start", "code", "def start(): return 3")
         assert await ran(window, "run") == "failed"
         assert "start: its code, or what it is given, is not what was recorded" in window.failure.sentence
-        await window.capsule_link._told(window.capsule_link._save(tmp_path / "early"))
+        await window.capsule_link._errands.done(window.capsule_link._save(tmp_path / "early"))
         assert "The test would pass over start" in window.line.currentMessage()
         assert not list(tmp_path.glob("early*"))
         _, allow = window.played.buttons
