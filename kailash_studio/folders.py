@@ -87,6 +87,21 @@ def write_whole(path: Path, data: bytes, *, private: bool = False) -> None:
         raise
 
 
+def flush_folder(folder: Path) -> None:
+    """Have the names in a folder on the disk: a renamed file survives a loss of power only after this (fsync(2)).
+
+    Raises:
+        OSError: As for any look at a folder.
+    """
+    if os.name == "nt":
+        return  # it has no such call; NTFS keeps names in a journal of its own
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 class FileLock:
     """A lock that the system frees when its holder ends, however that is."""
 
