@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -25,3 +26,15 @@ async def until(holds: Callable[[], object]) -> None:
     while not holds():
         assert time.monotonic() < deadline, f"waited {PATIENCE:g} s in vain"
         await asyncio.sleep(0.005)
+
+
+def until_threads(hold: Callable[[], object]) -> None:
+    """Wait until threads have made something hold; no loop goes on meanwhile.
+
+    Raises:
+        AssertionError: They have not within ``PATIENCE``.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while not hold():
+        assert time.monotonic() < deadline, f"waited {PATIENCE:g} s in vain"
+        threading.Event().wait(0.005)
