@@ -71,9 +71,10 @@ def cost(plan: Plan, kind: type[Run], debugger: Debugger | None) -> float:
 
     async def work() -> float:
         scope = RunScope("r", resources=Resources())
-        run = kind(plan, scope, SystemClock(), sink=lambda batch: None, debugger=debugger)
+        clock = SystemClock()
+        run = kind(plan, scope, clock, sink=lambda batch: None, debugger=debugger)
         if debugger is not None:
-            debugger.attach(run, lambda node, given: plan.steps[plan.positions[node]])
+            debugger.attach(run, lambda node, given: plan.steps[plan.positions[node]], clock)
         began = time.process_time()
         outcome = await run.execute()
         took = time.process_time() - began

@@ -54,7 +54,7 @@ async def _sit(theme: Theme, there: Path, folder: Path) -> None:
         window.canvas.select(["valuation"])
         window.actions_by_name["unfold"].trigger()
         window.canvas.fit()
-        window.data_tabs.setCurrentWidget(window.rows)
+        window.docks.data_tabs.setCurrentWidget(window.rows)
         await asyncio.sleep(20 * TURN)
         window.canvas.image().save(str(folder / "sub_workflow_folded.png"))
         window.actions_by_name["unfold"].trigger()

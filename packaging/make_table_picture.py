@@ -34,7 +34,7 @@ async def _sit(theme: Theme, there: Path, folder: Path) -> None:
         window.session.approve()
         bottom = window.findChild(QDockWidget, "dock_bottom")
         window.resizeDocks([bottom], [430], Qt.Orientation.Vertical)
-        window.bottom.setSizes([720, 380])
+        window.docks.bottom.setSizes([720, 380])
         for _ in range(2):  # so that the times are those of an engine that is warm
             await run_once(window)
         window.canvas.zoom_out()

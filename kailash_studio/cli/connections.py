@@ -9,10 +9,11 @@ from dataclasses import asdict, replace
 from kailash_studio.cli.exit_status import ExitStatus
 from kailash_studio.cli.output import print_json
 from kailash_studio.errors import ParameterError
-from kailash_studio.services.connections import KINDS, Connections, SavedConnection, tried
+from kailash_studio.services.connections import FILES, KINDS, Connections, SavedConnection, tried
 from kailash_studio.services.credentials.chain import StoredSecrets
+from kailash_studio.services.tls import MODES
 
-_FIELDS = ("kind", "host", "port", "database", "user", "secret")
+_FIELDS = ("kind", "host", "port", "database", "user", "secret", "tls")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,6 +26,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--database", help="name of the database, or path of the SQLite file")
     parser.add_argument("--user", help="user of the database")
     parser.add_argument("--secret", help="name of the secret with the password (see `secrets`)")
+    parser.add_argument(
+        "--tls",
+        choices=MODES,
+        help="encryption: where the server offers it (default), never, always, or always with a certificate that is "
+        "the server's and trusted",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -61,6 +68,7 @@ def _list(connections: Connections, *, as_json: bool) -> None:
     for saved in known:
         user = f"{saved.user}@" if saved.user else ""
         secret = f"  secret {saved.secret}" if saved.secret else ""
-        print(f"{saved.name:<20} {saved.kind:<10} {user}{saved.place}{secret}")
+        tls = f"  tls {saved.tls}" if saved.kind not in FILES else ""
+        print(f"{saved.name:<20} {saved.kind:<10} {user}{saved.place}{secret}{tls}")
     if not known:
         print("No connection is saved. `kailash-studio connections add NAME --host ...` saves one.")

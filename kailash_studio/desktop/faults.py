@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
+from PySide6.QtWidgets import QWidget
 
+from kailash_studio.desktop.dialogs.fault import FaultDialog
 from kailash_studio.desktop.session import Session
 from kailash_studio.errors import DocumentError
 from kailash_studio.folders import resources, write_whole
@@ -43,6 +45,15 @@ class Faults(QObject):
     def of(self, node_id: str) -> Fault | None:
         """A node's, if it has one."""
         return self._scenario.faults.get(node_id)
+
+    def choose(self, chosen: Sequence[str], parent: QWidget) -> None:
+        """Ask what goes wrong at the one node that is chosen."""
+        if len(chosen) != 1:
+            self._say("Select the node that something is to go wrong at.")
+            return
+        (node,) = chosen
+        has_breaker = "circuit_breaker" in self._session.workflow.nodes[node].resilience
+        FaultDialog(node, self.of(node), lambda fault: self.put(node, fault), parent, has_breaker=has_breaker).open()
 
     def put(self, node_id: str, fault: Fault | None) -> None:
         """Put one in, or take it away."""

@@ -25,10 +25,12 @@ class OperationsLink(QObject):
     Signals:
         counted: How many dead letters wait, and how many breakers are open.
         connections_known: The names of the saved connections.
+        jump: A place in the workflow that is open, to be shown.
     """
 
     counted = Signal(int, int)
     connections_known = Signal(list)
+    jump = Signal(str)
 
     def __init__(
         self,
@@ -45,7 +47,8 @@ class OperationsLink(QObject):
         self._engine, self._runs, self._session, self._say = engine, runs, session, say
         self._letters, self._breakers, self._pools = letters, breakers, pools
         pools.wanted.connect(lambda: self._spawn(self._list_pools()))
-        pools.do_wanted.connect(lambda name, what: self._spawn(self._pool_do(name, what)))
+        pools.do_wanted.connect(lambda pool, what: self._spawn(self._pool_do(pool, what)))
+        pools.owner_wanted.connect(self._show_owner)
         self._tasks: set[asyncio.Task[None]] = set()
         self._was_running = False
         self._waiting = self._open = 0
@@ -94,6 +97,14 @@ class OperationsLink(QObject):
 
     def _run_id(self) -> str:
         return self._runs.current.run_id if self._runs.current is not None else ""
+
+    def _show_owner(self, owner: dict[str, str]) -> None:
+        """Go to a node that holds a connection; nodes of other workflows may have the same names."""
+        here = owner["run"] == self._run_id() or owner["workflow"] in {"", self._session.workflow.name}
+        if here:
+            self.jump.emit(f"nodes/{owner['node']}")
+        else:
+            self._say(f"{owner['node']} is a node of the workflow {owner['workflow']}, which is not open here.")
 
     def _replayed(self, told: dict[str, Any]) -> None:
         self._letters.show_progress(told)
@@ -166,8 +177,8 @@ class OperationsLink(QObject):
         told = await self._ask("pools")
         self._pools.show_pools(told["pools"], told["now"])
 
-    async def _pool_do(self, name: str, what: str) -> None:
-        await self._ask("pool_do", name=name, what=what)
+    async def _pool_do(self, pool: str, what: str) -> None:
+        await self._ask("pool_do", pool=pool, what=what)
         await self._list_pools()
 
     async def _list_breakers(self) -> None:

@@ -147,7 +147,7 @@ class Runs(QObject):
 
     def adopt(self, shown: dict[str, Any], later: Sequence[dict[str, Any]] = ()) -> None:
         """Follow a run of another process: what is known of it, as ``runtime.server`` shows it, and later updates."""
-        self.current = RunView(shown["run_id"], {}, document=self._session.as_it_is())
+        self.current = RunView(shown["run_id"], {}, document=self._session.workflow.as_it_is())
         self.current.put(shown["states"])
         news = {"states": {}, "log": shown["log"], "run": None, "paused": shown["paused"]}
         self._update({"run_id": shown["run_id"], **news})
@@ -243,7 +243,7 @@ class Runs(QObject):
         self.changed.emit()
         try:
             # all of it as it is now: another workflow may be opened while a large one is written
-            document = session.as_it_is()
+            document = session.workflow.as_it_is()
             words = {
                 "folder": str(session.folder),
                 "breakpoints": self.breakpoints(),

@@ -1,16 +1,17 @@
-"""The open workflow: document, history, file, findings. Every edit of the window goes through here."""
+"""The open workflow: document, history, file. Every edit of the window goes through here."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from kailash_studio.desktop.unsaved import Keeper, Leftover
+from kailash_studio.desktop.validator import Validator, is_large
 from kailash_studio.errors import DocumentError
 from kailash_studio.folders import resources, user_data
 from kailash_studio.services import trust
@@ -20,16 +21,15 @@ from kailash_studio.spec.registry import Registry
 from kailash_studio.workflow import commands, enclosing, graph
 from kailash_studio.workflow import fallback as fallbacks
 from kailash_studio.workflow.commands import Change, Edit
+from kailash_studio.workflow.copying import copied, pasted
 from kailash_studio.workflow.history import History
+from kailash_studio.workflow.port_edits import with_ports
 from kailash_studio.workflow.reader import ReadResult, read, read_file
-from kailash_studio.workflow.sub_workflows import BORDER, INPUTS, PASSING, parent_of
-from kailash_studio.workflow.validation import refusal, replaced_by, validate
-from kailash_studio.workflow.workflow import SUFFIX, Connection, PlacedNode, Workflow
+from kailash_studio.workflow.validation import refusal, replaced_by
+from kailash_studio.workflow.workflow import SUFFIX, Connection, Workflow
 from kailash_studio.workflow.writer import write
 
-_VALIDATE_AFTER_MS = 120
 _KEEP_AFTER_MS = 1500
-_LARGE = 1500  # nodes; validating so many takes some 70 ms
 UNTITLED = "Untitled"
 
 
@@ -71,9 +71,8 @@ class Session(QObject):
         self.trusted = True
         self._read_findings: list[Finding] = []
         self._keeper = Keeper()
-        self._validation = QTimer(self, singleShot=True, interval=_VALIDATE_AFTER_MS)
-        self._validating: asyncio.Task[None] | None = None
-        self._validation.timeout.connect(self._validate)
+        self._validator = Validator(registry, self)
+        self._validator.found.connect(self._found)
         self._keeping_beside: asyncio.Task[None] | None = None
         self._keeping = QTimer(self, singleShot=True, interval=_KEEP_AFTER_MS)
         self._keeping.timeout.connect(self._keep)
@@ -151,7 +150,7 @@ class Session(QObject):
         workflow = self.workflow
         self.history.mark_saved()  # what is edited from now on is not in the file
         try:
-            written = await asyncio.to_thread(_write, self.as_it_is(), path, trusted=self.trusted)
+            written = await asyncio.to_thread(_write, self.workflow.as_it_is(), path, trusted=self.trusted)
         except Exception:  # whatever kept it from being written, it is unsaved
             if self.workflow is workflow:
                 self.history.mark_unsaved()
@@ -183,7 +182,7 @@ class Session(QObject):
         self.history.listen(self._edited)
         self.path = path
         self._read_findings = findings
-        self._validate()
+        self._validator.watch(workflow)
         self.opened.emit()
         self.saved_changed.emit()
 
@@ -209,7 +208,7 @@ class Session(QObject):
 
     async def text_beside(self) -> str:
         """The same; of a large workflow it is written in a thread."""
-        return await asyncio.to_thread(write, self.as_it_is()) if self.large else self.text()
+        return await asyncio.to_thread(write, self.workflow.as_it_is()) if self.large else self.text()
 
     def _keep(self) -> None:
         if not self.dirty:
@@ -232,9 +231,7 @@ class Session(QObject):
 
     def close(self) -> None:
         """The window closes, and has asked about unsaved changes."""
-        self._validation.stop()
-        if self._validating is not None:
-            self._validating.cancel()
+        self._validator.stop()
         self._keeping.stop()
         if self._keeping_beside is not None:
             self._keeping_beside.cancel()
@@ -259,48 +256,17 @@ class Session(QObject):
     def _edited(self, changes: tuple[Change, ...]) -> None:
         self.changed.emit(changes)
         if any(change.section != "positions" for change in changes):
-            self._validation.start()
+            self._validator.edited()
         self._keeping.start()
-
-    def as_it_is(self) -> Workflow:
-        """The workflow, as it stays when it is edited; entries are never changed in place."""
-        w = self.workflow
-        return replace(
-            w,
-            nodes=dict(w.nodes),
-            connections=dict(w.connections),
-            positions=dict(w.positions),
-            parameters=dict(w.parameters),
-            notes=list(w.notes),
-            frames=list(w.frames),
-        )
 
     @property
     def large(self) -> bool:
-        """Whether validating takes so long that it is done beside the window's thread."""
-        return len(self.workflow.nodes) > _LARGE
+        """Whether it is validated and written beside the window's thread."""
+        return is_large(self.workflow)
 
     def validate_now(self) -> None:
         """Bring the findings up to date."""
-        self._validation.stop()
-        self._found(validate(self.workflow, self.registry))
-
-    def _validate(self) -> None:
-        """Bring the findings up to date, of a large workflow a little later."""
-        if not self.large:
-            self.validate_now()
-            return
-        self._validation.stop()
-        if self._validating is not None:
-            self._validating.cancel()
-        else:
-            self._found([])
-        self._validating = asyncio.ensure_future(self._validate_beside(self.workflow))
-
-    async def _validate_beside(self, workflow: Workflow) -> None:
-        fresh = await asyncio.to_thread(validate, self.as_it_is(), self.registry)
-        if self.workflow is workflow:
-            self._found(fresh)
+        self._validator.now()
 
     def _found(self, fresh: list[Finding]) -> None:
         known = {(f.code, f.place.split("/")[0]) for f in self._read_findings}
@@ -343,59 +309,13 @@ class Session(QObject):
 
     def set_parameter(self, node_id: str, name: str, value: Any) -> None:
         """Give a parameter a value; connections to ports that go with the old value go too."""
-        self._with_ports(node_id, commands.set_parameter(self.workflow, node_id, name, value))
+        edit = commands.set_parameter(self.workflow, node_id, name, value)
+        self.do(with_ports(self.workflow, self.registry, edit))
 
     def reset_parameter(self, node_id: str, name: str) -> None:
         """Let a parameter's default hold."""
-        self._with_ports(node_id, commands.reset_parameter(self.workflow, node_id, name))
-
-    def _with_ports(self, node_id: str, edit: Edit) -> None:
-        """Do an edit of a node, taking away the connections whose ports it takes away.
-
-        While code cannot be read, in the middle of typing, it has no ports; its connections stay then.
-        """
-        edit = _with_optional(edit)
-        after: PlacedNode = edit.changes[0].after
-        node_type = self.registry.find(after.type)
-        before = self.ports(node_id)
-        if node_type is not None and before is not None and not node_type.problems_of(after.parameters):
-            now = node_type.ports_of(after.parameters)
-            inputs, outputs = before.inputs.keys() - now.inputs.keys(), before.outputs.keys() - now.outputs.keys()
-            lost = [
-                c.key
-                for c in self.workflow.connections.values()
-                if (c.target == node_id and c.input in inputs) or (c.source == node_id and c.output in outputs)
-            ]
-            names = _renamed(edit.changes[0].before, after)
-            if names is not None:
-                self.do(Edit(edit.label, edit.changes + self._with_port(node_id, after.type, *names)))
-                return
-            if after.type in BORDER:  # what it declares are the ports of the sub-workflow as well
-                around = parent_of(node_id)
-                lost += [c.key for c in self.workflow.incoming(around) if c.input in outputs]
-                lost += [c.key for c in self.workflow.outgoing(around) if c.output in inputs]
-            if lost:
-                edit = Edit(edit.label, edit.changes + commands.disconnect(self.workflow, lost).changes)
-        self.do(edit)
-
-    def _with_port(self, node_id: str, kind: str, old: str, new: str) -> tuple[Change, ...]:
-        """The changes that take connections along to the new name of a port at a border, inside and outside."""
-        changes: list[Change] = []
-        around, inputs = parent_of(node_id), kind == INPUTS
-        for c in self.workflow.connections.values():
-            gives = (c.source == node_id and c.output == old and inputs) or (
-                c.source == around and c.output == old and not inputs
-            )
-            takes = (c.target == around and c.input == old and inputs) or (
-                c.target == node_id and c.input == old and not inputs
-            )
-            if gives or takes:
-                moved = replace(c, output=new if gives else c.output, input=new if takes else c.input)
-                changes += [
-                    Change("connections", c.key, c, None, moved.key),
-                    Change("connections", moved.key, None, moved, c.key),
-                ]
-        return tuple(changes)
+        edit = commands.reset_parameter(self.workflow, node_id, name)
+        self.do(with_ports(self.workflow, self.registry, edit))
 
     def set_resilience(self, node_id: str, name: str, value: Any) -> None:
         """Give a policy a value, or take it away with None."""
@@ -421,18 +341,7 @@ class Session(QObject):
 
     def fallback_refusal(self, node_id: str, fallback: str) -> str | None:
         """Why a node cannot stand in for another, or none."""
-        workflow = self.workflow
-        for each in (node_id, fallback):
-            if workflow.nodes[each].type in PASSING:
-                return f"{each} is a sub-workflow or its border: fallbacks are for the nodes inside."
-        if parent_of(node_id) != parent_of(fallback):
-            return f"{fallback} does not stand beside {node_id}: choose a fallback in the same place."
-        if fallback == node_id or node_id in fallbacks.chain_of(workflow, fallback):
-            return f"{fallback} cannot be the fallback of {node_id}: the fallbacks would form a circle."
-        others = [other for other in fallbacks.stands_in_for(workflow, fallback) if other != node_id]
-        if others:
-            return f"{fallback} is the fallback of {others[0]} already: give {node_id} one of its own."
-        return None
+        return fallbacks.refusal(self.workflow, node_id, fallback)
 
     def rename(self, node_id: str, new_id: str) -> str | None:
         """Rename a node; returns why it could not."""
@@ -456,7 +365,7 @@ class Session(QObject):
         """Put what is inside of a sub-workflow in its place and return the ids.
 
         Raises:
-            DocumentError: It is none.
+            DocumentError: It is none, or an input would take its values in another order.
         """
         inner, edit = enclosing.take_apart(self.workflow, node_id)
         self.do(edit)
@@ -485,17 +394,7 @@ class Session(QObject):
     # ------------------------------------------------------------------ copy and paste
     def copied(self, node_ids: Iterable[str]) -> str:
         """The chosen nodes and the connections among them, as text; secrets in clear are left out."""
-        piece = commands.fragment(self.workflow, node_ids)
-        for node_id, placed in piece.nodes.items():
-            node_type = self.registry.find(placed.type)
-            declared = node_type.declarations if node_type is not None else {}
-            kept = {
-                name: value
-                for name, value in placed.parameters.items()
-                if not (isinstance(value, str) and name in declared and declared[name].secret)
-            }
-            piece.nodes[node_id] = replace(placed, parameters=kept)
-        return write(piece)
+        return copied(self.workflow, self.registry, node_ids)
 
     def paste(self, text: str, offset: tuple[float, float], *, parent: str = "", near: bool = False) -> list[str]:
         """Add copied nodes, inside of a sub-workflow or of none, and return their ids.
@@ -509,13 +408,7 @@ class Session(QObject):
         Raises:
             DocumentError: The text is no copied nodes.
         """
-        try:
-            piece = read(text, name="The clipboard").workflow
-        except DocumentError:
-            raise DocumentError("The clipboard holds no nodes: copy some first.") from None
-        if near:
-            offset = commands.below(self.workflow, piece, parent)
-        ids, edit = commands.paste(self.workflow, piece, offset, parent=parent)
+        ids, edit = pasted(self.workflow, text, offset, parent=parent, near=near)
         self.do(edit)
         return ids
 
@@ -532,29 +425,3 @@ def _write(workflow: Workflow, path: Path, *, trusted: bool) -> Path:
                 f"{path} is written, but not that it may run here: {why}. Make room, and save again."
             ) from None
     return path.resolve()
-
-
-def _with_optional(edit: Edit) -> Edit:
-    """An edit of the inputs at a border in which the optional ones have their new names, or went."""
-    change = edit.changes[0]
-    before, after = change.before, change.after
-    ports, optional = after.parameters.get("ports"), after.parameters.get("optional")
-    if after.type != INPUTS or not isinstance(ports, Mapping) or not isinstance(optional, list):
-        return edit
-    old, new = _renamed(before, after) or ("", "")
-    had = before.parameters.get("ports", {})
-    named = [new if name == old else name for name in optional]
-    kept = [name for name in named if name in ports or name not in had]
-    if kept == optional:
-        return edit
-    placed = replace(after, parameters={**after.parameters, "optional": kept})
-    return replace(edit, changes=(replace(change, after=placed), *edit.changes[1:]))
-
-
-def _renamed(before: PlacedNode, after: PlacedNode) -> tuple[str, str] | None:
-    """The old and the new name of the one port at a border that has another name now."""
-    old, new = before.parameters.get("ports"), after.parameters.get("ports")
-    if after.type not in BORDER or not isinstance(old, Mapping) or not isinstance(new, Mapping) or len(old) != len(new):
-        return None
-    differ = [(a, b) for a, b in zip(old, new, strict=True) if a != b]
-    return differ[0] if len(differ) == 1 and differ[0][1] not in old else None

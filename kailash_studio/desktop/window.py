@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, QEvent, QPoint, Qt, QTimer
+from PySide6.QtCore import QEvent, QPoint, Qt, QTimer
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
-from PySide6.QtWidgets import QApplication, QDockWidget, QMainWindow, QMenu, QSplitter, QTabWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QMainWindow, QMenu, QVBoxLayout, QWidget
 
 from kailash_studio.desktop.actions import make_actions
 from kailash_studio.desktop.attach_link import AttachLink
@@ -20,7 +20,7 @@ from kailash_studio.desktop.capsule_link import CapsuleLink
 from kailash_studio.desktop.crash_link import CrashLink
 from kailash_studio.desktop.debug_link import DebugLink
 from kailash_studio.desktop.dialogs.connections import ConnectionsDialog
-from kailash_studio.desktop.dialogs.fault import FaultDialog
+from kailash_studio.desktop.docks import Docks, Tab
 from kailash_studio.desktop.documents import Documents
 from kailash_studio.desktop.editing import Editing
 from kailash_studio.desktop.engine import Engine
@@ -41,6 +41,7 @@ from kailash_studio.desktop.panels.problems import Problems
 from kailash_studio.desktop.panels.table import RowsPanel
 from kailash_studio.desktop.pins import Pins
 from kailash_studio.desktop.preview_link import PreviewLink
+from kailash_studio.desktop.recent_menu import RecentMenu
 from kailash_studio.desktop.rerun_link import RerunLink
 from kailash_studio.desktop.rows_link import RowsLink
 from kailash_studio.desktop.runs import Runs
@@ -48,17 +49,14 @@ from kailash_studio.desktop.session import Session
 from kailash_studio.desktop.settings import Settings
 from kailash_studio.desktop.sql_link import SqlLink
 from kailash_studio.desktop.status import RunBar, StatusLine
+from kailash_studio.desktop.status_link import StatusLink
 from kailash_studio.desktop.theme import Theme
 from kailash_studio.desktop.unfolding import Unfolding
-from kailash_studio.folders import resources
-from kailash_studio.runtime.wording import duration
-from kailash_studio.runtime.worst_case import worst_case
 from kailash_studio.spec.policy import Resilience
 from kailash_studio.spec.registry import Registry
 from kailash_studio.workflow.sub_workflows import entered
 
 _SAY_MS = 8000
-_DEBUGGER_WIDTH, _DEBUGGER_HEIGHT, _LOG_WIDTH = 620, 340, 220
 
 
 class MainWindow(QMainWindow):
@@ -98,7 +96,6 @@ class MainWindow(QMainWindow):
         self.editing.use_actions(self.actions_by_name)
         self.bar = RunBar(theme, self.icons, self.actions_by_name, self)
         self.line = StatusLine(theme, self)
-        self._recent_menu = QMenu("Open recent", self)
         self._lay_out()
         self.canvas_link = CanvasLink(
             self.session, self.canvas, self.breakpoints, self.pins, self.faults, self.unfolding, self.say, self
@@ -120,18 +117,16 @@ class MainWindow(QMainWindow):
         self.operations_link = OperationsLink(
             self.engine, self.runs, self.session, self.dead_letters, self.breakers, self.pools, self.say, self
         )
-        self.operations_link.counted.connect(self._show_operations)
         self.operations_link.connections_known.connect(self.inspector_link.offer_connections)
         self.sql_link = SqlLink(
             self.session, self.engine, self.inspector, theme, self.icons, self.say, self._shown_run, self
         )
         self.editing.fill_palette(self.palette_panel)
         self._connect()
+        self.status_link = StatusLink(self)
+        self.operations_link.counted.connect(self.status_link.show_operations)
         self.history.connect_with(self.actions_by_name, self.inspector)
-        self._show_recent()
-        self._show_title()
-        self._show_findings()
-        self._show_run()
+        self.status_link.show()
 
     # ------------------------------------------------------------------ putting together
     def _shown_run(self) -> str:
@@ -168,53 +163,30 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(middle)
         self.addToolBar(self.bar)
         self.setStatusBar(self.line)
-        self.bottom = QSplitter(Qt.Orientation.Horizontal, self)
-        self.bottom.setChildrenCollapsible(False)
-        self.data_tabs, self.report_tabs = QTabWidget(self.bottom), QTabWidget(self.bottom)
-        for tabs in (self.data_tabs, self.report_tabs):  # where there is little room, names are cut, and none is hidden
-            tabs.setUsesScrollButtons(False)
-            tabs.setElideMode(Qt.TextElideMode.ElideRight)
-        for tabs, widget, icon, title in (
-            (self.data_tabs, self.rows, "table-2", "Data"),
-            (self.data_tabs, self.debugger, "bug", "Debugger"),
-            (self.data_tabs, self.pools, "database", "Pools"),
-            (self.data_tabs, self.history.timeline, "activity", "Timeline"),
-            (self.data_tabs, self.history.comparison, "split", "Comparison"),
-            (self.report_tabs, self.log, "scroll-text", "Log"),
-            (self.report_tabs, self.problems, "triangle-alert", "Problems"),
-            (self.report_tabs, self.dead_letters, "inbox", "Dead letters"),
-            (self.report_tabs, self.breakers, "zap", "Breakers"),
-            (self.report_tabs, self.history.list, "history", "Runs"),
-        ):
-            tabs.setDocumentMode(True)
-            tabs.setUsesScrollButtons(False)
-            tabs.setElideMode(Qt.TextElideMode.ElideRight)
-            tabs.addTab(widget, self.icons.icon(icon), title)
-        for panel in (self.history.timeline, self.history.comparison):  # seen once there is something in them
-            self.data_tabs.setTabVisible(self.data_tabs.indexOf(panel), False)
-        self.bottom.setSizes([400, 640])
-        self._dock("palette", "Nodes", self.palette_panel, Qt.DockWidgetArea.LeftDockWidgetArea, 220)
-        self._dock("inspector", "Inspector", self.history.side, Qt.DockWidgetArea.RightDockWidgetArea, 300)
-        bottom = self._dock("bottom", "Run", self.bottom, Qt.DockWidgetArea.BottomDockWidgetArea, 0)
-        self.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea)
-        self.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)
-        self.resizeDocks([bottom], [250], Qt.Orientation.Vertical)
-        docks = self.findChildren(QDockWidget)
-        self.resizeDocks(docks[:2], [236, 370], Qt.Orientation.Horizontal)
-        if self.settings.geometry:
-            self.restoreGeometry(QByteArray.fromBase64(self.settings.geometry.encode("ascii")))
-        if self.settings.docks:
-            self.restoreState(QByteArray.fromBase64(self.settings.docks.encode("ascii")))
-
-    def _dock(self, name: str, title: str, widget: QWidget, area: Qt.DockWidgetArea, width: int) -> QDockWidget:
-        dock = QDockWidget(title, self)
-        dock.setObjectName(f"dock_{name}")
-        dock.setTitleBarWidget(QWidget(dock))  # the panels have headers of their own
-        dock.setFeatures(QDockWidget.DockWidgetFeature.NoDockWidgetFeatures)
-        widget.setMinimumWidth(width)
-        dock.setWidget(widget)
-        self.addDockWidget(area, dock)
-        return dock
+        history = self.history
+        self.docks = Docks(
+            self,
+            self.icons,
+            left=self.palette_panel,
+            right=history.side,
+            data=[
+                Tab(self.rows, "table-2", "Data"),
+                Tab(self.debugger, "bug", "Debugger"),
+                Tab(self.pools, "database", "Pools"),
+                Tab(history.timeline, "activity", "Timeline"),
+                Tab(history.comparison, "split", "Comparison"),
+            ],
+            report=[
+                Tab(self.log, "scroll-text", "Log"),
+                Tab(self.problems, "triangle-alert", "Problems"),
+                Tab(self.dead_letters, "inbox", "Dead letters"),
+                Tab(self.breakers, "zap", "Breakers"),
+                Tab(history.list, "history", "Runs"),
+            ],
+        )
+        for panel in (history.timeline, history.comparison):
+            self.docks.hide(panel)
+        self.docks.restore(self.settings)
 
     def _handlers(self) -> dict[str, Callable[[], object]]:
         canvas, documents, runs, editing = self.canvas, self.documents, self.runs, self.editing
@@ -261,16 +233,16 @@ class MainWindow(QMainWindow):
             "run_from": self.rerun_link.from_here,
             "run_only": self.rerun_link.only_this,
             "run_safe": self.rerun_link.preview,
-            "fault": self.choose_fault,
+            "fault": lambda: self.faults.choose(canvas.selection(), self),
             "run_test": self.run_test,
             "pin": lambda: self.pins.toggle(canvas.selection()),
             "stop": runs.stop,
             "data": self.show_data,
             "problems": self.show_problems,
-            "dead_letters": lambda: self._show_report(self.dead_letters),
-            "breakers": lambda: self._show_report(self.breakers),
+            "dead_letters": lambda: self.docks.show(self.dead_letters),
+            "breakers": lambda: self.docks.show(self.breakers),
             "pools": self.show_pools,
-            "runs": lambda: self._show_report(self.history.list),
+            "runs": lambda: self.docks.show(self.history.list),
             **self.history.handlers(),
             "connections": self.show_connections,
             "attach": self._attach,
@@ -282,33 +254,25 @@ class MainWindow(QMainWindow):
         }
 
     def _connect(self) -> None:
-        session, runs, canvas = self.session, self.runs, self.canvas
-        session.saved_changed.connect(self._show_title)
-        session.opened.connect(self._show_title)
-        session.changed.connect(lambda _: self._show_counts())
-        session.opened.connect(self._show_counts)
-        session.findings_changed.connect(self._show_findings)
-        runs.changed.connect(self._show_run)
+        runs, canvas = self.runs, self.canvas
+        runs.changed.connect(self._run_changed)
         runs.said.connect(self.say)
         runs.problems_asked.connect(self.show_problems)
         runs.logged.connect(lambda lines: self.log.append([LogLine(*line) for line in lines]))
-        self.engine.state_changed.connect(self._engine_changed)
         self.problems.jump.connect(self.jump)
         self.debug_link.stopped.connect(self._stopped)
         self.rerun_link.data_wanted.connect(self._show_inputs)
-        self.pools.node_wanted.connect(lambda node: self.jump(f"nodes/{node}"))
-        self.history.timeline_shown.connect(lambda asked: self._show_wide(self.history.timeline, focus=asked))
-        self.history.compared.connect(lambda: self._show_wide(self.history.comparison))
+        self.operations_link.jump.connect(self.jump)
+        self.history.timeline_shown.connect(lambda asked: self.docks.show_wide(self.history.timeline, focus=asked))
+        self.history.compared.connect(lambda: self.docks.show_wide(self.history.comparison))
         self.debugger.node_wanted.connect(lambda node: self.jump(f"nodes/{node}"))
-        self.documents.recent_changed.connect(self._show_recent)
         self.documents.said.connect(self.say)
         self.bar.search_asked.connect(self.editing.choose_command)
         canvas.zoom_changed.connect(lambda zoom: self.line.show_plain("zoom", f"{zoom:.0%}"))
         canvas.drag_message.connect(self._drag_message)
         file_menu = self.findChild(QMenu, "menu_file")
         if file_menu is not None:
-            file_menu.insertMenu(self.actions_by_name["save"], self._recent_menu)
-        self._show_counts()
+            file_menu.insertMenu(self.actions_by_name["save"], RecentMenu(self.documents, self.settings, self))
         self.line.show_plain("zoom", f"{canvas.zoom():.0%}")
 
     def start(self, files: Sequence[Path]) -> None:
@@ -339,9 +303,7 @@ class MainWindow(QMainWindow):
         self.settings.save()
         for name, action in self.actions_by_name.items():
             self.editing.paint_action(name, action)
-        self._show_title()
-        self._show_run()
-        self._show_findings()
+        self.status_link.show()
 
     def arrange(self) -> None:
         """Lay the graph out afresh and show all of it."""
@@ -353,12 +315,11 @@ class MainWindow(QMainWindow):
         chosen = self.history.canvas().selection()
         if chosen and not self.history.past.looking:
             self.rows_link.show_node(chosen[0])
-        self.data_tabs.setCurrentWidget(self.rows)
-        self.rows.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        self.docks.show(self.rows)
 
     def _show_inputs(self, node: str) -> None:
         self.rows_link.show_inputs(node)
-        self.data_tabs.setCurrentWidget(self.rows)
+        self.docks.show(self.rows, focus=False)
 
     def run_or_go_on(self) -> None:
         """Run the workflow; a run that is paused or stands still goes on."""
@@ -374,17 +335,6 @@ class MainWindow(QMainWindow):
     def _detach(self) -> None:
         self.attach_link.detach()
 
-    def choose_fault(self) -> None:
-        """Choose what goes wrong at the selected node in a test run."""
-        chosen = self.canvas.selection()
-        if len(chosen) != 1:
-            self.say("Select the node that something is to go wrong at.")
-            return
-        (node,) = chosen
-        has_breaker = "circuit_breaker" in self.session.workflow.nodes[node].resilience
-        known = self.faults.of(node)
-        FaultDialog(node, known, lambda fault: self.faults.put(node, fault), self, has_breaker=has_breaker).open()
-
     def run_test(self) -> None:
         """Run with the faults that were put in."""
         if not self.faults.scenario.faults:
@@ -394,7 +344,7 @@ class MainWindow(QMainWindow):
 
     def show_pools(self) -> None:
         """Show the connection pools of the engine, with room for their lines."""
-        self._show_wide(self.pools)
+        self.docks.show_wide(self.pools)
 
     def show_connections(self) -> None:
         """Save, change and test connections to databases."""
@@ -404,19 +354,11 @@ class MainWindow(QMainWindow):
 
     def show_debugger(self) -> None:
         """Show what stands still, with room for its values."""
-        self._show_wide(self.debugger)
+        self.docks.show_wide(self.debugger)
 
-    def _show_wide(self, panel: QWidget, *, focus: bool = True) -> None:
-        self.data_tabs.setTabVisible(self.data_tabs.indexOf(panel), True)
-        self.data_tabs.setCurrentWidget(panel)
-        if focus:
-            panel.setFocus(Qt.FocusReason.ShortcutFocusReason)
-        left, right = self.bottom.sizes()
-        dock = self.findChild(QDockWidget, "dock_bottom")
-        if dock is not None and dock.height() < _DEBUGGER_HEIGHT < self.height() // 2:
-            self.resizeDocks([dock], [_DEBUGGER_HEIGHT], Qt.Orientation.Vertical)
-        if left < _DEBUGGER_WIDTH and left + right > _DEBUGGER_WIDTH + _LOG_WIDTH:
-            self.bottom.setSizes([_DEBUGGER_WIDTH, left + right - _DEBUGGER_WIDTH])
+    def _run_changed(self) -> None:
+        if not self.runs.running:
+            self.sql_link.run_ended()
 
     def _stopped(self) -> None:
         """A node stands still: show it, with what it was given."""
@@ -431,16 +373,7 @@ class MainWindow(QMainWindow):
 
     def show_problems(self) -> None:
         """Show what is to be mended."""
-        self._show_report(self.problems)
-
-    def _show_report(self, panel: QWidget) -> None:
-        self.report_tabs.setCurrentWidget(panel)
-        panel.setFocus(Qt.FocusReason.ShortcutFocusReason)
-
-    def _show_operations(self, letters: int, open_breakers: int) -> None:
-        tabs = self.report_tabs
-        tabs.setTabText(tabs.indexOf(self.dead_letters), f"Dead letters  {letters}" if letters else "Dead letters")
-        tabs.setTabText(tabs.indexOf(self.breakers), f"Breakers  {open_breakers}" if open_breakers else "Breakers")
+        self.docks.show(self.problems)
 
     def restart_engine(self) -> None:
         """End the engine process, whatever it is doing, and start another."""
@@ -464,95 +397,6 @@ class MainWindow(QMainWindow):
             if connection is not None and connection.target in workflow.nodes:
                 self.canvas.select([connection.target])
                 self.canvas.center_on(connection.target)
-
-    # ------------------------------------------------------------------ showing
-    def _show_title(self) -> None:
-        name, path = self.documents.title(), self.session.path
-        folder = path.parent.name if path is not None and not path.is_relative_to(resources()) else ""
-        self.bar.show_title(folder, name, self.session.dirty)
-        self.setWindowTitle(f"{name}[*] - Kailash Studio")
-        self.setWindowModified(self.session.dirty)
-        for action, label in (("undo", self.session.history.undo_label), ("redo", self.session.history.redo_label)):
-            self.actions_by_name[action].setText(f"{action.capitalize()} {label}".strip())
-            self.actions_by_name[action].setEnabled(bool(label))
-
-    def _show_counts(self) -> None:
-        workflow = self.session.workflow
-        nodes, connections = len(workflow.nodes), len(workflow.connections)
-        words = f"{nodes:,} node{'s' * (nodes != 1)} · {connections:,} connection{'s' * (connections != 1)}"
-        self.line.show_plain("counts", words)
-
-    def _show_findings(self) -> None:
-        findings = self.session.findings
-        self.problems.set_findings(findings)
-        self._show_worst_case()
-        errors = sum(finding.severity == "error" for finding in findings)
-        title = f"Problems  {len(findings)}" if findings else "Problems"
-        self.report_tabs.setTabText(self.report_tabs.indexOf(self.problems), title)
-        text = f"{errors} problem{'s' * (errors != 1)} to mend" if errors else ""
-        self.line.show_dot("problems", "red", text)
-
-    def _show_worst_case(self) -> None:
-        """The longest time of the whole run under its policies; nothing while a node has no timeout."""
-        workflow = self.session.workflow
-        limited = any(placed.resilience for placed in workflow.nodes.values())
-        found = worst_case(workflow) if limited else None
-        known = found is not None and not found.unlimited
-        self.line.show_plain("worst", f"at most {duration(found.total)}" if found is not None and known else "")
-        tip = " to ".join(found.path) if found is not None and known else ""
-        self.line.set_tip("worst", f"Longest time under the policies, by the way {tip}" if tip else "")
-
-    def _show_run(self) -> None:
-        running, run = self.runs.running, self.runs.current
-        if not running:
-            self.sql_link.run_ended()
-        self.bar.show_running(running, waits=self.runs.waits_for_somebody)
-        waits = self.runs.waits_for_somebody
-        self.actions_by_name["run"].setEnabled(not running or waits)
-        self.actions_by_name["run"].setText("Continue" if waits else "Run")
-        for name in ("stop", "step", "pause", "run_to"):
-            self.actions_by_name[name].setEnabled(running)
-        for name in ("run_failed", "run_from", "run_only"):
-            self.actions_by_name[name].setEnabled(run is not None and not running)
-        for name in ("run_safe", "run_test"):
-            self.actions_by_name[name].setEnabled(not running)
-        if run is None:
-            self.line.show_dot("run", "text3", "")
-            return
-        total = len(self.session.workflow.nodes)
-        if run.state == "running" and run.paused:
-            self.line.show_dot("run", "purple", f"Paused · {run.ended_nodes} of {total} nodes · {run.paused}")
-        elif run.state == "running":
-            self.line.show_dot("run", "accent", f"Running · {run.ended_nodes} of {total} nodes")
-        else:
-            token = {"succeeded": "green", "failed": "red"}.get(run.state, "amber")
-            took = duration(run.seconds)
-            text = f"Last run {time.strftime('%H:%M:%S')} · {run.state} · {run.ended_nodes} of {total} nodes · {took}"
-            self.line.show_dot("run", token, text)
-
-    def _engine_changed(self, state: str, why: str) -> None:
-        token = {"ready": "green", "starting": "amber"}.get(state, "red")
-        attached = self.engine.attached
-        self.actions_by_name["detach"].setEnabled(attached is not None)
-        self.actions_by_name["restart"].setEnabled(attached is None)
-        where = f"attached to {attached.name}" if attached is not None and state == "ready" else f"engine {state}"
-        self.line.show_dot("engine", token, where)
-        if state == "gone" and attached is not None:
-            self.log.append([LogLine(time.time(), "info", "", why)])
-        elif state == "gone":
-            self.notice.say(why, [("Restart engine", self.restart_engine)])
-            self.log.append([LogLine(time.time(), "error", "", why)])
-        else:
-            self.notice.hide()
-
-    def _show_recent(self) -> None:
-        self._recent_menu.clear()
-        for name in self.settings.recent:
-            path = Path(name)
-            action = self._recent_menu.addAction(path.name)
-            action.setToolTip(name)
-            action.triggered.connect(lambda _checked=False, chosen=path: self.documents.open(chosen))
-        self._recent_menu.setEnabled(bool(self.settings.recent))
 
     # ------------------------------------------------------------------ files dropped on the window
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
@@ -578,8 +422,7 @@ class MainWindow(QMainWindow):
         """Close; unsaved changes are given up, or were saved."""
         if self.closed.done():
             return
-        self.settings.geometry = bytes(self.saveGeometry().toBase64().data()).decode("ascii")
-        self.settings.docks = bytes(self.saveState().toBase64().data()).decode("ascii")
+        self.docks.keep(self.settings)
         self.settings.save()
         self.sql_link.close()
         self.documents.close()

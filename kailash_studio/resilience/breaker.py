@@ -99,24 +99,34 @@ class Breaker:
         self._window = _Window(policy, clock) if rated else None
 
     # ------------------------------------------------------------------ around a call
+    def ask(self) -> None:
+        """Refuse what ``acquire`` would refuse now; nothing is taken.
+
+        Raises:
+            CircuitOpenError: It is open, or another probe is under way; says when it may be worth asking again.
+        """
+        if self.state == "closed":
+            return
+        if self.state == "open":
+            left = self._opened_at + self.policy.timeout - self._clock.now()
+            if left > 0:
+                raise self._refusal(left)
+        elif self.state == "forced_open":
+            raise self._refusal(self.policy.timeout)
+        if self._probing:
+            raise self._refusal(0.0)
+
     def acquire(self) -> Permit:
         """The right to call now.
 
         Raises:
             CircuitOpenError: It is open, or another probe is under way; says when it may be worth asking again.
         """
-        if self.state == "closed":
-            return Permit(self._generation)
+        self.ask()
         if self.state == "open":
-            left = self._opened_at + self.policy.timeout - self._clock.now()
-            if left > 0:
-                raise self._refusal(left)
             self._change("half_open", f"{self.policy.timeout:g} s have passed")
-        elif self.state == "forced_open":
-            raise self._refusal(self.policy.timeout)
-        if self._probing:
-            raise self._refusal(0.0)
-        self._probing = True
+        if self.state == "half_open":
+            self._probing = True
         return Permit(self._generation)
 
     def success(self, permit: Permit, seconds: float = 0.0) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from kailash_studio.errors import CircuitOpenError, NodeTimeoutError, describe
 from kailash_studio.resilience.breaker import Breaker
 from kailash_studio.resilience.clock import Clock, time_limit
-from kailash_studio.resilience.limits import RateLimit, RetryBudget
+from kailash_studio.resilience.limits import Places, Retries, Starts
 from kailash_studio.resilience.retry import delays, is_named, is_permanent
 from kailash_studio.spec.context import Outputs, RunContext
 from kailash_studio.spec.policy import Resilience, RetryPolicy
@@ -40,9 +40,9 @@ class Shared:
     """What a guard shares with other nodes and runs, by key; None where the policy is not set."""
 
     breaker: Breaker | None = None
-    rate_limit: RateLimit | None = None
-    slots: asyncio.Semaphore | None = None
-    budget: RetryBudget | None = None
+    rate_limit: Starts | None = None
+    slots: Places | None = None
+    budget: Retries | None = None
 
 
 class Guard:
@@ -134,9 +134,12 @@ class Guard:
         breaker = shared.breaker
         if breaker is None and shared.rate_limit is None and shared.slots is None:
             return await self._limited(context, attempt, deadline)
+        if breaker is not None:
+            breaker.ask()  # what would be refused neither waits for the limits nor takes anything of them
         if shared.rate_limit is not None:
-            wait = shared.rate_limit.reserve()
-            if wait > deadline - self._clock.now():
+            left = deadline - self._clock.now()
+            wait = shared.rate_limit.reserve(left)
+            if wait > left:
                 raise self._too_long(context.node_id, wait, cut=True)
             if wait > 0:
                 context.scope.note(CALL_HELD, context.node_id, {"attempt": attempt, "seconds": wait})
@@ -149,7 +152,7 @@ class Guard:
                 shared.slots.release()
         return await self._through(breaker, context, attempt, deadline)
 
-    async def _take(self, slots: asyncio.Semaphore, node_id: str, deadline: float) -> None:
+    async def _take(self, slots: Places, node_id: str, deadline: float) -> None:
         """Wait for a place among the calls at the same time, no longer than the total timeout leaves."""
         if deadline == math.inf:
             await slots.acquire()

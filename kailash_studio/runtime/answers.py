@@ -21,6 +21,7 @@ from kailash_studio.resilience.clock import Clock
 from kailash_studio.resilience.guard import GivenUpError
 from kailash_studio.resilience.retry import chain
 from kailash_studio.runtime.journal import contents
+from kailash_studio.runtime.limit_answers import LimitAnswers, Said, SaidLimits, WrittenLimits
 from kailash_studio.runtime.played_clock import PlayedClock
 from kailash_studio.services.credentials.redaction import Redactor
 from kailash_studio.spec.context import Drawn, Outputs, RunContext
@@ -82,6 +83,10 @@ class Callee:
 class Answers(Protocol):
     """Stands between a node's policies and its call."""
 
+    @property
+    def limits(self) -> LimitAnswers:
+        """Stands between a node's policies and what they share with other nodes and runs."""
+
     def begin(self, redactor: Redactor, clock: Clock) -> None:
         """A run begins."""
 
@@ -89,7 +94,10 @@ class Answers(Protocol):
         """The call to make instead, a coroutine function."""
 
     def drawn(self, node_id: str) -> Drawn:
-        """What the next call of a node's sandboxed code draws, and sees of the time."""
+        """What the next call of a node's sandboxed code draws, and sees of the time.
+
+        Conditions ask too: by their node, with a space and what they decide behind it.
+        """
 
 
 def question_of(
@@ -115,6 +123,7 @@ class Recording:
         seed: What the jitter of retries, and sandboxed code, draw from, so that it is the same when it is played.
         looks: What each call of sandboxed code saw when it looked at the clock, by node.
         breakers: The state of each breaker when the run began, by key.
+        limits: What rate limits, retry budgets and places said.
     """
 
     def __init__(self, seed: int) -> None:
@@ -122,6 +131,7 @@ class Recording:
         self.seed = seed
         self.looks: dict[str, list[list[float]]] = {}
         self.breakers: dict[str, BreakerSnapshot] = {}
+        self.limits = WrittenLimits()
 
     def begin(self, redactor: Redactor, clock: Clock) -> None:
         """A run begins."""
@@ -176,6 +186,7 @@ class Playing:
         clock: The run's time.
         seed: What the jitter of retries, and sandboxed code, draw from.
         breakers: The state of each breaker when the run began, by key.
+        limits: Say again what rate limits, retry budgets and places said.
         unanswered: Why nodes that were asked to had no answer to give.
         left_out: Those among them that were left out as what they do outside is not done.
     """
@@ -188,6 +199,7 @@ class Playing:
         *,
         looks: Looks | None = None,
         breakers: Mapping[str, BreakerSnapshot] | None = None,
+        limits: Said | None = None,
         allow_code: bool = False,
     ) -> None:
         """Prepare for one run.
@@ -198,10 +210,12 @@ class Playing:
             clock: The run's time.
             looks: What sandboxed code saw of the time.
             breakers: The state of each breaker when the run began, by key.
+            limits: What rate limits, retry budgets and places said.
             allow_code: Really call nodes that run code with full access, where there is no answer.
         """
         self.clock, self.seed = clock, seed
         self.breakers = breakers or {}
+        self.limits = SaidLimits(limits or {})
         self.unanswered: dict[str, str] = {}
         self.left_out: set[str] = set()
         self._looks, self._called = looks or {}, dict[str, int]()

@@ -228,7 +228,9 @@ class AsyncLocalRuntime:
         )
         if debugger is not None:
             debugger.attach(
-                run, lambda node, given: self._recompiled(built, values, node, given, redactor.secret, compiled)
+                run,
+                lambda node, given: self._recompiled(built, values, node, given, redactor.secret, compiled),
+                clock,
             )
         if recorder is not None:
             recorder.run = run
@@ -265,6 +267,7 @@ class AsyncLocalRuntime:
             around = replace(around, random=draws)
         if answers is not None:
             answers.begin(redactor, clock)
+            around = replace(around, limits=answers.limits)
         return around
 
     async def _planned(

@@ -22,6 +22,7 @@ from kailash_studio.resilience.breaker import BreakerSnapshot
 from kailash_studio.resilience.faults import Scenario
 from kailash_studio.runtime.answers import Answer, Looks, Playing, Recording
 from kailash_studio.runtime.async_local import AsyncLocalRuntime
+from kailash_studio.runtime.limit_answers import Said
 from kailash_studio.runtime.outcome import Outcome
 from kailash_studio.runtime.played_clock import PlayedClock
 from kailash_studio.spec.registry import Registry
@@ -56,6 +57,7 @@ class Capsule:
         expected: Of a test: ``state``, ``states`` of nodes, all ``results``, and ``errors`` of those that should fail.
         looks: What sandboxed code saw of the time, by node and call.
         breakers: How circuit breakers stood when the run began, by key.
+        limits: What rate limits, retry budgets and places said, by node and policy.
         faults: The faults that were put in, as ``Scenario`` writes them; empty when it was no test run.
     """
 
@@ -72,6 +74,7 @@ class Capsule:
     expected: Mapping[str, Any] = field(default_factory=dict)
     looks: Looks = field(default_factory=dict)
     breakers: Mapping[str, Any] = field(default_factory=dict)
+    limits: Said = field(default_factory=dict)
     faults: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -100,6 +103,7 @@ class Capsule:
             answers=tuple(recording.answers),
             looks={node: calls for node, calls in recording.looks.items() if any(calls)},
             breakers={key: outcome.redactor.value(asdict(kept)) for key, kept in recording.breakers.items()},
+            limits={node: limits for node, own in recording.limits.said.items() if (limits := _not_empty(own))},
             faults=scenario.to_plain() if scenario is not None else {},
         )
 
@@ -113,7 +117,7 @@ class Capsule:
             "format": FORMAT, "version": VERSION, "run_id": self.run_id, "started": self.started, "seed": self.seed,
             "given": self.given, "state": self.state, "states": self.states, "errors": self.errors,
             "versions": self.versions, "expected": self.expected, "looks": self.looks, "breakers": self.breakers,
-            "faults": self.faults,
+            "limits": self.limits, "faults": self.faults,
         }  # fmt: skip
         files: dict[str, bytes] = {_WORKFLOW: self.workflow.encode("utf-8")}
         listed = []
@@ -158,7 +162,8 @@ class Capsule:
                     given=dict(told["given"]), state=str(told["state"]), states=dict(told["states"]),
                     errors=dict(told["errors"]), versions=dict(told["versions"]), answers=answers,
                     expected=dict(told["expected"]), looks=_looks(told.get("looks", {})),
-                    breakers=dict(told.get("breakers", {})), faults=dict(told.get("faults", {})),
+                    breakers=dict(told.get("breakers", {})), limits=_limits(told.get("limits", {})),
+                    faults=dict(told.get("faults", {})),
                 )  # fmt: skip
                 made.scenario(made.states)
                 made.answers_again()
@@ -205,6 +210,7 @@ class Capsule:
             PlayedClock(self.started),
             looks=self.looks,
             breakers={str(key): BreakerSnapshot(**dict(kept)) for key, kept in self.breakers.items()},
+            limits=self.limits,
             allow_code=allow_code,
         )
 
@@ -301,6 +307,17 @@ def _check_expected(name: str, expected: Mapping[str, Any]) -> None:
 
 def _looks(given: Any) -> dict[str, list[list[float]]]:
     return {str(node): [[float(look) for look in call] for call in calls] for node, calls in dict(given).items()}
+
+
+def _limits(given: Any) -> dict[str, dict[str, list[float]]]:
+    return {
+        str(node): {str(name): [float(one) for one in said] for name, said in dict(own).items()}
+        for node, own in dict(given).items()
+    }
+
+
+def _not_empty(own: Mapping[str, list[float]]) -> dict[str, list[float]]:
+    return {name: said for name, said in own.items() if said}
 
 
 def _answer(archive: zipfile.ZipFile, entry: Any) -> Answer:

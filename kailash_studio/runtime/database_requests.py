@@ -4,8 +4,9 @@
 do                 with                                           ok
 =================  =============================================  =====================================================
 pools              --                                             ``pools`` (``Pool.snapshot``), ``now``: seconds
-pool_do            ``name``; ``what``: ``pause``, ``resume``,     --; ``drain`` goes on by itself
-                   ``evict``, ``drain``
+pool_do            ``pool``: the ``id`` of its snapshot;          --; ``drain`` goes on by itself
+                   ``what``: ``pause``, ``resume``, ``evict``,
+                   ``drain``
 connections        --                                             ``connections``: fields of ``SavedConnection``
 connection_put     ``connection``; ``instead_of``: its former     --
                    name; ``password``: to store, or absent
@@ -82,22 +83,21 @@ class DatabaseRequests:
         return {"pools": [pool.snapshot() for pool in self._all()], "now": time.monotonic()}
 
     def _pool_do(self, request: Mapping[str, Any]) -> Answer:
-        name, what = request["name"], request["what"]
-        pools = [pool for pool in self._all() if pool.name == name and not pool.is_ended]
-        if not pools:
-            raise EngineError(f"The pool {name} is not open any more.")
-        for pool in pools:  # runs that began before and after its node was edited use one each
-            match what:
-                case "pause":
-                    pool.pause()
-                case "resume":
-                    pool.resume()
-                case "evict":
-                    pool.evict()
-                case "drain":
-                    self._begin(_drained(pool))
-                case _:
-                    raise EngineError(f"A pool cannot {what!r}.")
+        what = request["what"]
+        pool = next((pool for pool in self._all() if pool.id == request["pool"] and not pool.is_ended), None)
+        if pool is None:
+            raise EngineError("The pool is not open any more.")
+        match what:
+            case "pause":
+                pool.pause()
+            case "resume":
+                pool.resume()
+            case "evict":
+                pool.evict()
+            case "drain":
+                self._begin(_drained(pool))
+            case _:
+                raise EngineError(f"A pool cannot {what!r}.")
         return {}
 
     # ------------------------------------------------------------------ saved connections

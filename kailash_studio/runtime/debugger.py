@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from kailash_studio.errors import EngineError, StudioError, describe
+from kailash_studio.resilience.clock import Clock, SystemClock
 from kailash_studio.runtime import events
+from kailash_studio.runtime.expressions import value_of
 from kailash_studio.runtime.plan import NotCalled, Step
 from kailash_studio.spec.context import Outputs, RunContext
 from kailash_studio.workflow.sub_workflows import PASSING, SEPARATOR, parent_of
@@ -27,7 +29,6 @@ HOWS: tuple[How, ...] = ("into", "over", "out")
 WHENS: tuple[When, ...] = ("before", "after", "error", "retry", "fallback")
 
 _SKIPPED = "it was skipped by hand"
-_MEMORY_MIB, _SECONDS = 64, 1.0  # limits of an expression
 
 Recompile = Callable[[str, Mapping[str, Any]], Step]
 
@@ -118,6 +119,7 @@ class Debugger:
         self._number = 0
         self._run: Run | None = None
         self._recompile: Recompile | None = None
+        self._clock: Clock = SystemClock()
         self.set_breakpoints(breakpoints)
 
     # ------------------------------------------------------------------ from outside
@@ -187,12 +189,13 @@ class Debugger:
             StudioError: It cannot be evaluated.
         """
         stop = self._stop(number)
-        return await self._value(expression, {"inputs": stop.inputs, "outputs": stop.outputs, "error": stop.error})
+        values = {"inputs": stop.inputs, "outputs": stop.outputs, "error": stop.error}
+        return await self._value(expression, values, stop.node, "by hand")
 
     # ------------------------------------------------------------------ for the engine
-    def attach(self, run: Run, recompile: Recompile) -> None:
-        """Take a run, before it begins; ``recompile`` makes a step with other parameters."""
-        self._run, self._recompile = run, recompile
+    def attach(self, run: Run, recompile: Recompile, clock: Clock) -> None:
+        """Take a run, before it begins; ``recompile`` makes a step with other parameters, ``clock`` is the run's."""
+        self._run, self._recompile, self._clock = run, recompile, clock
         self._sort()
         self._watch()
         run.scope.retrying = self._retrying  # always: a breakpoint may be set while it runs
@@ -275,7 +278,7 @@ class Debugger:
             return "the run stood still here when it was interrupted"
         for number, point in self._at.get(node, ()):
             if point.enabled and point.when == when and self._came_along(point, node):
-                reason = await self._asked(point, number, {"inputs": inputs, "outputs": outputs, "error": error})
+                reason = await self._asked(point, number, node, {"inputs": inputs, "outputs": outputs, "error": error})
                 if reason:
                     return reason
         return ""
@@ -283,9 +286,10 @@ class Debugger:
     def _came_along(self, point: Breakpoint, node: str) -> bool:
         return not point.connection or self._attached().came_along(node, point.connection)
 
-    async def _asked(self, point: Breakpoint, number: int, values: Mapping[str, Any]) -> str:
+    async def _asked(self, point: Breakpoint, number: int, node: str, values: Mapping[str, Any]) -> str:
+        decides = f"{point.when} {number}"
         try:
-            if point.condition and not await self._value(f"bool({point.condition})", values):
+            if point.condition and not await self._value(f"bool({point.condition})", values, node, decides):
                 return ""
             key = (point.node, point.when, point.connection, number)
             self._hit[key] = self._hit.get(key, 0) + 1
@@ -293,7 +297,7 @@ class Debugger:
                 return ""
             if not point.log:
                 return "breakpoint"
-            self._attached().log("info", point.node, str(await self._value(point.log, values)))
+            self._attached().log("info", point.node, str(await self._value(point.log, values, node, decides)))
         except StudioError as wrong:
             if point.log:
                 self._attached().log("warning", point.node, f"The log point cannot be evaluated: {wrong}")
@@ -301,15 +305,11 @@ class Debugger:
             return f"the condition cannot be evaluated: {wrong}"
         return ""
 
-    async def _value(self, expression: str, values: Mapping[str, Any]) -> Any:
-        from kailash_studio.services.python_code import LightPython
+    async def _value(self, expression: str, values: Mapping[str, Any], node: str, decides: str) -> Any:
         from kailash_studio.spec.values import to_plain
 
-        scope = self._attached().scope
-        python = await scope.resources.get(LightPython, LightPython.open)
-        code = f"def value(inputs, outputs, error):\n    return ({expression})\n"
         plain = {name: to_plain(value) for name, value in values.items()}
-        return await python.call(code, "value", plain, memory=_MEMORY_MIB, seconds=_SECONDS, printed=lambda line: None)
+        return await value_of(expression, plain, self._attached().scope, self._clock, node, decides)
 
     # ------------------------------------------------------------------ standing still
     async def _stand(

@@ -18,20 +18,29 @@ from kailash_studio.runtime.event_stream import EventStream
 from kailash_studio.runtime.events import Sink
 from kailash_studio.runtime.node_history import NodeHistory
 from kailash_studio.runtime.outcome import Outcome
-from kailash_studio.runtime.plan import NotCalled, Plan, Source, Step
+from kailash_studio.runtime.plan import NotCalled, Plan, Step
+from kailash_studio.runtime.run_state import (
+    CANCELLED,
+    FAILED,
+    GAVE,
+    NOTHING,
+    PENDING,
+    RECOVERED,
+    RUNNING,
+    SKIPPED,
+    SUCCEEDED,
+    RunState,
+    check_outputs,
+)
 from kailash_studio.services.credentials.redaction import Redactor
 from kailash_studio.spec.context import Outputs, RunContext, RunScope
-from kailash_studio.spec.values import rows_of, step_into
+from kailash_studio.spec.values import rows_of
 from kailash_studio.workflow.sub_workflows import SEPARATOR
 
-PENDING, RUNNING, SUCCEEDED, FAILED, SKIPPED, CANCELLED, RECOVERED = range(7)
-_GAVE = (SUCCEEDED, RECOVERED)
-
 _SLICE = 0.005  # seconds of plain steps in a row before the loop is given back
-_NOTHING: Mapping[str, Any] = {}
 
 
-class Run:
+class Run(RunState):
     """One run. Create it, await ``execute`` once; ``cancel`` may be called meanwhile."""
 
     def __init__(
@@ -66,8 +75,7 @@ class Run:
             debugger: Stops nodes; ``attach`` it before the run begins.
             redactor: Hides the secrets of this run in all that it tells: errors, events, log lines, letters.
         """
-        count = len(plan.steps)
-        self.plan = plan
+        super().__init__(plan, edited or {})
         self.scope = scope
         self._clock = clock
         self._now = clock.now
@@ -81,26 +89,12 @@ class Run:
         self.test = test
         self._debugger = debugger
         self.redactor = redactor or Redactor()
-        self._edited = {plan.positions[node]: dict(inputs) for node, inputs in (edited or {}).items()}
-        self._state = bytearray(count)
-        self._results: list[Outputs] = [_NOTHING] * count
-        self._waiting = list(plan.waiting)
-        self._special = bytearray(count)  # a step some of whose sources have no value: decide with care
-        for i in self._edited:
-            self._special[i] = 1
-        self._cause = [0] * count
-        self._failed_root = [-1] * count  # the failed step that a failed or skipped one goes back to
-        self._untaken = bytearray(count)  # skipped because of a branch that was not taken, there or before
-        self._reasons: dict[int, str] = {}
-        self._failures: dict[int, BaseException] = {}
         self._covered: dict[int, tuple[BaseException, float]] = {}  # failed, and its fallback runs: error, start
         self._held_back: list[tuple[int, Mapping[str, Any], int]] = []  # failed while paused: details, cause
-        self._recovered: dict[int, int] = {}
         self._entered: dict[int, float] = {}  # when sub-workflows began
         self._ready: list[int] = []
         self._held: list[int] = []  # ready, waiting for a worker to be free
         self._tasks: dict[asyncio.Task[Outputs], int] = {}
-        self._left = count
         self._cancelled = ""
         self._paused = ""
         self._pump_scheduled = False
@@ -150,7 +144,7 @@ class Run:
         """Start nodes again after a pause."""
         if self._paused and not self._done.done():
             self._paused = ""
-            self._events.emit(events.RUN_CONTINUED, "", -1, _NOTHING)
+            self._events.emit(events.RUN_CONTINUED, "", -1, NOTHING)
             held_back, self._held_back = self._held_back, []
             for failed in held_back:
                 self._fall_back(*failed)
@@ -200,11 +194,6 @@ class Run:
         self._ready.clear()
         self._held.clear()
         self._check_done()
-
-    def outputs(self, node_id: str) -> Outputs | None:
-        """What a node has given so far; None while it has not succeeded."""
-        i = self.plan.positions.get(node_id, -1)
-        return self._results[i] if i >= 0 and self._state[i] in _GAVE else None
 
     def note(self, kind: str, node_id: str, details: Mapping[str, Any]) -> None:
         """Add what happened around a node's call to the run's events."""
@@ -330,7 +319,7 @@ class Run:
         """A plain call gave other outputs than all: allowed for conditional ones."""
         cause = self._begun(i, step, began)
         try:
-            self._check_outputs(step, outputs)
+            check_outputs(step, outputs)
         except NodeOutputError as error:
             self._failed(i, error, began, cause)
         else:
@@ -342,9 +331,9 @@ class Run:
             around = step.opens
             self._entered[around] = began
             name = self.plan.steps[around].node_id
-            self._cause[around] = self._events.emit(events.NODE_STARTED, name, self._cause[i], _NOTHING, began)
+            self._cause[around] = self._events.emit(events.NODE_STARTED, name, self._cause[i], NOTHING, began)
         if i not in self._entered:
-            self._cause[i] = self._events.emit(events.NODE_STARTED, step.node_id, self._cause[i], _NOTHING, began)
+            self._cause[i] = self._events.emit(events.NODE_STARTED, step.node_id, self._cause[i], NOTHING, began)
         return self._cause[i]
 
     def _call(self, i: int, step: Step, inputs: Mapping[str, Any]) -> None:
@@ -416,7 +405,7 @@ class Run:
     def _returned(self, i: int, step: Step, outputs: Any, began: float, cause: int) -> None:
         try:
             if outputs.keys() != step.outputs:
-                self._check_outputs(step, outputs)
+                check_outputs(step, outputs)
         except Exception as wrong:  # noqa: BLE001 - a node type that breaks its word; its failure
             self._failed(i, wrong, began, cause)
         else:
@@ -453,7 +442,7 @@ class Run:
             return None
         if (step.begins_after >= 0 or step.ends_after) and self._held_up(i, step):
             return None
-        edited = self._edited.get(i, _NOTHING)
+        edited = self._edited.get(i, NOTHING)
         taken = {name: sources for name, sources in step.sources.items() if name not in edited}
         for sources in taken.values():
             for source in sources:
@@ -469,7 +458,7 @@ class Run:
             if values:
                 inputs[name] = values if name in step.many else values[0]
             elif name in step.required:
-                self._untaken[i] = all(self._state[s.step] in _GAVE or self._untaken[s.step] for s in sources)
+                self._untaken[i] = all(self._state[s.step] in GAVE or self._untaken[s.step] for s in sources)
                 self._end_without_run(i, SKIPPED, events.NODE_SKIPPED, self._why_inactive(sources))
                 return None
         if edited:
@@ -486,15 +475,6 @@ class Run:
             self._end_without_run(i, SKIPPED, events.NODE_SKIPPED, self._history.failed(of), of=of)
         return root >= 0
 
-    def came_along(self, node: str, connection: str) -> bool:
-        """Whether a connection has brought a node a value; of one to a sub-workflow, its border is asked about."""
-        start, _, end = connection.partition(">")
-        name = end.rpartition(".")[2]
-        for source in self.plan.steps[self.plan.positions[node]].sources.get(name, ()):
-            if source.connection.partition(">")[0] == start:
-                return source.output in self._results[source.step]
-        return False
-
     def _held_up(self, i: int, step: Step) -> bool:
         """Skip a step inside of a sub-workflow that was not called, or one some of which has failed."""
         first = step.begins_after
@@ -503,40 +483,12 @@ class Run:
                 return True
             giver = self.plan.steps[first].node_id
             left_out = self._only is not None and giver not in self._only
-            if self._state[first] not in _GAVE and not left_out:
+            if self._state[first] not in GAVE and not left_out:
                 reason = f"{giver} was skipped: {self._reasons.get(first, '')}"
                 self._untaken[i] = self._untaken[first]
                 self._end_without_run(i, SKIPPED, events.NODE_SKIPPED, reason)
                 return True
         return any(self._failed_before(i, inner) for inner in step.ends_after)
-
-    def _values_of(self, sources: tuple[Source, ...]) -> list[Any]:
-        """What connections bring; nothing for those whose output is inactive."""
-        values = []
-        for source in sources:
-            outputs = self._results[source.step]
-            if source.output in outputs:
-                start = f"{self.plan.steps[source.step].node_id}.{source.output}"
-                values.append(step_into(outputs[source.output], source.path, start))
-        return values
-
-    def _why_inactive(self, sources: tuple[Source, ...]) -> str:
-        for source in sources:
-            giver = self.plan.steps[source.step].node_id
-            if self._state[source.step] == SKIPPED:
-                return f"{giver} was skipped: {self._reasons[source.step]}"
-            return f"{giver} did not take the branch {source.output}"
-        return "nothing is connected"
-
-    def _check_outputs(self, step: Step, outputs: Any) -> None:
-        if not isinstance(outputs, Mapping):
-            raise NodeOutputError(f"{step.node_id} returned a {type(outputs).__name__} instead of its outputs by name.")
-        missing = step.outputs - step.conditional - outputs.keys()
-        if missing:
-            raise NodeOutputError(f"{step.node_id} did not give its output {sorted(missing)[0]}.")
-        extra = outputs.keys() - step.outputs
-        if extra:
-            raise NodeOutputError(f"{step.node_id} gave {sorted(extra)[0]}, which is not one of its outputs.")
 
     def _failed(self, i: int, error: BaseException, began: float, cause: int) -> None:
         """A step's own call failed after all attempts: its fallback runs, or it has failed for good."""
@@ -622,23 +574,6 @@ class Run:
             self._cause[i] = mark
             self._end_without_run(i, SKIPPED, events.NODE_SKIPPED, reason)
 
-    def _inputs_of(self, i: int) -> dict[str, Any]:
-        """The inputs of a step that has run, gathered again."""
-        step = self.plan.steps[i]
-        if step.stands_in_for >= 0:
-            given = self._inputs_of(step.stands_in_for)
-            pairs = self.plan.steps[step.stands_in_for].fallback_inputs
-            return {mine: given[its] for mine, its in pairs if its in given} | dict(step.constants)
-        inputs = dict(step.constants)
-        for name, sources in step.sources.items():
-            try:
-                values = self._values_of(sources)
-            except Exception as error:  # noqa: BLE001 - it is why the step failed; said there
-                values = [describe(error)]
-            if values:
-                inputs[name] = values if name in step.many else values[0]
-        return inputs | self._edited.get(i, {})
-
     def _end_without_run(self, i: int, state: int, kind: str, reason: str, cause: int = -1, of: str = "") -> None:
         self._state[i] = state
         self._reasons[i] = reason
@@ -682,7 +617,7 @@ class Run:
         final = "cancelled" if self._cancelled else "failed" if self._failures else "succeeded"
         return Outcome(
             state=final,
-            results={step.node_id: self._results[i] for i, step in enumerate(steps) if state[i] in _GAVE},
+            results={step.node_id: self._results[i] for i, step in enumerate(steps) if state[i] in GAVE},
             failures={steps[i].node_id: error for i, error in self._failures.items()},
             reasons={steps[i].node_id: reason for i, reason in self._reasons.items()},
             seconds=self._now() - self._start,
@@ -691,15 +626,3 @@ class Run:
             happened=self._history.counts,
             redactor=self.redactor,
         )
-
-    def _summary(self, outcome: Outcome) -> dict[str, Any]:
-        count = self._state.count
-        return {
-            "state": outcome.state,
-            "seconds": outcome.seconds,
-            "succeeded": count(SUCCEEDED),
-            "failed": count(FAILED),
-            "skipped": count(SKIPPED),
-            "cancelled": count(CANCELLED),
-            "recovered": count(RECOVERED),
-        }

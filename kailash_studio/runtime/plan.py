@@ -257,7 +257,7 @@ def compile_plan(
         if faults and node_id in faults:
             call, waits = _faulty(node_id, call, waits, faults[node_id], around, {} if met is None else met), True
         if policies.given.keys() - {"fallback"}:
-            call, waits = around.guard(f"{workflow.name}/{node_id}", policies, call, waits), True
+            call, waits = around.guard(workflow.name, node_id, policies, call, waits), True
         if safe and callee is not None and callee.effect not in {"pure", "reads"}:
             call, waits = _held_back(callee.does), True
         targets = tuple(position[target] for target in following[node_id])

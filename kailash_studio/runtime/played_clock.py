@@ -89,6 +89,6 @@ class PlayedClock:
                 woken.set_result(None)
 
 
-def held(clock: Clock) -> contextlib.AbstractContextManager[None]:
-    """Holds a clock that is played; any other one goes on."""
-    return clock.hold() if isinstance(clock, PlayedClock) else contextlib.nullcontext()
+def alone(clock: Clock) -> contextlib.AbstractAsyncContextManager[None]:
+    """What takes real time waits for its turn of a clock that is played; any other one goes on."""
+    return clock.turn() if isinstance(clock, PlayedClock) else contextlib.nullcontext()

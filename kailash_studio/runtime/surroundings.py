@@ -13,7 +13,8 @@ from kailash_studio.resilience.breaker import Breaker, BreakerChange
 from kailash_studio.resilience.clock import Clock, SystemClock
 from kailash_studio.resilience.guard import Condition, Guard, Shared
 from kailash_studio.resilience.limits import RateLimit, RetryBudget
-from kailash_studio.runtime.played_clock import held
+from kailash_studio.runtime.expressions import value_of
+from kailash_studio.runtime.limit_answers import LimitAnswers
 from kailash_studio.spec.context import RunContext
 from kailash_studio.spec.policy import CircuitBreakerPolicy, Resilience
 
@@ -22,19 +23,14 @@ def condition(expression: str, clock: Clock) -> Condition:
     """Whether a ``retry_if`` holds, decided in the sandboxed interpreter."""
 
     async def holds(context: RunContext, error: Exception) -> bool:
-        from kailash_studio.services.python_code import LightPython
-
-        python = await context.scope.resources.get(LightPython, LightPython.open)
         told = {
             "type": type(error).__name__,
             "text": describe(error),
             "code": getattr(error, "code", ""),
             "status": getattr(error, "status", 0),
         }
-        code = f"def holds(type, text, code, status):\n    return bool({expression})\n"
-        with held(clock):
-            result = await python.call(code, "holds", told, memory=64, seconds=1.0, printed=lambda line: None)
-        return result is True
+        value = await value_of(f"bool({expression})", told, context.scope, clock, context.node_id, "retry_if")
+        return value is True
 
     return holds
 
@@ -50,6 +46,7 @@ class Surroundings:
         opened: Called for a breaker whenever a run is about to use it, to take over what another process left.
         changed: Called when a breaker changed its state.
         counted: Called when a breaker counted a failure or a success and kept its state.
+        limits: Stands between nodes and the limits that they share, in a run that is recorded or played.
     """
 
     clock: Clock = field(default_factory=SystemClock)
@@ -58,26 +55,30 @@ class Surroundings:
     opened: Callable[[Breaker], None] = lambda breaker: None
     changed: Callable[[BreakerChange], None] = lambda change: None
     counted: Callable[[Breaker], None] = lambda breaker: None
+    limits: LimitAnswers | None = None
     _rate_limits: dict[str, RateLimit] = field(default_factory=dict)
     _budgets: dict[str, RetryBudget] = field(default_factory=dict)
     _slots: dict[str, tuple[Any, int, asyncio.Semaphore]] = field(default_factory=dict)
 
-    def guard(self, own_key: str, policies: Resilience, call: Callable[..., Any], waits: bool) -> Guard:
+    def guard(self, workflow: str, node_id: str, policies: Resilience, call: Callable[..., Any], waits: bool) -> Guard:
         """A call with policies around it.
 
         Args:
-            own_key: Names what the node shares with nobody but itself in other runs.
+            workflow: The workflow's name; with the node's it names what the node shares with itself in other runs.
+            node_id: The node.
             policies: The node's.
             call: The call.
             waits: The call is a coroutine function.
         """
-        retry = policies.retry
+        retry, shared = policies.retry, self._shared(f"{workflow}/{node_id}", policies)
+        if self.limits is not None:
+            shared = self.limits.around(node_id, policies, shared, self.clock)
         return Guard(
             policies,
             call,
             waits=waits,
             clock=self.clock,
-            shared=self._shared(own_key, policies),
+            shared=shared,
             random=self.random,
             condition=condition(retry.retry_if, self.clock) if retry is not None and retry.retry_if else None,
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import ssl
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -45,7 +46,7 @@ async def fetch_arrow(
     vector, enumerations), come as PostgreSQL writes them; JSON as its text.
 
     Args:
-        target: As for ``asyncpg.connect``: ``dsn``, or host, port, user, password, database.
+        target: As for ``asyncpg.connect``: ``dsn``, or host, port, user, password, database, ssl.
         statement: One query, with ``$1``, ``$2``, ... for the values.
         params: The values.
         seconds: Seconds that it may take; the server is told to stop it then.
@@ -229,7 +230,13 @@ def _address(target: Mapping[str, Any], seconds: float) -> str:
             parts._replace(query=urlencode({**limits, **given, "options": limits["options"]}).replace("+", "%20"))
         )
     names = {"database": "dbname"}
-    known = {names.get(key, key): str(value) for key, value in target.items() if value not in (None, "")}
+    if "ssl" in target:
+        mode = "verify-full" if target["ssl"] is True else target["ssl"]
+        trusted = ssl.get_default_verify_paths().cafile or "system"
+        limits |= {"sslmode": mode, **({"sslrootcert": trusted} if mode == "verify-full" else {})}
+    known = {
+        names.get(key, key): str(value) for key, value in target.items() if key != "ssl" and value not in (None, "")
+    }
     pairs = {**known, **limits}
     return " ".join(f"{key}={_quoted(value)}" for key, value in pairs.items())
 

@@ -19,11 +19,13 @@ from kailash_studio.folders import user_configuration
 from kailash_studio.resilience.clock import SystemClock
 from kailash_studio.services.credentials.provider import is_name
 from kailash_studio.services.private_file import locked, write_private
+from kailash_studio.services.tls import MODES, TlsMode
 
-VERSION = 1
+VERSION = 2  # 1 had no tls, and MySQL none
 KINDS = ("postgresql", "sqlite", "duckdb", "mysql")
 FILES = {"sqlite": "SQLite", "duckdb": "DuckDB"}  # kinds that are a file
 _TEST_SECONDS = 10.0
+_POSTGRESQL_TLS: dict[TlsMode, str | bool] = {"off": "disable", "required": "require", "verified": True}  # asyncpg's
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class SavedConnection:
         database: Name of the database, or path of the file.
         user: User of the database.
         secret: Name of the secret with the password; empty where none is needed.
+        tls: How much TLS a server is asked for: ``preferred``, ``off``, ``required`` or ``verified``.
     """
 
     name: str
@@ -47,6 +50,7 @@ class SavedConnection:
     database: str = ""
     user: str = ""
     secret: str = ""
+    tls: TlsMode = "preferred"
 
     def __post_init__(self) -> None:
         if not is_name(self.name):
@@ -57,12 +61,14 @@ class SavedConnection:
             )
         if not 1 <= self.port <= 65_535:
             raise ParameterError(f"The connection {self.name} has port {self.port}: ports go from 1 to 65535.")
+        if self.tls not in MODES:
+            raise ParameterError(f"The connection {self.name} has tls {self.tls!r}: it can be {' or '.join(MODES)}.")
         if self.kind in FILES and not self.database:
             named = FILES[self.kind]
             raise ParameterError(f"The connection {self.name} names no {named} file: give its path as the database.")
 
     def target(self, secret: Callable[[str], str]) -> dict[str, Any]:
-        """The arguments that reach a server.
+        """The arguments that reach a server: those of ``asyncpg.connect``, or of ``mysql_target.target_of``.
 
         Args:
             secret: Gives the value of a named secret.
@@ -70,13 +76,16 @@ class SavedConnection:
         Raises:
             CredentialError: The password is not stored.
         """
-        return {
+        target = {
             "host": self.host,
             "port": self.port,
             "database": self.database or None,
             "user": self.user or None,
             "password": secret(self.secret) if self.secret else None,
         }
+        if self.kind == "mysql":
+            return {**target, "tls": self.tls}
+        return {**target, "ssl": _POSTGRESQL_TLS[self.tls]} if self.tls in _POSTGRESQL_TLS else target
 
     @property
     def place(self) -> str:
@@ -157,7 +166,7 @@ class Connections:
             read = json.loads(text)
             if read["version"] > VERSION:
                 raise ParameterError(f"{self.path} was written by a newer version: update Kailash Studio.")
-            return {name: _connection(name, entry) for name, entry in read["connections"].items()}
+            return {name: _connection(name, entry, read["version"]) for name, entry in read["connections"].items()}
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ParameterError(f"{self.path} is damaged ({error}): mend it, or delete it and save anew.") from None
 
@@ -167,8 +176,10 @@ class Connections:
         write_private(self.path, text.encode("utf-8"))
 
 
-def _connection(name: str, entry: Mapping[str, Any]) -> SavedConnection:
+def _connection(name: str, entry: Mapping[str, Any], version: int) -> SavedConnection:
     known = {field.name for field in fields(SavedConnection)} - {"name"}
+    if version < 2 and entry.get("kind") == "mysql":
+        entry = {**entry, "tls": "off"}  # as it was made
     return SavedConnection(name, **{key: value for key, value in entry.items() if key in known})
 
 
@@ -219,7 +230,7 @@ async def tried(saved: SavedConnection, secret: Callable[[str], str]) -> str:
             version = await servers.version(mysql, seconds=_TEST_SECONDS)
         finally:
             await servers.aclose()
-        return f"{version} at {mysql.place}, in {time.monotonic() - began:.2f} s."
+        return f"{version}, in {time.monotonic() - began:.2f} s."
     from kailash_studio.services.postgres.connection import Connection
 
     target = await asyncio.to_thread(saved.target, secret)
@@ -228,9 +239,10 @@ async def tried(saved: SavedConnection, secret: Callable[[str], str]) -> str:
     )
     try:
         version = await connection.raw.fetchval("SHOW server_version", timeout=_TEST_SECONDS)
+        how = "by TLS" if connection.is_encrypted else "without TLS"
     finally:
         await connection.close()
-    return f"PostgreSQL {str(version).split()[0]} at {saved.place}, in {time.monotonic() - began:.2f} s."
+    return f"PostgreSQL {str(version).split()[0]} at {saved.place} {how}, in {time.monotonic() - began:.2f} s."
 
 
 async def _tried_duckdb(path: Path) -> str:

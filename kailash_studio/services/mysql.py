@@ -24,6 +24,7 @@ from kailash_studio.errors import (
 from kailash_studio.services.mysql_target import MySQLTarget
 from kailash_studio.services.mysql_text import bound, kind_of
 from kailash_studio.services.sql import ResultSet
+from kailash_studio.services.tls import context_of, not_offered, not_trusted
 from kailash_studio.tables.records import unique
 
 MOST = 20  # connections of a runtime to one server
@@ -180,8 +181,9 @@ class Server:
             charset="utf8mb4",
             autocommit=True,
             connect_timeout=seconds,
-            ssl=ssl.create_default_context() if target.encrypted else None,
+            ssl=context_of(target.tls),
         )
+        raw.needs_tls = target.tls != "preferred"
         raw.client_flag &= ~flags.MULTI_STATEMENTS  # the driver allows several statements in one otherwise
         connected = False
         try:
@@ -194,11 +196,7 @@ class Server:
             ) from None
         except Exception as error:  # noqa: BLE001 - translated raises again what is not the server's
             if isinstance(error.__cause__, ssl.SSLCertVerificationError):  # the driver keeps it for itself
-                wrong = DatabaseError(
-                    f"The certificate of {target.place} is not trusted: {error.__cause__.verify_message}."
-                )
-                wrong.permanent = True
-                raise wrong from None
+                raise not_trusted(target.place, error.__cause__) from None
             raise translated(error, target, sent=False, reads=True, seconds=0.0) from None
         finally:
             if not connected:
@@ -283,7 +281,7 @@ class MySQLServers:
                     connection.raw.close()
 
     async def version(self, target: MySQLTarget, *, seconds: float = _CONNECT_SECONDS) -> str:
-        """What a server is, for people.
+        """What a server is, for people, and whether it is reached by TLS.
 
         Raises:
             DatabaseError: It cannot be reached, or does not let the user in.
@@ -291,7 +289,9 @@ class MySQLServers:
         found = await self.query(target, "SELECT version() AS v", [], limit=1, seconds=seconds)
         version = str(found.rows[0]["v"])
         name = "MariaDB" if "mariadb" in version.lower() else "MySQL"
-        return f"{name} {version.split('-', maxsplit=1)[0]}"
+        (told,) = (await self.query(target, "SHOW SESSION STATUS LIKE 'Ssl_cipher'", [], seconds=seconds)).rows
+        how = "by TLS" if told["Value"] else "without TLS"
+        return f"{name} {version.split('-', maxsplit=1)[0]} at {target.place} {how}"
 
     async def aclose(self) -> None:
         """Close all of them."""
@@ -309,14 +309,12 @@ def _driver() -> tuple[Any, Any]:
         raise NodeError("The driver for MySQL is not installed: install the extra kailash-studio[mysql].") from None
 
     class Connection(aiomysql.Connection):  # type: ignore[misc]  # untyped
+        needs_tls = True
+
         async def _request_authentication(self) -> None:
             # the driver goes on in the open with a server that has no TLS
-            if self._ssl_context and not self.server_capabilities & CLIENT.SSL:
-                wrong = DatabaseError(
-                    f"The server at {self.host}:{self.port} offers no TLS, which the address asks for."
-                )
-                wrong.permanent = True
-                raise wrong
+            if self._ssl_context and self.needs_tls and not self.server_capabilities & CLIENT.SSL:
+                raise not_offered(f"{self.host}:{self.port}")
             await super()._request_authentication()
 
         def close(self) -> None:

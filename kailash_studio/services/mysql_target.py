@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from kailash_studio.errors import ParameterError
+from kailash_studio.services.tls import TlsMode
 
 PORT = 3306
 _POSTGRESQL = 5432
@@ -27,7 +28,7 @@ class MySQLTarget:
         database: Name of the database; empty for none.
         user: User of the database.
         password: The password; not shown.
-        encrypted: Connect by TLS, and check the server's certificate.
+        tls: How much TLS is asked for.
     """
 
     host: str = "localhost"
@@ -35,7 +36,7 @@ class MySQLTarget:
     database: str = ""
     user: str = ""
     password: str = field(default="", repr=False)
-    encrypted: bool = False
+    tls: TlsMode = "off"
 
     @property
     def place(self) -> str:
@@ -62,13 +63,13 @@ class MySQLTarget:
             unquote(parts.path.lstrip("/")),
             unquote(parts.username or ""),
             unquote(parts.password or ""),
-            _is_encrypted(parts.query),
+            _tls_of(parts.query),
         )
 
 
-def _is_encrypted(query: str) -> bool:
-    """Whether what stands behind the ``?`` asks for TLS; nothing of it is passed over."""
-    encrypted = False
+def _tls_of(query: str) -> TlsMode:
+    """What stands behind the ``?`` asks for; nothing of it is passed over, and all TLS looks at the certificate."""
+    tls: TlsMode = "off"
     for name, value in parse_qsl(query, keep_blank_values=True):
         key, wanted = (text.lower().replace("-", "").replace("_", "") for text in (name, value))
         if key == "charset" and wanted in {"utf8", "utf8mb4"}:
@@ -77,12 +78,12 @@ def _is_encrypted(query: str) -> bool:
             raise ParameterError(f"connection_string asks for {name}, which is not known here: ssl=true alone is.")
         if wanted not in _ON | _OFF:
             raise ParameterError(f"connection_string has {name}={value}: write {name}=true or {name}=false.")
-        encrypted = wanted in _ON
-    return encrypted
+        tls = "verified" if wanted in _ON else "off"
+    return tls
 
 
 def target_of(given: Mapping[str, Any]) -> MySQLTarget:
-    """The target that host, port, database, user and password mean; PostgreSQL's port stands for MySQL's own."""
+    """The target that host, port, database, user, password and tls mean; PostgreSQL's port stands for MySQL's own."""
     port = int(given.get("port") or PORT)
     return MySQLTarget(
         str(given.get("host") or "localhost"),
@@ -90,4 +91,5 @@ def target_of(given: Mapping[str, Any]) -> MySQLTarget:
         str(given.get("database") or ""),
         str(given.get("user") or ""),
         str(given.get("password") or ""),
+        given.get("tls") or "off",
     )

@@ -13,6 +13,7 @@ from kailash_studio.spec.registry import Registry
 from kailash_studio.workflow.commands import Change, Edit, renamed
 from kailash_studio.workflow.fallback import chain_of, stands_in_for
 from kailash_studio.workflow.graph import COLUMN, between
+from kailash_studio.workflow.name_order import disorder, in_order, several
 from kailash_studio.workflow.sub_workflows import (
     BORDER,
     INPUTS,
@@ -249,25 +250,24 @@ def _edit(workflow: Workflow, chosen: Mapping[str, None], found: _Enclosed) -> E
 def take_apart(workflow: Workflow, node_id: str) -> tuple[list[str], Edit]:
     """Put what stands inside of a sub-workflow in its place.
 
+    Inputs that take several connections take them in the order that they had: names are chosen for it.
+
     Returns:
         The ids of what stood inside; the edit.
 
     Raises:
-        DocumentError: It is no sub-workflow.
+        DocumentError: It is no sub-workflow, or there are no names with which the order stays.
     """
     if not is_sub_workflow(workflow, node_id):
         raise DocumentError(f"{node_id} is no sub-workflow: choose one to take apart.")
-    border, parent = borders(workflow)[node_id], parent_of(node_id)
+    border = borders(workflow)[node_id]
     gone = {node_id, *(n for n in beside(workflow, node_id) if workflow.nodes[n].type in BORDER)}
-    names: dict[str, str] = {}
-    for inner in beside(workflow, node_id):
-        if inner not in gone:
-            free = workflow.free_id(name_of(inner), names.values(), parent=parent)
-            names |= {old: free + old[len(inner) :] for old in [inner, *within(workflow, inner)]}
+    through = _joined(workflow, node_id, border)
+    names = _names_outside(workflow, node_id, gone, dict(reversed(through)))
     kept = {k: c for k, c in workflow.connections.items() if c.source not in gone and c.target not in gone}
     joined = [
         (key, replace(c, source=names.get(c.source, c.source), target=names.get(c.target, c.target)))
-        for key, c in _joined(workflow, node_id, border)
+        for key, c in through
     ]
     moves = {key: c.key for key, c in reversed(joined)}  # of several that one goes on as, the first
     bare = replace(workflow, connections=kept, nodes={n: p for n, p in workflow.nodes.items() if n not in gone})
@@ -287,6 +287,46 @@ def take_apart(workflow: Workflow, node_id: str) -> tuple[list[str], Edit]:
     ]
     outer = [names[inner] for inner in beside(workflow, node_id) if inner in names]
     return outer, Edit(f"take {node_id} apart", _merged(changes))
+
+
+def _names_outside(
+    workflow: Workflow, node_id: str, gone: Container[str], through: Mapping[str, Connection]
+) -> dict[str, str]:
+    """New ids of what stands in a sub-workflow that is taken apart.
+
+    Args:
+        workflow: The document.
+        node_id: The sub-workflow.
+        gone: The nodes that will not be there any more.
+        through: What connections through the border go on as, by the keys that they have.
+    """
+    usual: dict[str, str] = {}
+    for inner in beside(workflow, node_id):
+        if inner not in gone:
+            usual[inner] = workflow.free_id(name_of(inner), usual.values(), parent=parent_of(node_id))
+
+    def with_inside(names: Mapping[str, str]) -> dict[str, str]:
+        return {
+            old: name + old[len(inner) :] for inner, name in names.items() for old in [inner, *within(workflow, inner)]
+        }
+
+    def follow(c: Connection) -> Connection | None:
+        return through.get(c.key) if c.source in gone or c.target in gone else c
+
+    taken = several(workflow.connections.values(), follow)
+    found = with_inside(usual)
+    if disorder(taken, found):
+        found = with_inside(in_order(taken, usual, workflow.nodes))
+        wrong = disorder(taken, found)
+        if wrong:
+            end, first, second = wrong[0].end, wrong[1].start, wrong[2].start
+            if first == second:
+                raise DocumentError(f"{end} takes {first} twice, which it cannot without {node_id}: connect it once.")
+            raise DocumentError(
+                f"{end} takes {first} before {second}, and would not without {node_id}, as it takes its values in the "
+                "order of their nodes' names: rename nodes first, or connect them otherwise."
+            )
+    return found
 
 
 def _chosen(workflow: Workflow, node_ids: Iterable[str]) -> dict[str, None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from kailash_studio.spec.port import Ports, fits
+from kailash_studio.workflow.sub_workflows import PASSING, parent_of
 from kailash_studio.workflow.workflow import Workflow
 
 Pairs = tuple[tuple[str, str], ...]
@@ -30,6 +31,21 @@ def chain_of(workflow: Workflow, node_id: str) -> Iterator[str]:
         yield present
         seen.add(present)
         present = fallback_of(workflow, present)
+
+
+def refusal(workflow: Workflow, node_id: str, fallback: str) -> str | None:
+    """Why a node cannot be made the fallback of another, or none."""
+    for each in (node_id, fallback):
+        if workflow.nodes[each].type in PASSING:
+            return f"{each} is a sub-workflow or its border: fallbacks are for the nodes inside."
+    if parent_of(node_id) != parent_of(fallback):
+        return f"{fallback} does not stand beside {node_id}: choose a fallback in the same place."
+    if fallback == node_id or node_id in chain_of(workflow, fallback):
+        return f"{fallback} cannot be the fallback of {node_id}: the fallbacks would form a circle."
+    others = [other for other in stands_in_for(workflow, fallback) if other != node_id]
+    if others:
+        return f"{fallback} is the fallback of {others[0]} already: give {node_id} one of its own."
+    return None
 
 
 def covered_inputs(workflow: Workflow, ports: Mapping[str, Ports], fallback: str) -> Pairs:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,7 @@ SUFFIX = ".kailash.json"
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_-]{0,63}"
 NODE_ID = re.compile(rf"{_NAME}(?::{_NAME}){{0,7}}\Z")
-_LONGEST = 64  # characters of a name
+LONGEST = 64  # characters of a name
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +123,18 @@ class Workflow(ResilienceCalls):
         """Itself, so that a builder and a built workflow can be used alike."""
         return self
 
+    def as_it_is(self) -> Workflow:
+        """The workflow, as it stays when it is edited; entries are never changed in place."""
+        return replace(
+            self,
+            nodes=dict(self.nodes),
+            connections=dict(self.connections),
+            positions=dict(self.positions),
+            parameters=dict(self.parameters),
+            notes=list(self.notes),
+            frames=list(self.frames),
+        )
+
     def node(self, node_id: str) -> PlacedNode:
         """A node by id.
 
@@ -168,7 +180,7 @@ class Workflow(ResilienceCalls):
         stem, number, name = re.sub(r"_\d+\Z", "", base), 2, base
         while inner_id(parent, name) in used:
             ending = f"_{number}"
-            name, number = stem[: _LONGEST - len(ending)] + ending, number + 1
+            name, number = stem[: LONGEST - len(ending)] + ending, number + 1
         check_ids([inner_id(parent, name)])
         return inner_id(parent, name)
 

@@ -28,6 +28,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from kailash_studio.desktop.dialogs.tls_choice import TlsChoice
 from kailash_studio.desktop.engine import Engine
 from kailash_studio.desktop.icons import Icons
 from kailash_studio.desktop.widgets.basics import label
@@ -78,6 +79,7 @@ class ConnectionsDialog(QDialog):
         self.port = QSpinBox(self)
         self.port.setRange(1, 65_535)
         self.port.lineEdit().setTextMargins(7, 0, 0, 0)
+        self.tls = TlsChoice(self)
         self.password = QLineEdit(self)
         self.password.setEchoMode(QLineEdit.EchoMode.Password)
         self.test = QPushButton(icons.icon("plug-zap"), "Test", self)
@@ -114,6 +116,7 @@ class ConnectionsDialog(QDialog):
             ("Kind", self.kind),
             ("Host", self.host),
             ("Port", self.port),
+            ("TLS", self.tls),
             ("Database", self.database),
             ("User", self.user),
             ("Password", self.password),
@@ -121,7 +124,8 @@ class ConnectionsDialog(QDialog):
         ]
         for text, widget in self._rows:
             widget.setAccessibleName(text)
-            widget.setToolTip(_TIPS[text])
+            if text in _TIPS:  # the others say what they mean by themselves
+                widget.setToolTip(_TIPS[text])
             if widget is self.database:
                 self._caption = QLabel(text, self)
                 form.addRow(self._caption, file)
@@ -219,6 +223,7 @@ class ConnectionsDialog(QDialog):
             field.setText(str(saved.get(key, "")))
         self.kind.setCurrentText(saved["kind"])
         self.port.setValue(int(saved.get("port", 5432)))
+        self.tls.choose(saved.get("tls", "preferred"))
         self._kind_changed(saved["kind"])
         self.password.clear()
         kept = "stored already; type to replace it" if saved.get("secret") else "none, or type one"
@@ -253,12 +258,13 @@ class ConnectionsDialog(QDialog):
             "database": self.database.text().strip(),
             "user": self.user.text().strip(),
             "secret": secret,
+            "tls": self.tls.mode(),
         }
 
     def _enable(self) -> None:
         kind = self.kind.currentText()
         server = kind not in FILES
-        for widget in (self.host, self.port, self.user, self.password, self.secret):
+        for widget in (self.host, self.port, self.tls, self.user, self.password, self.secret):
             widget.setEnabled(server)
             self._form.setRowVisible(widget, server)
         self.browse.setVisible(not server)

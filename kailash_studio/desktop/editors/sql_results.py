@@ -10,7 +10,7 @@ from PySide6.QtCore import (
     QModelIndex,
     QObject,
     QPersistentModelIndex,
-    QRect,
+    QRectF,
     Qt,
     Signal,
 )
@@ -30,6 +30,7 @@ from kailash_studio.desktop.theme import Theme
 Index = QModelIndex | QPersistentModelIndex
 _NO_INDEX = QModelIndex()
 _SHARE = Qt.ItemDataRole.UserRole
+_LANE_MARGIN, _LANE_HEIGHT, _LANE_FOOT = 12, 3, 3  # px
 
 
 class ResultModel(QAbstractTableModel):
@@ -127,7 +128,7 @@ class ResultTable(QTableView):
 
 
 class _Bar(QStyledItemDelegate):
-    """A number with a bar over it that lets it through: the step's own part of the whole."""
+    """A number with a bar below its digits, in a lane that stands for the whole: the step's own part of it."""
 
     def __init__(self, theme: Theme, parent: QObject) -> None:
         super().__init__(parent)
@@ -136,16 +137,21 @@ class _Bar(QStyledItemDelegate):
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         super().paint(painter, option, index)
         share = index.data(_SHARE)
-        if share:
-            place: QRect = option.rect.adjusted(2, 4, -2, -4)
-            painter.save()
-            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-            painter.setPen(Qt.PenStyle.NoPen)
-            token = "red" if share > 0.5 else "amber" if share > 0.2 else "blue"
-            painter.setBrush(self._theme.colour(token, 70))
-            width = max(3, round(place.width() * share))
-            painter.drawRoundedRect(QRect(place.right() - width, place.top(), width, place.height()), 3, 3)
-            painter.restore()
+        if share is None:
+            return
+        lane = QRectF(option.rect.adjusted(_LANE_MARGIN, 0, -3, -_LANE_FOOT))
+        lane.setTop(lane.bottom() - _LANE_HEIGHT)
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        for colour, width in (
+            (self._theme.colour("border2", 110), lane.width()),
+            (self._theme.colour("red" if share > 0.5 else "amber" if share > 0.2 else "blue"), lane.width() * share),
+        ):
+            painter.setBrush(colour)
+            lane.setWidth(max(width, _LANE_HEIGHT) if width else 0.0)
+            painter.drawRoundedRect(lane, _LANE_HEIGHT / 2, _LANE_HEIGHT / 2)
+        painter.restore()
 
 
 class PlanTree(QTreeWidget):
@@ -172,6 +178,7 @@ class PlanTree(QTreeWidget):
         self.header().setStretchLastSection(False)
         self.header().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         self.currentItemChanged.connect(self._choose)
+        theme.changed.connect(self._colour)
         for column in range(1, 6):
             self.headerItem().setTextAlignment(column, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
 
@@ -185,12 +192,19 @@ class PlanTree(QTreeWidget):
         total = plan["cost"] or 0.0
         seconds = plan["seconds"] or 0.0
         self._add(self.invisibleRootItem(), plan, total, seconds)
+        self._colour()
         self.expandAll()
         measured = plan["seconds"] is not None
         for column in range(1, 6):  # a database tells some of it
             self.setColumnHidden(column, not any(item.text(column) for item in self._items))
         top = max(self._items, key=lambda item: item.data(5 if measured else 1, _SHARE) or 0.0)
         self.setCurrentItem(top)
+
+    def _colour(self) -> None:
+        """Let numbers that are far from what was expected stand out."""
+        for item in self._items:
+            if item.data(4, _SHARE):
+                item.setForeground(4, self._theme.colour("amber"))
 
     def _add(self, parent: QTreeWidgetItem, step: Mapping[str, Any], total: float, seconds: float) -> None:
         rows, real = step["rows"], step["actual_rows"]
@@ -210,10 +224,12 @@ class PlanTree(QTreeWidget):
         item.setData(0, _SHARE, list(step["details"]))
         self._items.append(item)
         item.setToolTip(0, "\n".join([step["title"], *step["details"]]))
-        item.setData(1, _SHARE, step["own_cost"] / total if total and step["own_cost"] is not None else 0.0)
-        item.setData(5, _SHARE, own_seconds / seconds if seconds and own_seconds is not None else 0.0)
+        for column, own, whole, what in ((1, step["own_cost"], total, "cost"), (5, own_seconds, seconds, "time")):
+            if whole and own is not None:
+                item.setData(column, _SHARE, own / whole)
+                item.setToolTip(column, f"{own / whole:.0%} of the plan's {what}")
         if rows is not None and real is not None and not 0.1 <= max(rows, 1) / max(real, 1) <= 10:
-            item.setForeground(4, self._theme.colour("amber"))
+            item.setData(4, _SHARE, True)
             item.setToolTip(4, "Far from what the planner expects: ANALYZE the table, or look at the condition.")
         for child in step["children"]:
             self._add(item, child, total, seconds)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
+from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
-from PySide6.QtCore import QStringListModel, Qt, QTimer, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QComboBox,
@@ -29,8 +31,9 @@ from kailash_studio.runtime.wording import duration
 
 _EVERY_MS = 500
 _KEPT = 600  # samples: five minutes
-_NAMED = 560  # width from which on the actions show their names
-_NODE = Qt.ItemDataRole.UserRole
+_NAMED = 560  # width from which on the actions show their names, where that of the pool is short
+_SHORT = 120
+_OWNER = Qt.ItemDataRole.UserRole
 _STATE_TOKENS = {"open": "green", "paused": "amber", "draining": "amber"}
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 _CONNECTIONS = (
@@ -59,27 +62,26 @@ class Pools(QWidget):
 
     Signals:
         wanted: The pools should be asked for anew; while the panel is seen, twice a second.
-        do_wanted: A pool's name, and ``pause``, ``resume``, ``evict`` or ``drain``.
-        node_wanted: A node that holds a connection was chosen.
+        do_wanted: A pool's id, and ``pause``, ``resume``, ``evict`` or ``drain``.
+        owner_wanted: Who holds a connection was chosen: names of ``workflow``, ``run`` and ``node``.
     """
 
     wanted = Signal()
     do_wanted = Signal(str, str)
-    node_wanted = Signal(str)
+    owner_wanted = Signal(dict)
 
     def __init__(self, theme: Theme, icons: Icons, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("panel")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._theme, self._icons = theme, icons
-        self._told: dict[str, dict[str, Any]] = {}
-        self._samples: dict[str, deque[tuple[float, ...]]] = {}
-        self._names = QStringListModel(self)
+        self._told: dict[str, dict[str, Any]] = {}  # by id: names may be those of several
+        self._samples: dict[str, deque[tuple[float, ...]]] = {}  # by id, in the order in which they were first seen
+        self._titles: dict[str, str] = {}
         self.choice = QComboBox(self)
-        self.choice.setModel(self._names)
         self.choice.setAccessibleName("Pool")
         self.choice.setMinimumWidth(90)
-        self.choice.setMaximumWidth(260)
+        self.choice.setMaximumWidth(360)
         self.choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.state = label("", "chip", self)
         self.address = ElidedLabel("muted", self)
@@ -154,7 +156,10 @@ class Pools(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Name the actions where there is room for their names."""
         super().resizeEvent(event)
-        wide = event.size().width() >= _NAMED
+        self._fit()
+
+    def _fit(self) -> None:
+        wide = self.width() >= _NAMED + max(0, self.choice.sizeHint().width() - _SHORT)
         style = Qt.ToolButtonStyle.ToolButtonTextBesideIcon if wide else Qt.ToolButtonStyle.ToolButtonIconOnly
         for button in self.buttons.values():
             button.setToolButtonStyle(style)
@@ -174,23 +179,27 @@ class Pools(QWidget):
     def show_pools(self, pools: list[dict[str, Any]], now: float) -> None:
         """Show snapshots of pools (``Pool.snapshot``), taken at a time in seconds."""
         chosen = self.chosen()
-        self._told = {pool["name"]: pool for pool in pools}
-        for name in self._samples.keys() - self._told.keys():
-            del self._samples[name]
-        for name, pool in self._told.items():
-            self._samples.setdefault(name, deque(maxlen=_KEPT)).append((now, *_sample(pool)))
-        names = list(self._told)
-        if names != self._names.stringList():
+        self._told = {pool["id"]: pool for pool in pools}
+        for gone in self._samples.keys() - self._told.keys():
+            del self._samples[gone]
+        for each, pool in self._told.items():
+            self._samples.setdefault(each, deque(maxlen=_KEPT)).append((now, *_sample(pool)))
+        before, named = list(self._titles.items()), titles([self._told[each] for each in self._samples])
+        self._titles = {each: named[each] for each in self._told}
+        if before != list(self._titles.items()):
+            ids = list(self._titles)
             self.choice.blockSignals(True)
-            self._names.setStringList(names)
-            self.choice.setCurrentIndex(names.index(chosen) if chosen in names else 0)
+            self.choice.clear()
+            self.choice.addItems(list(self._titles.values()))
+            self.choice.setCurrentIndex(ids.index(chosen) if chosen in ids else 0)
             self.choice.blockSignals(False)
+            self._fit()
         self.stack.setCurrentIndex(0 if pools else 1)
         self._show_chosen()
 
     def chosen(self) -> str:
-        """The name of the pool that is shown."""
-        return self.choice.currentText() if self.choice.currentText() in self._told else next(iter(self._told), "")
+        """The id of the pool that is shown; empty where there is none."""
+        return next(islice(self._titles, max(self.choice.currentIndex(), 0), None), "")
 
     def _show_chosen(self) -> None:
         pool = self._told.get(self.chosen())
@@ -203,11 +212,13 @@ class Pools(QWidget):
         state = pool["state"]
         self.state.setText(f"\N{BLACK CIRCLE} {state}")
         self.state.setStyleSheet(f"color: {self._theme.colour(_STATE_TOKENS.get(state, 'text3')).name()}")
-        self.address.setText(pool["address"])
+        title = self._titles[pool["id"]]
+        self.choice.setToolTip(title)
+        self.address.setText("" if pool["address"] in title else pool["address"])
         self._name_button(self.buttons["pause"], _RESUME if state == "paused" else _PAUSE)
         self.figures.setText(figures(pool))
         self.figures.setToolTip(explained(pool))
-        self._show_plots(pool, list(zip(*self._samples[pool["name"]], strict=True)))
+        self._show_plots(pool, list(zip(*self._samples[pool["id"]], strict=True)))
         self._show_holders(pool["holders"])
 
     def _show_plots(self, pool: dict[str, Any], series: list[tuple[float, ...]]) -> None:
@@ -237,11 +248,12 @@ class Pools(QWidget):
             item.setTextAlignment(1, _RIGHT)
             item.setFont(2, self._theme.font(11, mono=True))
             item.setForeground(2, self._theme.colour("text2"))
-            item.setData(0, _NODE, owner["node"])
+            item.setData(0, _OWNER, owner)
 
     def _holder_chosen(self, item: QTreeWidgetItem) -> None:
-        if item.data(0, _NODE):
-            self.node_wanted.emit(item.data(0, _NODE))
+        owner = item.data(0, _OWNER)
+        if owner["node"]:
+            self.owner_wanted.emit(owner)
 
     def _do(self, what: str) -> None:
         pool = self._told.get(self.chosen())
@@ -250,7 +262,7 @@ class Pools(QWidget):
             if what == "drain":
                 self._ask_to_drain(pool)
             else:
-                self.do_wanted.emit(pool["name"], "resume" if paused else what)
+                self.do_wanted.emit(pool["id"], "resume" if paused else what)
 
     def _ask_to_drain(self, pool: dict[str, Any]) -> None:
         """Draining is the one action here that cannot be taken back."""
@@ -258,7 +270,7 @@ class Pools(QWidget):
         box.setIcon(QMessageBox.Icon.Question)
         box.setObjectName("drain")
         box.setWindowTitle("Drain a pool")
-        box.setText(f"Drain {pool['name']}?")
+        box.setText(f"Drain {self._titles[pool['id']]}?")
         in_use = pool["connections"]["active"]
         box.setInformativeText(
             f"{in_use} of its connections {'is' if in_use == 1 else 'are'} in use. They have 30 s to be given back, "
@@ -266,10 +278,28 @@ class Pools(QWidget):
         )
         drain = box.addButton("Drain", QMessageBox.ButtonRole.DestructiveRole)
         box.addButton(QMessageBox.StandardButton.Cancel)
-        name = pool["name"]
-        box.buttonClicked.connect(lambda button: self.do_wanted.emit(name, "drain") if button is drain else None)
+        meant = pool["id"]
+        box.buttonClicked.connect(lambda button: self.do_wanted.emit(meant, "drain") if button is drain else None)
         box.finished.connect(box.deleteLater)
         box.open()
+
+
+def titles(pools: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """What to call pools, by their ids: by name; where several have it by place, by workflow, or by a number, too."""
+    found = {pool["id"]: str(pool["name"]) for pool in pools}
+    for kind in ("place", "workflow", "number"):
+        alike = defaultdict[str, list[dict[str, Any]]](list)
+        for pool in pools:
+            alike[found[pool["id"]]].append(pool)
+        for title, group in alike.items():
+            parts = [
+                {"place": pool["address"], "workflow": ", ".join(pool["workflows"]), "number": str(number)}[kind]
+                for number, pool in enumerate(group, 1)
+            ]
+            if len(set(parts)) > 1:
+                told = zip(group, parts, strict=True)
+                found |= {pool["id"]: f"{title} \N{MIDDLE DOT} {part}" for pool, part in told if part}
+    return found
 
 
 def _sample(pool: dict[str, Any]) -> tuple[float, ...]:
@@ -302,6 +332,7 @@ def explained(pool: dict[str, Any]) -> str:
         "wait, query: the median, and what 95 % stay below",
         f"connections: {pool['connections']['size']} open, {pool['connections']['created']:,} opened so far",
     ]
+    lines += [f"workflows: {', '.join(pool['workflows'])}"] if pool["workflows"] else []
     lines += [f"opened beforehand: {pool['warmed']}"] if pool["warmed"] else []
     lines += [f"last failure: {pool['last_failure']}"] if pool["last_failure"] else []
     return "\n".join(lines)

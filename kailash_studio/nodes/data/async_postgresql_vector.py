@@ -282,7 +282,9 @@ class AsyncPostgreSQLVectorNode(Node):
 
     async def _pool(self, context: RunContext) -> Pool:
         pools = await context.scope.resources.get(SharedPools, SharedPools.open)
-        return pools.named(self.pool) if self.connection == "pool" else pools.at(await self._target(context))
+        if self.connection == "pool":
+            return pools.named(self.pool)
+        return pools.at(await self._target(context), workflow=context.scope.workflow)
 
     async def _target(self, context: RunContext) -> dict[str, Any]:
         if self.connection == "embedded":

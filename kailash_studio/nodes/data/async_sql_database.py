@@ -247,10 +247,11 @@ class AsyncSQLDatabaseNode(Node):
     async def _pool(self, context: RunContext, saved: SavedConnection | None) -> Pool:
         pools = await context.scope.resources.get(SharedPools, SharedPools.open)
         if saved is not None:
-            return pools.at(await asyncio.to_thread(saved.target, context.scope.secret))
+            target = await asyncio.to_thread(saved.target, context.scope.secret)
+            return pools.at(target, workflow=context.scope.workflow)
         if self.connection == "pool":
             return pools.named(self.pool, context.scope.run_id)
-        return pools.at(await self._target(context))
+        return pools.at(await self._target(context), workflow=context.scope.workflow)
 
     async def _target(self, context: RunContext) -> dict[str, Any]:
         if self.connection == "embedded":

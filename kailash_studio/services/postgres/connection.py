@@ -112,7 +112,7 @@ class Connection:
         """Connect; a server that is starting or recovering is waited for.
 
         Args:
-            target: Arguments of ``asyncpg.connect``: ``dsn``, or host, port, user, password, database.
+            target: Arguments of ``asyncpg.connect``: ``dsn``, or host, port, user, password, database, ssl.
             connect_seconds: Seconds that all of it may take.
             statement_seconds: Seconds that a statement may take where it says nothing else.
             clock: Time.
@@ -151,6 +151,11 @@ class Connection:
             if isinstance(error, TimeoutError) and raw is None and "last" in locals():
                 error = last  # it said all the time that it is starting
             raise connecting_failed(error, target, connect_seconds) from None
+
+    @property
+    def is_encrypted(self) -> bool:
+        """What goes to the server and comes from it goes by TLS."""
+        return self.raw._transport.get_extra_info("ssl_object") is not None
 
     @property
     def is_in_transaction(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from kailash_studio.errors import (
     DatabaseUnreachableError,
     OutcomeUnknownError,
 )
+from kailash_studio.services.tls import not_offered, not_trusted
 
 # PostgreSQL, appendix A: connection exceptions, shutdown by the administrator or a crash, no free connection,
 # sessions ended by the server's own timeouts.
@@ -91,7 +93,9 @@ def connecting_failed(error: BaseException, target: Mapping[str, Any], seconds: 
     if isinstance(error, asyncpg.PostgresError):
         return _from_server(error, "", place)
     if isinstance(error, OSError):
-        return DatabaseUnreachableError(f"The database at {place} cannot be reached: {_said(error)}.")
+        return tls_failed(error, place) or DatabaseUnreachableError(
+            f"The database at {place} cannot be reached: {_said(error)}."
+        )
     said = str(error).rstrip(".")
     if "dsn" in target:  # words about an address may quote a part of its password
         said = (
@@ -101,6 +105,15 @@ def connecting_failed(error: BaseException, target: Mapping[str, Any], seconds: 
     wrong = DatabaseError(f"The connection to {place} is not well described: {said}.")
     wrong.permanent = True
     return wrong
+
+
+def tls_failed(error: BaseException, place: str) -> DatabaseError | None:
+    """Why there is no TLS, if that is what an error of connecting says."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return not_trusted(place, error)
+    if isinstance(error, ConnectionError) and "rejected SSL upgrade" in str(error):  # asyncpg's words
+        return not_offered(place)
+    return None
 
 
 def statement_failed(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import random
+import uuid
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Self
 
@@ -36,8 +37,10 @@ class Pool:
     """A pool of connections to one address, on one asyncio loop.
 
     Attributes:
+        id: Tells it from others of its name.
         name: For people.
         place: The address, for people.
+        workflows: Whose nodes asked for it, by name.
         options: How it behaves.
         target: The address, as it was given; with the password.
         statistics: What it has counted.
@@ -70,6 +73,7 @@ class Pool:
         self.options = options or PoolOptions()
         self.place = place_of(target)
         self.name = name or self.place
+        self.id, self.workflows = uuid.uuid4().hex, set[str]()
         self.now = clock.now
         self.statistics = Statistics()
         self.warmed = ""
@@ -454,8 +458,10 @@ class Pool:
         stock, counted = self._stock, self.statistics
         scores = [connection.health.score for connection in stock.all]
         return {
+            "id": self.id,
             "name": self.name,
             "address": self.place,
+            "workflows": sorted(self.workflows),
             "warmed": self.warmed,
             "state": self.state,
             **counted.snapshot(),

@@ -56,14 +56,16 @@ class SharedPools:
         """None yet; as a resource is made."""
         return cls()
 
-    def at(self, target: Mapping[str, Any]) -> Pool:
-        """The pool of an address, made when it is first asked for."""
+    def at(self, target: Mapping[str, Any], *, workflow: str = "") -> Pool:
+        """The pool of an address, made when it is first asked for; ``workflow``: who asks."""
         key = tuple(sorted((name, str(value)) for name, value in target.items()))
         known = self._by_address.get(key)
         if known is None or known.is_ended:  # one that somebody drained serves nobody any more
             if known is not None:
                 self._former.append(PoolOperations(known))
             known = self._by_address[key] = Pool(target, _SHARED)
+        if workflow:
+            known.workflows.add(workflow)
         return known
 
     def define(
@@ -75,7 +77,7 @@ class SharedPools:
             name: The pool's.
             target: The address.
             options: How it behaves.
-            workflow: Whose use of it is remembered, and tells how many connections are opened the next time.
+            workflow: Whose it is; its use is remembered, and tells how many connections are opened the next time.
             run: Who asks; what it defines first holds for all of it.
 
         Raises:
@@ -104,6 +106,8 @@ class SharedPools:
                 self._former.append(known)
         if run:
             self._of_runs[run, name] = self._named[name]
+        if workflow:
+            self._named[name].pool.workflows.add(workflow)
         self._drain_former()
         return self._named[name]
 

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from kailash_studio.errors import DatabaseError, DatabaseTimeoutError, DatabaseUnreachableError
-from kailash_studio.services.postgres.errors import place_of
+from kailash_studio.services.postgres.errors import place_of, tls_failed
 from kailash_studio.services.postgres.values import fitted
 from kailash_studio.services.sql_catalogue import MOST_COLUMNS, Catalogue, relations_in
 from kailash_studio.services.sql_plan import PlanStep, from_postgresql
@@ -104,6 +104,9 @@ class PostgresSession(Session):
                 "its host, port and firewall."
             ) from None
         except (OSError, asyncpg.PostgresError) as error:
+            failed = tls_failed(error, self.where)
+            if failed is not None:
+                raise failed from None
             said = str(error).rstrip(".")
             raise DatabaseUnreachableError(f"The database at {self.where} cannot be reached: {said}.") from None
         except (ValueError, asyncpg.InterfaceError) as error:

@@ -120,6 +120,47 @@ def test_a_password_goes_to_the_store_of_secrets_and_nowhere_else(
     sit(sitting)
 
 
+def test_how_much_tls_is_asked_for_is_chosen_tried_and_saved(
+    postgres_target: dict[str, Any], sit: Callable[[Sitting], None]
+) -> None:
+    async def sitting(dialog: ConnectionsDialog) -> None:
+        for kind in ("postgresql", "mysql"):
+            dialog.kind.setCurrentText(kind)
+            assert dialog.tls.isVisible()
+            assert dialog.tls.mode() == "preferred"
+        dialog.kind.setCurrentText("sqlite")
+        assert not dialog.tls.isVisible(), "a file needs none"
+        dialog.kind.setCurrentText("postgresql")
+        QTest.keyClicks(dialog.name, "books")
+        dialog.host.setText(str(postgres_target["host"]))
+        dialog.port.setValue(int(postgres_target["port"]))
+        dialog.database.setText(str(postgres_target["database"]))
+        dialog.user.setText(str(postgres_target["user"]))
+        dialog.password.setText(str(postgres_target["password"]))
+        dialog.tls.choose("required")
+        assert "sslmode=require, MySQL's REQUIRED" in dialog.tls.toolTip()
+        press(dialog.test)
+        await until(lambda: "offers no TLS" in dialog.said.text())
+        dialog.tls.choose("off")
+        press(dialog.test)
+        await until(lambda: "without TLS" in dialog.said.text())
+        press(dialog.save)
+        await until(lambda: dialog.said.text() == "books is saved.")
+        assert Connections().get("books").tls == "off"
+        assert not dialog.changed
+        dialog.tls.choose("verified")
+        assert dialog.changed
+        press(dialog.save)
+        await until(lambda: Connections().get("books").tls == "verified" and not dialog.changed)
+        press(dialog.new)
+        assert dialog.tls.mode() == "preferred"
+        dialog.list.setCurrentRow(0)
+        assert dialog.tls.mode() == "verified"
+        Connections().remove("books")  # the folder is shared with other tests
+
+    sit(sitting)
+
+
 def test_what_was_typed_outlives_tab_the_list_and_escape(sit: Callable[[Sitting], None]) -> None:
     buttons = QMessageBox.StandardButton
     Connections().put(SavedConnection("prod", host="db.example", database="books"))

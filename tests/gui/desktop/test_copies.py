@@ -79,7 +79,7 @@ def test_nothing_that_is_copied_has_a_secret(
             await until(lambda: any(MASK in (text or "") for row in window.rows.texts(3) for text in row))
             copies[f"the data of {node}"] = await copied(window.rows.view)
         await until(lambda: MASK in window.log.text())
-        window.report_tabs.setCurrentWidget(window.log)
+        window.docks.report_tabs.setCurrentWidget(window.log)
         copies["the log"] = await copied(window.log.view)
         window.actions_by_name["dead_letters"].trigger()
         letters = window.dead_letters

@@ -14,7 +14,7 @@ from fakes import waiting
 from PySide6.QtWidgets import QMessageBox
 
 from kailash_studio import WorkflowBuilder
-from kailash_studio.desktop import documents, session
+from kailash_studio.desktop import documents, session, validator
 from kailash_studio.desktop.window import MainWindow
 from kailash_studio.workflow.workflow import Workflow
 
@@ -22,7 +22,7 @@ from kailash_studio.workflow.workflow import Workflow
 @pytest.fixture(autouse=True)
 def small_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(documents, "_LARGE_FILE", 10)
-    monkeypatch.setattr(session, "_LARGE", 0)
+    monkeypatch.setattr(validator, "_LARGE", 0)
 
 
 @pytest.fixture
@@ -230,7 +230,7 @@ def test_a_save_that_waits_for_another_one_does_not_write_a_new_workflow_over_it
 def test_a_save_of_what_has_become_small_waits_for_that_of_what_was_large(
     window: MainWindow, loop: Any, file: Path, held: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "_LARGE", 1)
+    monkeypatch.setattr(validator, "_LARGE", 1)
     then: list[str] = []
     names = [window.session.add_node("MergeNode", (0, 300 * row)) for row in range(3)]
     window.session.path = file
@@ -281,7 +281,7 @@ def test_what_could_not_be_saved_is_kept(window: MainWindow, loop: Any, tmp_path
 def test_an_approval_that_cannot_be_written_is_told_and_leaves_it_unsaved(
     window: MainWindow, loop: Any, file: Path, user_home: Path, large: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "_LARGE", 0 if large else 10)
+    monkeypatch.setattr(validator, "_LARGE", 0 if large else 10)
     (user_home / "approved.json").mkdir()  # no file can take its place
     window.session.add_node("MergeNode", (0, 0))
     window.session.path = file

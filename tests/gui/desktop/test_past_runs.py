@@ -199,7 +199,7 @@ def test_the_timeline_leads_to_the_node_and_follows_the_scrubber(window: MainWin
         past = await opened(window, run_id)
         timeline = window.history.timeline
         await until(lambda: timeline.run_id == run_id)
-        assert window.data_tabs.currentWidget() is timeline
+        assert window.docks.data_tabs.currentWidget() is timeline
         chart = timeline.chart
         assert chart.nodes() == ["rows", "worth", "after"]
         QTest.mouseClick(chart.viewport(), Qt.MouseButton.LeftButton, pos=QPoint(NAMES + 40, HEAD + ROW + ROW // 2))
@@ -229,7 +229,7 @@ def test_two_runs_are_compared_and_the_first_difference_leads_to_its_node(window
         window.actions_by_name["compare"].trigger()
         comparison = history.comparison
         await until(lambda: comparison.runs == (before, after))
-        assert window.data_tabs.currentWidget() is comparison
+        assert window.docks.data_tabs.currentWidget() is comparison
         assert comparison.parting.text() == "They part at rows"
         assert [pair[0] for pair in comparison.model.rows] == ["rows"]
         comparison.differing.setChecked(False)

@@ -236,7 +236,7 @@ def test_the_next_window_offers_what_was_left(open_window: Any, user_home: Path,
     assert window.session.dirty
     assert window.canvas.store.cards.keys() == window.session.workflow.nodes.keys()
     assert QLockFile(str(gone._keeper._file.with_suffix(".lock"))).tryLock(0)
-    gone._validation.stop()
+    gone._validator.stop()
     gone._keeping.stop()
     gone.deleteLater()
 

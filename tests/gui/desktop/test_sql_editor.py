@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from PySide6.QtCore import QCoreApplication, QEvent, QPoint, Qt
-from PySide6.QtGui import QHelpEvent, QTextCharFormat
+from PySide6.QtGui import QFontMetrics, QHelpEvent, QImage, QTextCharFormat
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QToolTip, QWidget
 
@@ -290,4 +290,60 @@ def test_a_plan_shows_what_costs_most(theme: Theme, shown: Show) -> None:
     assert tree.currentItem() is child
     assert heard == [["Filter: (a > 1)"]]
     assert child.data(1, Qt.ItemDataRole.UserRole) == pytest.approx(0.9)
+    assert child.toolTip(1) == "90% of the plan's cost"
     assert tree.isColumnHidden(4)
+
+
+def measured_plan() -> dict[str, Any]:
+    """A plan of two steps, of which the lower one took nine tenths of the time and found more than was expected."""
+    times = {"Actual Startup Time": 0.0, "Actual Loops": 1}
+    scan = {"Node Type": "Seq Scan", "Total Cost": 90.0, "Plan Rows": 5, "Actual Rows": 888_888}
+    scan |= times | {"Actual Total Time": 888_800.0}
+    sort = {"Node Type": "Sort", "Total Cost": 100.0, "Plan Rows": 5, "Actual Rows": 5, "Plans": [scan]}
+    sort |= times | {"Actual Total Time": 987_600.0}
+    return from_postgresql({"Plan": sort, "Execution Time": 987_600.0}).to_plain()
+
+
+@pytest.mark.parametrize("look", ["dark", "light"])
+def test_the_bars_of_a_plan_leave_its_numbers_alone(look: str, theme: Theme, shown: Show) -> None:
+    theme.set_name(look)
+    tree = PlanTree(theme)
+    shown(tree).resize(760, 160)
+    tree.show_plan(measured_plan())
+    top = tree.topLevelItem(0)
+    assert top is not None
+    digits = QFontMetrics(theme.font(12, mono=True)).height()
+
+    def cells(column: int) -> list[tuple[QImage, QImage]]:
+        """The lines of digits, and the rest below, of each row."""
+        made = []
+        for item in (top, top.child(0)):
+            cell = tree.visualItemRect(item)
+            cell.setLeft(tree.columnViewportPosition(column))
+            cell.setWidth(tree.columnWidth(column))
+            line = cell.adjusted(0, (cell.height() - digits) // 2, 0, 0)
+            line.setHeight(digits)
+            below = cell.adjusted(0, line.bottom() + 1 - cell.top(), 0, 0)
+            whole = tree.viewport().grab().toImage()
+            made.append((whole.copy(line), whole.copy(below)))
+        return made
+
+    with_bars = cells(1), cells(5)
+    for item in (top, top.child(0)):
+        for column in (1, 5):
+            item.setData(column, Qt.ItemDataRole.UserRole, None)
+    for drawn, bare in zip(with_bars, (cells(1), cells(5)), strict=True):
+        for (line, bar), (bare_line, bare_foot) in zip(drawn, bare, strict=True):
+            assert line == bare_line, "a bar touches the digits"
+            assert bar != bare_foot, "there is no bar"
+
+
+def test_what_stands_out_in_a_plan_does_so_in_another_theme_too(theme: Theme, shown: Show) -> None:
+    tree = PlanTree(theme)
+    shown(tree)
+    tree.show_plan(measured_plan())
+    top = tree.topLevelItem(0)
+    assert top is not None
+    for look in ("light", "dark"):
+        theme.set_name(look)
+        assert top.child(0).foreground(4).color() == theme.colour("amber")

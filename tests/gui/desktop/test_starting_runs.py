@@ -15,7 +15,7 @@ from PySide6.QtCore import QObject
 from qasync import QEventLoop
 
 from kailash_studio import WorkflowBuilder
-from kailash_studio.desktop import session, transport
+from kailash_studio.desktop import session, transport, validator
 from kailash_studio.desktop.transport import ProcessTransport
 from kailash_studio.desktop.window import MainWindow
 from kailash_studio.runtime import protocol
@@ -78,7 +78,7 @@ def test_a_run_does_not_start_when_another_workflow_was_opened_meanwhile(
     builder = WorkflowBuilder("B")
     builder.add_node("PythonCodeNode", "b", code="def f(): return 2")
     builder.build().save(other)
-    monkeypatch.setattr(session, "_LARGE", 0)
+    monkeypatch.setattr(validator, "_LARGE", 0)
     writes, may = threading.Event(), threading.Event()
     write = session.write
 

@@ -157,7 +157,7 @@ def test_the_docks_stand_side_by_side(window: MainWindow, width: int, qtbot: Any
     """Qt lays docks over each other where their contents do not fit."""
     window.resize(width, 768)
     window.show()
-    for tabs in (window.data_tabs, window.report_tabs):
+    for tabs in (window.docks.data_tabs, window.docks.report_tabs):
         for place in range(tabs.count()):
             tabs.setTabVisible(place, True)
             tabs.setCurrentIndex(place)

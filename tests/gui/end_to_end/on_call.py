@@ -185,7 +185,7 @@ class OnCall:
         await self.hands.click(at(tree.viewport(), tree.visualItemRect(item).center()))
 
     def tab(self, panel: object) -> QPoint:
-        tabs = self.window.report_tabs
+        tabs = self.window.docks.report_tabs
         number = next(i for i in range(tabs.count()) if tabs.widget(i) is panel)
         return at(tabs.tabBar(), tabs.tabBar().tabRect(number).center())
 

@@ -10,7 +10,7 @@ import pytest
 from fakes.virtual_time import VirtualClock, run_virtually
 
 from kailash_studio import Node, WorkflowBuilder
-from kailash_studio.errors import CircuitOpenError, HttpError, NodeTimeoutError, ParameterError
+from kailash_studio.errors import CircuitOpenError, HttpError, NodeTimeoutError, ParameterError, describe
 from kailash_studio.nodes.code import PythonCodeNode
 from kailash_studio.resilience.faults import Fault
 from kailash_studio.runtime.async_local import AsyncLocalRuntime
@@ -257,6 +257,60 @@ def test_a_rate_limit_spreads_the_calls() -> None:
     run_virtually(work)
     start = service.calls[0]
     assert [round(call - start, 3) for call in service.calls] == [0, 0, 10, 10, 20, 20]
+
+
+def test_an_open_breaker_refuses_at_once_and_takes_nothing_of_the_rate_limit() -> None:
+    service = Service(DOWN, 0)
+    builder = guarded(service, lambda b: None)
+    policies = {"rate_limit": {"calls": 1, "period": 10.0}, "circuit_breaker": {"failure_threshold": 1, "timeout": 5.0}}
+    builder.build().nodes["call"] = _with(builder, "call", **policies)
+
+    async def work(clock: VirtualClock) -> list[Outcome]:
+        runtime = AsyncLocalRuntime(clock=clock)
+        outcomes = [(await runtime.run(builder))[0] for _ in range(4)]
+        await clock.sleep(10.0)
+        return [*outcomes, (await runtime.run(builder))[0]]
+
+    failed, *refused, mended = run_virtually(work)
+    assert describe(failed.failures["call"]) == "ConnectionError: down"
+    for outcome in refused:
+        assert isinstance(outcome.failures["call"], CircuitOpenError)
+        assert outcome.seconds == pytest.approx(0, abs=0.01)
+    assert mended.state == "succeeded"
+    assert gaps(service) == [10], "the refused calls took no start of the limit"
+
+
+def test_calls_that_wait_for_the_rate_limit_are_refused_when_the_breaker_opens_meanwhile() -> None:
+    service = Service(DOWN)
+    builder = guarded(service, lambda b: None)
+    policies = {"rate_limit": {"calls": 1, "period": 10.0}, "circuit_breaker": {"failure_threshold": 1, "timeout": 60}}
+    builder.build().nodes["call"] = _with(builder, "call", **policies)
+
+    async def work(clock: VirtualClock) -> list[Any]:
+        runtime = AsyncLocalRuntime(clock=clock)
+        return await asyncio.gather(*(runtime.run(builder) for _ in range(3)))
+
+    outcomes = [outcome for outcome, _ in run_virtually(work)]
+    assert len(service.calls) == 1
+    assert [isinstance(outcome.failures["call"], CircuitOpenError) for outcome in outcomes] == [False, True, True]
+
+
+def test_a_start_that_would_come_after_the_total_timeout_is_left_to_others() -> None:
+    service = Service(0)
+    builder = guarded(service, lambda b: None)
+    patient = guarded(service, lambda b: None)
+    limit = {"calls": 1, "period": 10.0, "key": "shared"}
+    builder.build().nodes["call"] = _with(builder, "call", rate_limit=limit, total_timeout=5.0)
+    patient.build().nodes["call"] = _with(patient, "call", rate_limit=limit)
+
+    async def work(clock: VirtualClock) -> list[Outcome]:
+        runtime = AsyncLocalRuntime(clock=clock)
+        return [(await runtime.run(which))[0] for which in (builder, builder, builder, patient)]
+
+    first, *late, last = run_virtually(work)
+    assert (first.state, last.state) == ("succeeded", "succeeded")
+    assert all(isinstance(outcome.failures["call"], NodeTimeoutError) for outcome in late)
+    assert gaps(service) == [10]
 
 
 def test_a_hedged_call_takes_the_first_answer_and_cancels_the_other() -> None:

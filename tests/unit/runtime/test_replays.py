@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 from fakes.black_hole import silent_listener
+from fakes.capsules import played, record, recorded, sequence
 from fakes.web_server import Request, serving
 
 from kailash_studio import WorkflowBuilder
 from kailash_studio.errors import DatabaseTimeoutError, DocumentError, HttpError, NodeTimeoutError, describe
 from kailash_studio.resilience.faults import Fault, Scenario
 from kailash_studio.resilience.retry import is_named
-from kailash_studio.runtime.answers import Playing, Recording, error_of, told_of
+from kailash_studio.runtime.answers import error_of, told_of
 from kailash_studio.runtime.async_local import AsyncLocalRuntime
 from kailash_studio.runtime.capsule import Capsule
 from kailash_studio.runtime.debugger import Breakpoint, Debugger, Decision
@@ -28,48 +29,6 @@ from kailash_studio.services.credentials.redaction import Redactor
 from kailash_studio.tables.table import Table
 from kailash_studio.workflow.reader import read
 from kailash_studio.workflow.workflow import Workflow
-
-Told = list[tuple[str, str, dict[str, Any]]]
-
-
-def recorded(
-    builder: WorkflowBuilder | Workflow,
-    path: Path,
-    given: dict[str, Any] | None = None,
-    *,
-    runtime: AsyncLocalRuntime | None = None,
-    scenario: Scenario | None = None,
-) -> tuple[Capsule, Outcome, list[Event]]:
-    """The capsule of a run, written to a file and read again."""
-    return asyncio.run(record(builder.build(), path, given, runtime=runtime, scenario=scenario))
-
-
-async def record(
-    workflow: Workflow,
-    path: Path,
-    given: dict[str, Any] | None = None,
-    *,
-    runtime: AsyncLocalRuntime | None = None,
-    scenario: Scenario | None = None,
-) -> tuple[Capsule, Outcome, list[Event]]:
-    events: list[Event] = []
-    recording = Recording(7)
-    runtime = runtime or AsyncLocalRuntime(folder=path)
-    outcome, run_id = await runtime.run(workflow, given, answers=recording, scenario=scenario, sink=events.extend)
-    made = Capsule.of(workflow, run_id, events[0].wall, given or {}, recording, outcome, scenario)
-    made.write(path / "made.kailash-capsule")
-    return Capsule.read(path / "made.kailash-capsule"), outcome, events
-
-
-def played(
-    capsule: Capsule, workflow: Workflow | None = None, answers: Playing | None = None
-) -> tuple[Outcome, list[Event]]:
-    events: list[Event] = []
-    return asyncio.run(capsule.play(workflow=workflow, answers=answers, sink=events.extend, run_id="r")), events
-
-
-def sequence(events: list[Event]) -> list[tuple[str, str]]:
-    return [(event.kind, event.node) for event in events]
 
 
 def with_parameters(workflow: Workflow, node: str, **parameters: Any) -> Workflow:

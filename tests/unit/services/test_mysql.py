@@ -9,17 +9,13 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from decimal import Decimal
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from fakes.black_hole import black_hole
+from fakes.certificates import certified
 from fakes.tcp_proxy import proxied
 from mysql_server import PASSWORD, USER, Server
 
@@ -31,13 +27,16 @@ from kailash_studio.errors import (
     DatabaseUnreachableError,
     OutcomeUnknownError,
     ParameterError,
+    WorkflowExecutionError,
 )
 from kailash_studio.runtime.async_local import AsyncLocalRuntime
+from kailash_studio.runtime.local import LocalRuntime
 from kailash_studio.services import mysql
 from kailash_studio.services.connections import Connections, SavedConnection, tried
 from kailash_studio.services.mysql import MySQLServers
 from kailash_studio.services.mysql_target import MySQLTarget
 from kailash_studio.services.mysql_text import kind_of
+from kailash_studio.services.tls import MODES, TlsMode
 from kailash_studio.spec.registry import installed_node_types
 
 
@@ -282,7 +281,7 @@ def test_an_address_that_is_none_is_refused(address: str) -> None:
 
 def test_an_address_gives_its_parts() -> None:
     target = MySQLTarget.of("mysql://an%40alyst:p%2Fw@db.example:3307/studio?ssl=true")
-    assert target == MySQLTarget("db.example", 3307, "studio", "an@alyst", "p/w", encrypted=True)
+    assert target == MySQLTarget("db.example", 3307, "studio", "an@alyst", "p/w", tls="verified")
 
 
 def test_the_sql_node_runs_on_it_with_the_password_from_the_store(
@@ -515,7 +514,7 @@ def test_lists_and_objects_go_as_json_and_what_does_not_exist_is_told(server: Se
     ("useSSL=true&charset=utf8mb4", True), ("sslmode=disable", False), ("tls=1", True), ("ssl=0", False),
 ])  # fmt: skip
 def test_an_address_asks_for_tls_in_the_usual_spellings(asked: str, encrypted: bool) -> None:
-    assert MySQLTarget.of(f"mysql://u:p@h/d?{asked}").encrypted is encrypted
+    assert MySQLTarget.of(f"mysql://u:p@h/d?{asked}").tls == ("verified" if encrypted else "off")
 
 
 @pytest.mark.parametrize("asked", ["ssl=perhaps", "ssl-mode=PREFERRED", "ssl", "ssl_ca=/x.pem", "charset=latin1"])
@@ -525,30 +524,40 @@ def test_what_an_address_asks_for_in_vain_is_told(asked: str) -> None:
 
 
 def test_a_server_without_tls_gets_no_password_when_tls_is_asked_for(server: Server) -> None:
-    target = replace(server.target, encrypted=True)
+    target = replace(server.target, tls="verified")
     with pytest.raises(DatabaseError, match="offers no TLS") as raised:
         asyncio.run(MySQLServers().query(target, "SELECT 1", []))
     assert raised.value.permanent
 
 
-def certified(folder: Path) -> Path:
-    """A certificate for 127.0.0.1 that vouches for itself, and its key beside it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "the tests' MariaDB")])
-    now = dt.datetime.now(dt.UTC)
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    kind, form, no_password = Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()
-    (folder / "key.pem").write_bytes(key.private_bytes(kind, form, no_password))
-    path = folder / "certificate.pem"
-    path.write_bytes(made.public_bytes(kind))
-    return path
+def saved_at(server: Server, tls: TlsMode) -> SavedConnection:
+    return SavedConnection("shop", "mysql", "127.0.0.1", server.port, "studio", USER, "shop_password", tls)
+
+
+def cipher_of_a_run(saved: SavedConnection) -> str:
+    """What encrypts the connection of a node that runs on a saved connection, headless."""
+    Connections().put(saved)
+    builder = WorkflowBuilder("shop")
+    builder.add_node("AsyncSQLDatabaseNode", "q", query="SHOW SESSION STATUS LIKE 'Ssl_cipher'", saved="shop")
+    results, _ = LocalRuntime().execute(builder)
+    return str(results["q"]["data"][0]["Value"])
+
+
+@pytest.mark.parametrize("tls", MODES)
+def test_a_saved_connection_to_a_server_without_tls(
+    server: Server, tls: TlsMode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved = saved_at(server, tls)
+    monkeypatch.setenv("KAILASH_SECRET_SHOP_PASSWORD", PASSWORD)
+    if tls in {"preferred", "off"}:
+        assert "without TLS" in asyncio.run(tried(saved, lambda _: PASSWORD))
+        assert cipher_of_a_run(saved) == ""
+        return
+    with pytest.raises(DatabaseError, match="offers no TLS") as raised:
+        asyncio.run(tried(saved, lambda _: PASSWORD))
+    assert raised.value.permanent
+    with pytest.raises(WorkflowExecutionError, match="offers no TLS"):
+        cipher_of_a_run(saved)
 
 
 def test_tls_is_spoken_and_the_certificate_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -556,7 +565,7 @@ def test_tls_is_spoken_and_the_certificate_is_checked(tmp_path: Path, monkeypatc
     words = (f"--ssl-cert={certificate}", f"--ssl-key={tmp_path / 'key.pem'}", "--ssl")
     served = Server(tmp_path, *words)
     try:
-        target = replace(served.target, encrypted=True)
+        target = replace(served.target, tls="verified")
 
         async def version() -> Any:
             servers = MySQLServers()
@@ -568,7 +577,17 @@ def test_tls_is_spoken_and_the_certificate_is_checked(tmp_path: Path, monkeypatc
         with pytest.raises(DatabaseError, match="self-signed certificate") as raised:
             asyncio.run(version())
         assert raised.value.permanent
+        asked: dict[TlsMode, str] = {"preferred": "by TLS", "off": "without TLS", "required": "by TLS"}
+        for tls, how in asked.items():
+            assert how in asyncio.run(tried(saved_at(served, tls), lambda _: PASSWORD))
+        with pytest.raises(DatabaseError, match="is not trusted: self-signed certificate") as raised:
+            asyncio.run(tried(saved_at(served, "verified"), lambda _: PASSWORD))
+        assert raised.value.permanent
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        assert "by TLS" in asyncio.run(tried(saved_at(served, "verified"), lambda _: PASSWORD))
+        monkeypatch.setenv("KAILASH_SECRET_SHOP_PASSWORD", PASSWORD)
+        for tls, spoken in (("off", False), ("required", True), ("verified", True)):
+            assert cipher_of_a_run(saved_at(served, tls)).startswith("TLS") is spoken
         (told,) = asyncio.run(version())
         assert told["Value"].startswith("TLSv1")
 

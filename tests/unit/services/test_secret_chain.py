@@ -94,7 +94,7 @@ def test_connections_are_saved_renamed_and_removed(user_home: Path) -> None:
         connections.put(SavedConnection("file"), instead_of="main")
     with pytest.raises(ParameterError, match=r"There is no connection 'prod' \(file, main\)"):
         connections.get("prod")
-    for wrong in ({"port": 0}, {"kind": "oracle"}, {"kind": "sqlite"}, {"name": "a b"}):
+    for wrong in ({"port": 0}, {"kind": "oracle"}, {"kind": "sqlite"}, {"name": "a b"}, {"tls": "maybe"}):
         with pytest.raises(ParameterError):
             SavedConnection(**{"name": "x", **wrong})
     connections.remove("main")
@@ -105,6 +105,34 @@ def test_connections_are_saved_renamed_and_removed(user_home: Path) -> None:
     connections.path.write_text('{"version": 99, "connections": {}}', encoding="utf-8")
     with pytest.raises(ParameterError, match="newer version"):
         connections.all()
+
+
+def test_connections_that_were_saved_before_there_was_tls_are_as_they_were(user_home: Path) -> None:
+    connections = Connections()
+    former = {
+        "books": {"kind": "postgresql", "host": "db.example", "port": 5433, "secret": "p"},
+        "shop": {"kind": "mysql", "host": "db.example", "port": 3306, "database": "shop"},
+    }
+    connections.path.parent.mkdir(parents=True, exist_ok=True)
+    connections.path.write_text(json.dumps({"version": 1, "connections": former}), encoding="utf-8")
+    books, shop = connections.all()
+    assert (books.port, books.tls, "ssl" in books.target(lambda _: "")) == (5433, "preferred", False)
+    assert (shop.tls, shop.target(lambda _: "")["tls"]) == ("off", "off")
+    connections.put(SavedConnection("new", kind="mysql", host="db.example"))
+    assert json.loads(connections.path.read_text(encoding="utf-8"))["version"] == 2
+    assert {saved.name: saved.tls for saved in connections.all()} == {
+        "books": "preferred", "new": "preferred", "shop": "off",
+    }  # fmt: skip
+
+
+def test_tls_is_asked_for_on_the_command_line(capsys: Any) -> None:
+    assert main(["connections", "add", "shop", "--kind=mysql", "--database=shop", "--tls=verified"]) == 0
+    assert main(["connections", "list"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].endswith("tls verified")
+    assert main(["connections", "edit", "shop", "--port=3307"]) == 0
+    assert Connections().get("shop").tls == "verified"
+    assert main(["connections", "edit", "shop", "--tls=required"]) == 0
+    assert Connections().get("shop").target(lambda _: "")["tls"] == "required"
 
 
 def test_secrets_on_the_command_line(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:

@@ -123,12 +123,42 @@ def test_the_window_is_told_of_pools_that_are_drained_until_they_are_empty(postg
 
             pool = pools.define("main", postgres_target, SMALL).pool
             lease = await pool.acquire(ME)
-            asked["pool_do"]({"name": "main", "what": "drain"})
+            asked["pool_do"]({"pool": pool.id, "what": "drain"})
             await until(lambda: states() == ["draining"])
-            with pytest.raises(EngineError, match="The pool main is not open any more"):
-                asked["pool_do"]({"name": "main", "what": "pause"})
+            with pytest.raises(EngineError, match="The pool is not open any more"):
+                asked["pool_do"]({"pool": pool.id, "what": "pause"})
             lease.release()
             await until(lambda: not states())
+
+    asyncio.run(run())
+
+
+def test_the_window_acts_on_one_of_the_pools_of_a_name(postgres_target: dict[str, Any]) -> None:
+    elsewhere = {**postgres_target, "database": "postgres"}
+
+    async def run() -> None:
+        async with AsyncLocalRuntime() as runtime:
+            assert runtime._resources is not None
+            pools = await runtime._resources.get(SharedPools, SharedPools.open)
+            asked = DatabaseRequests(runtime).handlers()
+            first = pools.define("main", postgres_target, SMALL, workflow="nightly", run="run-1").pool
+            second = pools.define("main", elsewhere, SMALL, workflow="weekly", run="run-2").pool
+            pools.define("main", elsewhere, SMALL, workflow="monthly", run="run-3")
+            told: Any = asked["pools"]({})
+            places = {shown["id"]: (shown["name"], shown["address"], shown["workflows"]) for shown in told["pools"]}
+            assert places == {
+                first.id: ("main", first.place, ["nightly"]),
+                second.id: ("main", second.place, ["monthly", "weekly"]),
+            }
+            for what, states in (("pause", ("open", "paused")), ("resume", ("open", "open"))):
+                asked["pool_do"]({"pool": second.id, "what": what})
+                assert (first.state, second.state) == states
+            asked["pool_do"]({"pool": first.id, "what": "drain"})
+            await until(lambda: first.is_ended)
+            assert second.state == "open"
+            at = pools.at(postgres_target, workflow="nightly")
+            assert pools.at(postgres_target, workflow="weekly") is at
+            assert at.snapshot()["workflows"] == ["nightly", "weekly"]
 
     asyncio.run(run())
 
