@@ -19,9 +19,10 @@ import random
 import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
+
+from gaps import Gaps
 
 GOAL_MS = 50.0
 SCROLLS = 400
@@ -38,34 +39,6 @@ def write_rows(path: Path, rows: int) -> None:
     names = [f"client {chance.randrange(200_000)}" for _ in range(rows)]
     columns = {"id": range(rows), "name": names, "value": [chance.random() for _ in range(rows)]}
     pq.write_table(pa.table(columns | {"kind": [chance.choice("abcd") for _ in range(rows)]}), path)
-
-
-class Gaps:
-    """The longest gap of the loop in each step."""
-
-    def __init__(self) -> None:
-        from PySide6.QtCore import QTimer
-
-        self.longest: dict[str, float] = {}
-        self._step, self._last = "", time.perf_counter()
-        self._timer = QTimer(interval=0)
-        self._timer.timeout.connect(self._turn)
-        self._timer.start()
-
-    def _turn(self) -> None:
-        now = time.perf_counter()
-        self.longest[self._step] = max(self.longest.get(self._step, 0.0), now - self._last)
-        self._last = now
-
-    def begin(self, step: str) -> None:
-        """From here on the gaps belong to this step."""
-        self._turn()
-        self._step = step
-
-    def stop(self) -> None:
-        """Measure no more."""
-        self._timer.stop()
-        self.longest.pop("", None)
 
 
 async def until(holds: Callable[[], object]) -> None:

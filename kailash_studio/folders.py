@@ -34,14 +34,7 @@ def user_data() -> Path:
         from platformdirs import user_data_path
 
         folder = user_data_path("kailash-studio", appauthor=False)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StudioError(
-            f"The data folder {folder} cannot be created ({error.strerror or error}): "
-            "name another one in the environment variable KAILASH_STUDIO_HOME."
-        ) from None
-    return folder
+    return _made(folder, "data")
 
 
 def user_configuration() -> Path:
@@ -55,11 +48,15 @@ def user_configuration() -> Path:
     from platformdirs import user_config_path
 
     folder = user_config_path("kailash-studio", appauthor=False)
+    return _made(folder, "configuration")
+
+
+def _made(folder: Path, what: str) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StudioError(
-            f"The configuration folder {folder} cannot be created ({error.strerror or error}): "
+            f"The {what} folder {folder} cannot be created ({error.strerror or error}): "
             "name another one in the environment variable KAILASH_STUDIO_HOME."
         ) from None
     return folder
@@ -88,6 +85,21 @@ def write_whole(path: Path, data: bytes, *, private: bool = False) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def flush_folder(folder: Path) -> None:
+    """Have the names in a folder on the disk: a renamed file survives a loss of power only after this (fsync(2)).
+
+    Raises:
+        OSError: As for any look at a folder.
+    """
+    if os.name == "nt":
+        return  # it has no such call; NTFS keeps names in a journal of its own
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 class FileLock:

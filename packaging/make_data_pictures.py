@@ -8,25 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
+from picture_taking import TURN, opened, run_once, take, until
 from PySide6.QtCore import QPoint
 from PySide6.QtGui import QPainter
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QWidget
 
 from kailash_studio import WorkflowBuilder
-from kailash_studio.desktop.app import make_application, run_loop
-from kailash_studio.desktop.settings import Settings
 from kailash_studio.desktop.theme import Theme
 from kailash_studio.desktop.window import MainWindow
-from kailash_studio.spec.registry import installed_node_types
 from kailash_studio.workflow.workflow import Workflow
 
-ROOT = Path(__file__).resolve().parents[1]
-_TURN = 0.05
 _NODES = ("positions", "prices", "clients", "quotes")
 _SLOW = "SELECT client_name, total_value, pg_sleep(0.05) FROM portfolios LIMIT {rows}"
 _EXPOSURE = """def exposure(positions, prices, clients, quotes):
@@ -39,71 +33,57 @@ GROUP BY symbol ORDER BY worth DESC"""
 
 def main() -> int:
     """Write the pictures."""
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "images"
-    app = make_application(sys.argv[:1])
-    theme = Theme("dark")
-    theme.apply(app)
-    with tempfile.TemporaryDirectory() as there:
-        return run_loop(app, _sit(theme, Path(there), folder))
+    return take(_sit)
 
 
-async def _sit(theme: Theme, there: Path, folder: Path) -> int:
-    window = MainWindow(theme, Settings(), installed_node_types())
-    window.resize(1720, 1000)
-    window.show()
-    window.start([])
-    await _until(lambda: window.engine.state == "ready")
-    there = there / "Risk"
-    there.mkdir()
-    await _open(window, _pool(), there / "nightly_exposure.kailash.json")
-    window.actions_by_name["pools"].trigger()
-    await asyncio.sleep(4 * _TURN)
-    window.actions_by_name["fit"].trigger()
-    for last in (*[False] * 5, True):
-        window.runs.start()
-        await _until(lambda: bool(window.pools.chosen()) and window.runs.running)
-        await asyncio.sleep(1.2)
-        if last:
-            window.grab().save(str(folder / "pools.png"))
-        await _until(lambda: not window.runs.running)
-    await _open(window, _tables(), there / "worth.kailash.json")
-    window.runs.start()
-    await _until(lambda: window.runs.current is not None and not window.runs.running)
-    bench = window.sql_link.open("worth", "query")
-    await _until(lambda: "DuckDB over" in bench.where.toolTip())
-    bench.run_button.click()
-    await _until(lambda: "takes this statement" in bench.verdict.text())
-    await asyncio.sleep(20 * _TURN)
-    bench.grab().save(str(folder / "sql_over_tables.png"))
-    await _editor(window, there, folder)
-    window.close_without_asking()
-    await window.closed
-    window.dispose()
-    return 0
+async def _sit(theme: Theme, there: Path, folder: Path) -> None:
+    async with opened(theme) as window:
+        there = there / "Risk"
+        there.mkdir()
+        await _open(window, _pool(), there / "nightly_exposure.kailash.json")
+        window.actions_by_name["pools"].trigger()
+        await asyncio.sleep(4 * TURN)
+        window.actions_by_name["fit"].trigger()
+        for last in (*[False] * 5, True):
+            window.runs.start()
+            await until(lambda: bool(window.pools.chosen()) and window.runs.running)
+            await asyncio.sleep(1.2)
+            if last:
+                window.grab().save(str(folder / "pools.png"))
+            await until(lambda: not window.runs.running)
+        await _open(window, _tables(), there / "worth.kailash.json")
+        await run_once(window)
+        bench = window.sql_link.open("worth", "query")
+        await until(lambda: "DuckDB over" in bench.where.toolTip())
+        bench.run_button.click()
+        await until(lambda: "takes this statement" in bench.verdict.text())
+        await asyncio.sleep(20 * TURN)
+        bench.grab().save(str(folder / "sql_over_tables.png"))
+        await _editor(window, there, folder)
 
 
 async def _editor(window: MainWindow, there: Path, folder: Path) -> None:
     """A statement that is being typed, with its first rows; then its plan, measured."""
     await _open(window, _holdings(), there / "holdings.kailash.json")
     bench = window.sql_link.open("holdings", "query")
-    await _until(lambda: "takes this statement" in bench.verdict.text())
+    await until(lambda: "takes this statement" in bench.verdict.text())
     bench.run_button.click()
-    await asyncio.sleep(20 * _TURN)
+    await asyncio.sleep(20 * TURN)
     bench.explain_button.click()
     bench.measure.setChecked(True)
-    await asyncio.sleep(10 * _TURN)
+    await asyncio.sleep(10 * TURN)
     bench.explain_button.click()
-    await asyncio.sleep(20 * _TURN)
+    await asyncio.sleep(20 * TURN)
     bench.grab().save(str(folder / "sql_editor_plan.png"))
     bench.run_button.click()
-    await asyncio.sleep(20 * _TURN)
+    await asyncio.sleep(20 * TURN)
     editor = bench.editor
     editor.setFocus()
     cursor = editor.textCursor()
     cursor.setPosition(editor.toPlainText().index("\nORDER"))
     editor.setTextCursor(cursor)
     QTest.keyClicks(editor, " AND c.")
-    await asyncio.sleep(10 * _TURN)
+    await asyncio.sleep(10 * TURN)
     picture = bench.grab()
     popup = editor.findChild(QWidget, "completion")
     if popup is not None:
@@ -117,7 +97,7 @@ async def _open(window: MainWindow, workflow: Workflow, file: Path) -> None:
     workflow.save(file)
     window.session.open(file)
     window.session.approve()
-    await asyncio.sleep(4 * _TURN)
+    await asyncio.sleep(4 * TURN)
 
 
 def _pool() -> Workflow:
@@ -169,12 +149,6 @@ JOIN held AS h ON h.portfolio_id = p.portfolio_id
 WHERE p.risk_profile = $1
   AND p.total_value > $2
 ORDER BY p.total_value DESC"""
-
-
-async def _until(holds: Callable[[], object]) -> None:
-    async with asyncio.timeout(60):
-        while not holds():  # noqa: ASYNC110 - Qt's state has no event to wait for
-            await asyncio.sleep(_TURN)
 
 
 if __name__ == "__main__":

@@ -8,78 +8,59 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
-from kailash_studio import WorkflowBuilder
-from kailash_studio.desktop.app import make_application, run_loop
-from kailash_studio.desktop.settings import Settings
-from kailash_studio.desktop.theme import Theme
-from kailash_studio.desktop.window import MainWindow
-from kailash_studio.spec.registry import installed_node_types
+from picture_taking import TURN, opened, run_once, take, until
 
-ROOT = Path(__file__).resolve().parents[1]
-_TURN = 0.05
+from kailash_studio import WorkflowBuilder
+from kailash_studio.desktop.theme import Theme
+
 _QUERY = "SELECT symbol, quantity::float8 AS quantity FROM positions ORDER BY position_id LIMIT 400"
 _PRICES = "SELECT symbol, max(close_price)::float8 AS price FROM market_prices GROUP BY symbol"
 
 
 def main() -> int:
     """Write the pictures."""
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "images"
-    app = make_application(sys.argv[:1])
-    theme = Theme("dark")
-    theme.apply(app)
-    with tempfile.TemporaryDirectory() as there:
-        book = Path(there) / "Risk"
-        book.mkdir()
-        return run_loop(app, _sit(theme, book / "book_value.kailash.json", folder))
+    return take(_sit)
 
 
-async def _sit(theme: Theme, file: Path, folder: Path) -> int:
+async def _sit(theme: Theme, there: Path, folder: Path) -> None:
+    file = there / "Risk" / "book_value.kailash.json"
+    file.parent.mkdir()
     workflow = _workflow().build()
     workflow.positions |= {
         "positions": (0, 0), "prices": (0, 200), "priced": (296, 72), "worth": (592, 72), "largest": (888, 0),
         "report": (888, 200),
     }  # fmt: skip
     workflow.save(file)
-    window = MainWindow(theme, Settings(), installed_node_types())
-    window.resize(1720, 1000)
-    window.show()
-    window.start([file])
-    window.session.approve()
-    await _until(lambda: window.engine.state == "ready")
-    window.canvas.select(["priced", "worth"])
-    window.actions_by_name["group"].trigger()
-    assert not window.session.rename("part", "valuation")
-    window.runs.start()  # once before, so that the times are those of an engine that is warm
-    await _until(lambda: window.runs.current is not None and not window.runs.running)
-    window.breakpoints.toggle("valuation:worth")
-    window.runs.start()
-    await _until(lambda: bool(window.runs.stopped()) and bool(window.debugger._when))
-    window.canvas.viewer.fit(window.canvas.store.cards["valuation"].body(), 1.0)
-    await asyncio.sleep(20 * _TURN)
-    values = window.debugger.values.table
-    values.model().setData(values.model().index(1, 1), "24")
-    await asyncio.sleep(4 * _TURN)
-    window.grab().save(str(folder / "debugger.png"))
-    window.actions_by_name["run"].trigger()
-    await _until(lambda: not window.runs.running)
-    window.breakpoints.toggle("valuation:worth")
-    window.canvas.select(["valuation"])
-    window.actions_by_name["unfold"].trigger()
-    window.canvas.fit()
-    window.docks.data_tabs.setCurrentWidget(window.rows)
-    await asyncio.sleep(20 * _TURN)
-    window.canvas.image().save(str(folder / "sub_workflow_folded.png"))
-    window.actions_by_name["unfold"].trigger()
-    window.canvas.select([])
-    await asyncio.sleep(4 * _TURN)
-    window.canvas.image().save(str(folder / "sub_workflow_unfolded.png"))
-    window.close_without_asking()
-    window.dispose()
-    return 0
+    async with opened(theme, file) as window:
+        window.session.approve()
+        window.canvas.select(["priced", "worth"])
+        window.actions_by_name["group"].trigger()
+        assert not window.session.rename("part", "valuation")
+        await run_once(window)  # before, so that the times are those of an engine that is warm
+        window.breakpoints.toggle("valuation:worth")
+        window.runs.start()
+        await until(lambda: bool(window.runs.stopped()) and bool(window.debugger._when))
+        window.canvas.viewer.fit(window.canvas.store.cards["valuation"].body(), 1.0)
+        await asyncio.sleep(20 * TURN)
+        values = window.debugger.values.table
+        values.model().setData(values.model().index(1, 1), "24")
+        await asyncio.sleep(4 * TURN)
+        window.grab().save(str(folder / "debugger.png"))
+        window.actions_by_name["run"].trigger()
+        await until(lambda: not window.runs.running)
+        window.breakpoints.toggle("valuation:worth")
+        window.canvas.select(["valuation"])
+        window.actions_by_name["unfold"].trigger()
+        window.canvas.fit()
+        window.docks.data_tabs.setCurrentWidget(window.rows)
+        await asyncio.sleep(20 * TURN)
+        window.canvas.image().save(str(folder / "sub_workflow_folded.png"))
+        window.actions_by_name["unfold"].trigger()
+        window.canvas.select([])
+        await asyncio.sleep(4 * TURN)
+        window.canvas.image().save(str(folder / "sub_workflow_unfolded.png"))
 
 
 def _workflow() -> WorkflowBuilder:
@@ -100,12 +81,6 @@ def _workflow() -> WorkflowBuilder:
     ):
         builder.add_connection(source, "data", target, taken)
     return builder
-
-
-async def _until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
-        while not holds():  # noqa: ASYNC110 - Qt and the engine tell in many ways
-            await asyncio.sleep(_TURN)
 
 
 if __name__ == "__main__":

@@ -8,19 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
-from kailash_studio import WorkflowBuilder
-from kailash_studio.desktop.app import make_application, run_loop
-from kailash_studio.desktop.settings import Settings
-from kailash_studio.desktop.theme import Theme
-from kailash_studio.desktop.window import MainWindow
-from kailash_studio.spec.registry import installed_node_types
+from picture_taking import TURN, opened, run_once, take, until
 
-ROOT = Path(__file__).resolve().parents[1]
-_TURN = 0.05
+from kailash_studio import WorkflowBuilder
+from kailash_studio.desktop.theme import Theme
+
 _WORTH = "def worth(rows):\n    return [{'id': row['id'], 'worth': round(row['price'] * FACTOR, 2)} for row in rows]\n"
 _QUERY = "SELECT n AS id, (100 + n * 7.25)::float8 AS price FROM generate_series(1, 4) n, pg_sleep($1)"
 _ANSWER = b'[{"pair": "EURUSD", "rate": 1.08}, {"pair": "GBPUSD", "rate": 1.27}]'
@@ -28,51 +22,40 @@ _ANSWER = b'[{"pair": "EURUSD", "rate": 1.08}, {"pair": "GBPUSD", "rate": 1.27}]
 
 def main() -> int:
     """Write the pictures."""
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "images"
-    app = make_application(sys.argv[:1])
-    theme = Theme("dark")
-    theme.apply(app)
-    with tempfile.TemporaryDirectory() as there:
-        return run_loop(app, _sit(theme, Path(there) / "nightly_worth.kailash.json", folder))
+    return take(_sit)
 
 
-async def _sit(theme: Theme, file: Path, folder: Path) -> int:
+async def _sit(theme: Theme, there: Path, folder: Path) -> None:
+    file = there / "nightly_worth.kailash.json"
     service = await asyncio.start_server(_answer, "127.0.0.1", 0)
     _workflow(service.sockets[0].getsockname()[1]).build().save(file)
-    window = MainWindow(theme, Settings(), installed_node_types())
-    window.resize(1720, 1000)
-    window.show()
-    window.start([file])
-    window.session.approve()
-    await _until(lambda: window.engine.state == "ready")
-    await _run(window)
-    service.close()
-    window.session.set_parameter("worth", "code", _WORTH.replace("FACTOR", "12"))
-    await _run(window)
-    history = window.history
-    window.actions_by_name["runs"].trigger()
-    await _until(lambda: history.list.list.topLevelItemCount() == 2)
-    newest = history.list.list.topLevelItem(0)
-    assert newest is not None
-    newest.setSelected(True)
-    history.list.open_chosen()
-    await _until(lambda: history.past.at >= 0 and history.timeline.run_id == history.past.run_id)
-    history.past.go_to(history.past.total * 3 // 5)
-    history.past.show_node("rates")
-    assert history.past.view is not None
-    history.past.view.canvas.fit()
-    await asyncio.sleep(20 * _TURN)
-    window.grab().save(str(folder / "run_timeline.png"))
-    history.list.compare_chosen()
-    await _until(lambda: history.comparison.details.topLevelItemCount() > 1)
-    history.past.go_to(history.past.total - 1)
-    history.past.show_node("worth")
-    history.past.view.canvas.fit()
-    await asyncio.sleep(20 * _TURN)
-    window.grab().save(str(folder / "run_diff.png"))
-    window.close_without_asking()
-    window.dispose()
-    return 0
+    async with opened(theme, file) as window:
+        window.session.approve()
+        await run_once(window)
+        service.close()
+        window.session.set_parameter("worth", "code", _WORTH.replace("FACTOR", "12"))
+        await run_once(window)
+        history = window.history
+        window.actions_by_name["runs"].trigger()
+        await until(lambda: history.list.list.topLevelItemCount() == 2)
+        newest = history.list.list.topLevelItem(0)
+        assert newest is not None
+        newest.setSelected(True)
+        history.list.open_chosen()
+        await until(lambda: history.past.at >= 0 and history.timeline.run_id == history.past.run_id)
+        history.past.go_to(history.past.total * 3 // 5)
+        history.past.show_node("rates")
+        assert history.past.view is not None
+        history.past.view.canvas.fit()
+        await asyncio.sleep(20 * TURN)
+        window.grab().save(str(folder / "run_timeline.png"))
+        history.list.compare_chosen()
+        await until(lambda: history.comparison.details.topLevelItemCount() > 1)
+        history.past.go_to(history.past.total - 1)
+        history.past.show_node("worth")
+        history.past.view.canvas.fit()
+        await asyncio.sleep(20 * TURN)
+        window.grab().save(str(folder / "run_diff.png"))
 
 
 def _workflow(port: int) -> WorkflowBuilder:
@@ -106,18 +89,6 @@ async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
     writer.write(f"{head}Connection: close\r\n\r\n".encode() + _ANSWER)
     await writer.drain()
     writer.close()
-
-
-async def _run(window: MainWindow) -> None:
-    before = window.runs.current
-    window.runs.start()
-    await _until(lambda: window.runs.current is not before and not window.runs.running)
-
-
-async def _until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
-        while not condition():  # noqa: ASYNC110 - what is waited for has no event of its own
-            await asyncio.sleep(_TURN)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,10 @@ from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from kailash_studio.desktop.documents import Documents
 from kailash_studio.desktop.engine import Engine
+from kailash_studio.desktop.errands import Errands
 from kailash_studio.desktop.notice import Notice
 from kailash_studio.desktop.runs import Runs
 from kailash_studio.desktop.session import Session
-from kailash_studio.errors import DocumentError, EngineError
 from kailash_studio.runtime.capsule import SUFFIX, Capsule
 from kailash_studio.services import trust
 from kailash_studio.spec.registry import Registry
@@ -42,7 +42,7 @@ class CapsuleLink(QObject):
         super().__init__(window)
         self._session, self._engine, self._runs, self._documents = session, engine, runs, documents
         self._notice, self._say, self._window = notice, say, window
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._errands = Errands(say)
         session.opened.connect(self._leave)
 
     def choose(self) -> None:
@@ -51,7 +51,7 @@ class CapsuleLink(QObject):
 
     def open(self, path: Path) -> None:
         """Open a capsule, once unsaved changes are dealt with; opening it runs nothing."""
-        self._documents.when_saved(lambda: self._spawn(self._open(path)))
+        self._documents.when_saved(lambda: self._errands.begin(self._open(path)))
 
     async def _open(self, path: Path) -> None:
         capsule, document, trusted = await asyncio.to_thread(_read, path, self._session.registry)
@@ -100,7 +100,7 @@ class CapsuleLink(QObject):
 
     def save(self) -> None:
         """Save the capsule with the workflow as it is now, and what comes of it, as a regression test."""
-        self._ask("Save as a test", QFileDialog.AcceptMode.AcceptSave, lambda out: self._spawn(self._save(out)))
+        self._ask("Save as a test", QFileDialog.AcceptMode.AcceptSave, lambda out: self._errands.begin(self._save(out)))
 
     async def _save(self, out: Path) -> None:
         if not out.name.endswith(SUFFIX):
@@ -124,17 +124,6 @@ class CapsuleLink(QObject):
         dialog.fileSelected.connect(lambda name: then(Path(name)))
         dialog.finished.connect(dialog.deleteLater)
         dialog.open()
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.ensure_future(self._told(work))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _told(self, work: Coroutine[Any, Any, None]) -> None:
-        try:
-            await work
-        except (EngineError, DocumentError) as error:
-            self._say(str(error))
 
 
 def _read(path: Path, registry: Registry) -> tuple[Capsule, ReadResult, bool]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -12,6 +11,7 @@ from PySide6.QtCore import QObject, Signal
 from kailash_studio.desktop.breakpoints import Breakpoints
 from kailash_studio.desktop.canvas import Canvas
 from kailash_studio.desktop.engine import Engine
+from kailash_studio.desktop.errands import EngineErrands
 from kailash_studio.desktop.panels.debugger import Debugger, described
 from kailash_studio.desktop.runs import Runs
 from kailash_studio.desktop.session import Session
@@ -43,15 +43,15 @@ class DebugLink(QObject):
         super().__init__(parent)
         self._engine, self._runs, self._canvas, self._say = engine, runs, canvas, say
         self._session, self._breakpoints, self._panel = session, breakpoints, panel
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._errands = EngineErrands(engine, say)
         self._standing: set[int] = set()
         self._how: How = "over"
         runs.breakpoints = lambda: [asdict(point) for point in breakpoints.all()]
         runs.changed.connect(self._run_changed)
         breakpoints.changed.connect(self._breakpoints_changed)
-        panel.values_wanted.connect(lambda stop: self._spawn(self._show_values(stop)))
+        panel.values_wanted.connect(lambda stop: self._errands.begin(self._show_values(stop), anyway=True))
         panel.decided.connect(self._decided)
-        panel.evaluate_wanted.connect(lambda stop, text: self._spawn(self._evaluate(stop, text)))
+        panel.evaluate_wanted.connect(lambda stop, text: self._errands.begin(self._evaluate(stop, text), anyway=True))
         panel.breakpoint_changed.connect(self._put)
         panel.breakpoint_removed.connect(breakpoints.remove)
         panel.show_breakpoints(breakpoints.all())
@@ -146,7 +146,7 @@ class DebugLink(QObject):
 
     def _ask(self, do: str, **words: Any) -> None:
         if self._run_id():
-            self._spawn(self._asked(do, words))
+            self._errands.begin(self._asked(do, words), anyway=True)
 
     async def _asked(self, do: str, words: dict[str, Any]) -> None:
         await self._engine.request(do, run_id=self._run_id(), **words)
@@ -168,15 +168,3 @@ class DebugLink(QObject):
             self._panel.show_result(str(error), wrong=True)
         else:
             self._panel.show_result(described(told["page"]))
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.ensure_future(self._told(work))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _told(self, work: Coroutine[Any, Any, None]) -> None:
-        try:
-            await work
-        except EngineError as error:
-            if self._engine.state == "ready":
-                self._say(str(error))

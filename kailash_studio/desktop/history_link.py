@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
 from kailash_studio.desktop.engine import Engine
+from kailash_studio.desktop.errands import EngineErrands
 from kailash_studio.desktop.panels.comparison import Comparison
 from kailash_studio.desktop.panels.run_history import RunHistory, when
 from kailash_studio.desktop.panels.timeline import Timeline
@@ -40,21 +40,22 @@ class HistoryLink(QObject):
         parent: QObject,
     ) -> None:
         super().__init__(parent)
-        self._engine, self._runs, self._past, self._say = engine, runs, past, say
+        self._engine, self._runs, self._past = engine, runs, past
         self._list, self._timeline, self._comparison = panels
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._closed = False
+        self._errands = EngineErrands(engine, say)
         self._wanted_timeline = ""
         engine.state_changed.connect(lambda state, _: self._refresh() if state == "ready" else None)
         engine.updated.connect(self._updated)
-        self._list.wanted.connect(lambda words, limit: self._spawn(self._find(words, limit)))
+        self._list.wanted.connect(lambda words, limit: self._errands.begin(self._find(words, limit)))
         self._list.open_wanted.connect(past.open)
-        self._list.compare_wanted.connect(lambda *pair: self._spawn(self._compare(*pair)))
+        self._list.compare_wanted.connect(lambda *pair: self._errands.begin(self._compare(*pair)))
         self._timeline.node_wanted.connect(self._timeline_node)
         self._comparison.node_wanted.connect(self._compared_node)
-        self._comparison.values_wanted.connect(lambda *port: self._spawn(self._values(*port)))
+        self._comparison.values_wanted.connect(lambda *port: self._errands.begin(self._values(*port)))
         past.opened.connect(lambda: self.show_timeline(asked=False))
-        past.undrawable.connect(lambda run_id: self._spawn(self._show_timeline(run_id, f"Run {run_id}", asked=True)))
+        past.undrawable.connect(
+            lambda run_id: self._errands.begin(self._show_timeline(run_id, f"Run {run_id}", asked=True))
+        )
         past.moved.connect(self._moved)
         past.left.connect(lambda: self._timeline.chart.mark(None))
         past.said.connect(say)
@@ -70,7 +71,7 @@ class HistoryLink(QObject):
     # ------------------------------------------------------------------ what is asked
     async def _find(self, words: dict[str, Any], limit: int) -> None:
         found = await self._engine.request("runs_found", **words, limit=limit)
-        if not self._closed and (words, limit) == self._list.question:
+        if not self._errands.closed and (words, limit) == self._list.question:
             self._list.show_runs(found["runs"], found["total"])
 
     def show_timeline(self, *, asked: bool = True) -> None:
@@ -79,9 +80,9 @@ class HistoryLink(QObject):
         if self._past.looking:
             run = self._past.run
             title = f"{run['workflow'] or 'Run'} {when(run['started'])}"
-            self._spawn(self._show_timeline(run["run_id"], title, asked))
+            self._errands.begin(self._show_timeline(run["run_id"], title, asked))
         elif current is not None:
-            self._spawn(self._show_timeline(current.run_id, "Last run", asked))
+            self._errands.begin(self._show_timeline(current.run_id, "Last run", asked))
         else:
             self.timeline_shown.emit(asked)
 
@@ -90,7 +91,7 @@ class HistoryLink(QObject):
         told: dict[str, Any] = {"seconds": 0.0, "total": 1, "bars": []}
         while len(told["bars"]) < told["total"]:
             more = await self._engine.request("run_timeline", run_id=run_id, first=len(told["bars"]))
-            if self._closed or self._wanted_timeline != run_id:
+            if self._errands.closed or self._wanted_timeline != run_id:
                 return  # another one was asked for meanwhile
             # tuples of plain values are nothing that the garbage collector has to look through, again and again
             pieces = [(*head, tuple(map(tuple, spans))) for *head, spans in more["bars"]]
@@ -101,7 +102,7 @@ class HistoryLink(QObject):
 
     async def _compare(self, before: str, after: str) -> None:
         told = await self._engine.request("run_diff", before=before, after=after)
-        if not self._closed:
+        if not self._errands.closed:
             self._comparison.show_diff(told)
             self.compared.emit()
 
@@ -110,10 +111,10 @@ class HistoryLink(QObject):
         try:
             told = await self._engine.request("value_diff", before=before, after=after, node=node, output=output)
         except EngineError as error:
-            if not self._closed and self._engine.state == "ready":
+            if not self._errands.closed and self._engine.state == "ready":
                 self._comparison.show_values_missing(node, output, str(error))
             return
-        if not self._closed and (before, after) == self._comparison.runs:
+        if not self._errands.closed and (before, after) == self._comparison.runs:
             self._comparison.show_values(node, output, told)
 
     # ------------------------------------------------------------------ what is clicked
@@ -138,22 +139,6 @@ class HistoryLink(QObject):
         gone = pair is not None and not pair[2]["state"]
         self._past.open(self._comparison.runs[0 if gone else 1], node=node)
 
-    # ------------------------------------------------------------------ with the engine
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        if self._engine.state != "ready" or self._closed:
-            work.close()  # it is asked again when the engine is there
-            return
-        task = asyncio.ensure_future(self._told(work))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _told(self, work: Coroutine[Any, Any, None]) -> None:
-        try:
-            await work
-        except EngineError as error:
-            if self._engine.state == "ready" and not self._closed:
-                self._say(str(error))
-
     def close(self) -> None:
         """The window closes: answers that come now are for nobody."""
-        self._closed = True
+        self._errands.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal
@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QStackedWidget
 from kailash_studio.desktop import graph_views
 from kailash_studio.desktop.canvas.view import ConnectionView, NodeState, NodeView
 from kailash_studio.desktop.engine import Engine
+from kailash_studio.desktop.errands import Errands
 from kailash_studio.desktop.panels.past_node import PastNode
 from kailash_studio.desktop.panels.run_history import when
 from kailash_studio.desktop.panels.table import RowsPanel
@@ -19,7 +20,6 @@ from kailash_studio.desktop.past_view import PastView
 from kailash_studio.desktop.runs import by_source, node_state, row_labels
 from kailash_studio.desktop.unfolding import Unfolding
 from kailash_studio.desktop.values import Values
-from kailash_studio.errors import DocumentError, EngineError
 from kailash_studio.runtime.wording import duration
 from kailash_studio.spec.registry import Registry
 from kailash_studio.workflow.graph import missing_places
@@ -94,8 +94,7 @@ class Past(QObject):
         self._wanted = -1
         self._moving = False
         self._shown: tuple[str, str] = ("", "")
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._closed = False
+        self._errands = Errands(lambda text: self.said.emit(text))  # noqa: PLW0108 - it holds this object as well
         self._unfolding = Unfolding(registry)
         rows.port_chosen.connect(self._port_chosen)
 
@@ -113,18 +112,18 @@ class Past(QObject):
     def open(self, run_id: str, *, node: str = "") -> None:
         """Show a run as it ended, and a node of it."""
         self._asked = run_id
-        self._spawn(self._open(run_id, node))
+        self._errands.begin(self._open(run_id, node))
 
     async def _open(self, run_id: str, node: str) -> None:
         told = await self._engine.request("run_document", run_id=run_id)
-        if self._asked != run_id or self._closed:
+        if self._asked != run_id or self._errands.closed:
             return  # another one was asked for meanwhile
         if not told["text"]:
             self.said.emit(f"Run {run_id} holds functions of a program: its timeline is all that can be shown.")
             self.undrawable.emit(run_id)
             return
         workflow, nodes, connections = await asyncio.to_thread(self._drawn, run_id, told["text"])
-        if self._asked != run_id or self._closed:
+        if self._asked != run_id or self._errands.closed:
             return
         self.run, self.workflow, self._why = told["run"], workflow, told["why"]
         self._unfolding.reset()
@@ -205,7 +204,7 @@ class Past(QObject):
         self._wanted = min(max(0, place), self.total - 1)
         if self.looking and not self._moving and self._wanted != self.at:
             self._moving = True
-            self._spawn(self._move())
+            self._errands.begin(self._move())
 
     def step(self, by: int) -> None:
         """Show the run some events later, or earlier."""
@@ -216,7 +215,7 @@ class Past(QObject):
             while self.looking and self._wanted != self.at:
                 run_id = self.run_id
                 told = await self._engine.request("run_states", run_id=run_id, at=self._wanted, shown=self.at)
-                if self.run_id == run_id and not self._closed:
+                if self.run_id == run_id and not self._errands.closed:
                     await self._show_states(told)
                     self._wanted = min(self._wanted, self.total - 1)
         finally:
@@ -317,22 +316,9 @@ class Past(QObject):
         if self.looking:
             self._show_output(node, output)
 
-    # ------------------------------------------------------------------ with the engine
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.ensure_future(self._told(work))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _told(self, work: Coroutine[Any, Any, None]) -> None:
-        try:
-            await work
-        except (EngineError, DocumentError) as error:
-            if not self._closed:
-                self.said.emit(str(error))
-
     def close(self) -> None:
         """The window closes: answers that come now are for nobody."""
-        self._closed = True
+        self._errands.close()
         self.run = {}
 
     def dispose(self) -> None:

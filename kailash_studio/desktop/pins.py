@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
 from kailash_studio.desktop.engine import Engine
+from kailash_studio.desktop.errands import EngineErrands
 from kailash_studio.desktop.notice import Notice
 from kailash_studio.desktop.runs import Runs
 from kailash_studio.desktop.session import Session
-from kailash_studio.errors import EngineError
 from kailash_studio.workflow.commands import Change, new_keys
 
 
@@ -38,7 +38,7 @@ class Pins(QObject):
         self._session, self._engine, self._runs, self._notice, self._say = session, engine, runs, notice, say
         self._names: frozenset[str] = frozenset()
         self._file = ""
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._errands = EngineErrands(engine, say)
         self._turn = asyncio.Lock()
         session.opened.connect(self._load)
         session.saved_changed.connect(self._file_changed)
@@ -60,11 +60,11 @@ class Pins(QObject):
         elif self._runs.current is None:
             self._say("There is nothing to pin yet: run the workflow.")
         else:
-            self._spawn(self._pin(nodes, self._runs.current.run_id))
+            self._errands.begin(self._pin(nodes, self._runs.current.run_id))
 
     def unpin(self, nodes: list[str]) -> None:
         """Let nodes be called again."""
-        self._spawn(self._ask("unpin", nodes=nodes))
+        self._errands.begin(self._ask("unpin", nodes=nodes))
 
     # ------------------------------------------------------------------ following
     def _path(self) -> str:
@@ -78,14 +78,14 @@ class Pins(QObject):
         self._file = self._path()
         self._show(frozenset())
         if self._file:
-            self._spawn(self._ask("pins"))
+            self._errands.begin(self._ask("pins"))
 
     def _follow(self, changes: tuple[Change, ...]) -> None:
         """A node that has another name now stays pinned; of one that is gone the pin stays, for Undo."""
         names = {old: new for old, new in new_keys(changes).items() if old in self._names}
         if names:
             self._show(frozenset(names.get(node, node) for node in self._names))  # at once: an undo may follow
-            self._spawn(self._ask("rename_pin", names=names))
+            self._errands.begin(self._ask("rename_pin", names=names))
 
     def _show(self, names: frozenset[str]) -> None:
         if names != self._names:
@@ -112,18 +112,3 @@ class Pins(QObject):
             told = await self._engine.request(do, file=file, **words)
             if file == self._path():
                 self._show(frozenset(told["nodes"]))
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        if self._engine.state != "ready":
-            work.close()
-            return
-        task = asyncio.ensure_future(self._said(work))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _said(self, work: Coroutine[Any, Any, None]) -> None:
-        try:
-            await work
-        except EngineError as error:
-            if self._engine.state == "ready":
-                self._say(str(error))

@@ -6,8 +6,7 @@ is one click away, and so is going on from there.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
@@ -16,10 +15,10 @@ from PySide6.QtWidgets import QMessageBox, QWidget
 from kailash_studio.desktop.canvas import Canvas
 from kailash_studio.desktop.canvas.view import NodeState
 from kailash_studio.desktop.engine import Engine
+from kailash_studio.desktop.errands import EngineErrands
 from kailash_studio.desktop.notice import Notice
 from kailash_studio.desktop.runs import Runs, RunView, node_state
 from kailash_studio.desktop.session import Session
-from kailash_studio.errors import EngineError
 from kailash_studio.runtime.rerun import stale_nodes
 
 _LOOK_MS = 250
@@ -48,7 +47,7 @@ class RerunLink(QObject):
         super().__init__(window)
         self._session, self._engine, self._canvas, self._runs = session, engine, canvas, runs
         self._notice, self._say, self._window = notice, say, window
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._errands = EngineErrands(engine, say)
         self._told: str = ""  # the run whose failure was told
         self._outdated: tuple[str, dict[str, str]] = ("", {})  # of a run: results made from other inputs than are there
         self.stale: dict[str, str] = {}
@@ -60,7 +59,7 @@ class RerunLink(QObject):
         session.opened.connect(self._opened)
         runs.changed.connect(self._run_changed)
         runs.compared.connect(self._kept)
-        engine.state_changed.connect(lambda state, _: self._spawn(self._look_for_interrupted(), state == "ready"))
+        engine.state_changed.connect(lambda *_: self._errands.begin(self._look_for_interrupted()))
 
     # ------------------------------------------------------------------ actions
     def from_failure(self) -> None:
@@ -93,7 +92,7 @@ class RerunLink(QObject):
         elif mode != "failed" and not nodes:
             self._say("Select the node to run from.")
         else:
-            self._spawn(self._ask_and_start({"run_id": run.run_id, "mode": mode, "nodes": nodes}))
+            self._errands.begin(self._ask_and_start({"run_id": run.run_id, "mode": mode, "nodes": nodes}))
 
     async def _ask_and_start(self, again: dict[str, Any]) -> None:
         told = await self._engine.request(
@@ -135,7 +134,7 @@ class RerunLink(QObject):
         self.stale = {}
         self._notice.hide()
         if self._engine.state == "ready":
-            self._spawn(self._look_for_interrupted())
+            self._errands.begin(self._look_for_interrupted())
 
     def _run_changed(self) -> None:
         run = self._runs.current
@@ -172,7 +171,7 @@ class RerunLink(QObject):
         run = self._runs.current
         reused = run is not None and any(state.get("reused") for state in run.states.values())
         if run is not None and reused and not self._runs.running:
-            self._spawn(self._look_for_outdated(run))
+            self._errands.begin(self._look_for_outdated(run))
 
     async def _look_for_outdated(self, run: RunView) -> None:
         told = await self._engine.request("stale", workflow=await self._session.text_beside(), run_id=run.run_id)
@@ -206,25 +205,10 @@ class RerunLink(QObject):
         again = {"run_id": run["run_id"], "mode": "failed", "nodes": []}
         self._notice.say(
             f"Run {run['run_id']} of this workflow was interrupted{where}.",
-            [("Go on with it", lambda: self._spawn(self._ask_and_start(again)))],
+            [("Go on with it", lambda: self._errands.begin(self._ask_and_start(again)))],
         )
 
     def _is_mine(self, run: dict[str, Any]) -> bool:
         if self._session.path is None:
             return bool(run["document"] == self._session.text())
         return bool(run["folder"] == str(self._session.folder)) and run["workflow"] == self._session.workflow.name
-
-    def _spawn(self, work: Coroutine[Any, Any, None], wanted: bool = True) -> None:
-        if not wanted or self._engine.state != "ready":
-            work.close()
-            return
-        task = asyncio.ensure_future(self._said(work))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _said(self, work: Coroutine[Any, Any, None]) -> None:
-        try:
-            await work
-        except EngineError as error:
-            if self._engine.state == "ready":
-                self._say(str(error))

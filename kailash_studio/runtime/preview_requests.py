@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from kailash_studio.errors import StudioError, describe
+from kailash_studio.runtime.dropping import unless_dropped
 from kailash_studio.runtime.preview import preview_page, resolved
 from kailash_studio.runtime.updates import Answer
 from kailash_studio.spec.context import Outputs
@@ -84,22 +85,4 @@ class PreviewRequests:
         if self._newest is not None:
             self._newest.cancel()
         self._newest = asyncio.ensure_future(work())
-        return _unless_dropped(self._newest)
-
-
-def _unless_dropped(working: asyncio.Future[Answer]) -> asyncio.Future[Answer]:
-    """What a work answers; one that was cancelled says so."""
-    answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-
-    def done(ended: asyncio.Future[Answer]) -> None:
-        if answer.done():
-            return
-        if ended.cancelled():
-            answer.set_result({"dropped": True})
-        elif (error := ended.exception()) is not None:
-            answer.set_exception(error)
-        else:
-            answer.set_result(ended.result())
-
-    working.add_done_callback(done)
-    return answer
+        return unless_dropped(self._newest)

@@ -39,6 +39,7 @@ from kailash_studio.services.connections import FILES, Connections
 from kailash_studio.services.credentials.redaction import Redactor
 from kailash_studio.services.embedded_database import EmbeddedDatabase
 from kailash_studio.services.mysql_target import MySQLTarget, target_of
+from kailash_studio.services.server_parameters import implied
 from kailash_studio.services.sql_analysis import agreed, lint
 from kailash_studio.services.sql_catalogue import Catalogue
 from kailash_studio.services.sql_sessions.duckdb import DuckDBSession, DuckDBTablesSession
@@ -61,7 +62,6 @@ _KEPT_CATALOGUES = 8
 _CATALOGUE_AGE = 300.0  # seconds after which one is read anew
 
 _FILE_SESSIONS: dict[str, type[SqliteSession | DuckDBSession]] = {"sqlite": SqliteSession, "duckdb": DuckDBSession}
-_OWN = frozenset({"host", "database", "connection_string", "user"})
 
 Answer = dict[str, Any]
 Secret = Callable[[str], str]
@@ -356,8 +356,7 @@ def _bounded(rows: list[list[str | None]]) -> list[list[str | None]]:
 
 def _connection(given: Mapping[str, Any]) -> str:
     """Which connection the parameters mean; as for the node itself, an address or a saved name alone means it."""
-    alone = "details" if _OWN & given.keys() else "saved" if given.get("saved") else "embedded"
-    return str(given.get("connection") or alone)
+    return str(given.get("connection") or implied(given, "saved"))
 
 
 def _file(folder: str, name: str) -> Path:

@@ -28,6 +28,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from kailash_studio.errors import EngineError
+from kailash_studio.runtime.dropping import unless_dropped
 from kailash_studio.runtime.pages import page_of, rows_of, tree_of, type_name, whole_text
 from kailash_studio.runtime.table_copy import MAX_CELL, copied
 from kailash_studio.runtime.updates import Answer
@@ -141,27 +142,14 @@ class TableRequests:
     ) -> asyncio.Future[Answer]:
         port = request["run_id"], request["node"], request["output"]
         look = Look.from_plain(request.get("sort"), request.get("filter"))
-        loop = asyncio.get_running_loop()
-        working = loop.run_in_executor(executor, lambda: work(self._known_of(port), look, request))
-        answer: asyncio.Future[Answer] = loop.create_future()
+        working = asyncio.get_running_loop().run_in_executor(
+            executor, lambda: work(self._known_of(port), look, request)
+        )
         ticket = request.get("ticket")
         if ticket is not None:
             self._tickets[ticket] = working
-
-        def done(ended: asyncio.Future[Answer]) -> None:
-            if ticket is not None:
-                self._tickets.pop(ticket, None)
-            if answer.done():
-                return
-            if ended.cancelled():
-                answer.set_result({"dropped": True})
-            elif (error := ended.exception()) is not None:
-                answer.set_exception(error)
-            else:
-                answer.set_result(self._clean(request["run_id"], ended.result()))
-
-        working.add_done_callback(done)
-        return answer
+            working.add_done_callback(lambda _: self._tickets.pop(ticket, None))
+        return unless_dropped(working, lambda answer: self._clean(request["run_id"], answer))
 
     def _known_of(self, port: Port) -> _Known:
         value = self._find(*port)

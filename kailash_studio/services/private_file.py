@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from kailash_studio.errors import ServiceError
-from kailash_studio.folders import write_whole
+from kailash_studio.folders import flush_folder, write_whole
 
 _PATIENCE = 15.0
 _LOOK_SECONDS = 0.01
@@ -60,20 +60,9 @@ def write_private(path: Path, data: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, data, private=True)
-        _flush_folder(path.parent)
+        flush_folder(path.parent)
     except OSError as error:
         raise ServiceError(f"{path} cannot be written: {error.strerror or error}.") from None
-
-
-def _flush_folder(folder: Path) -> None:
-    """A renamed file survives a loss of power only when its folder is on the disk too (fsync(2))."""
-    if os.name == "nt":
-        return  # it has no such call; NTFS keeps names in a journal of its own
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 if sys.platform == "win32":

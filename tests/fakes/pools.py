@@ -1,4 +1,4 @@
-"""What tests of the pool share: a pool on a real server for a while, a clock to put forward, conditions to wait for."""
+"""What tests of the pool share: a pool on a real server for a while, a clock to put forward."""
 
 from __future__ import annotations
 
@@ -41,9 +41,3 @@ def on_pool(
 
 def connections(pool: Pool) -> dict[str, int]:
     return dict(pool.snapshot()["connections"])
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.005)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from conftest import Service
+from fakes.failing_service import Service
 
 from kailash_studio.errors import WorkflowExecutionError
 from kailash_studio.nodes.api import HTTPRequestNode

@@ -9,6 +9,13 @@ from kailash_studio.errors import DatabaseError, NodeError, ParameterError
 from kailash_studio.services.connections import postgresql_target
 from kailash_studio.services.postgres.pool import Pool
 from kailash_studio.services.postgres.shared import SharedPools, owner_of
+from kailash_studio.services.server_parameters import (
+    described_target,
+    embedded_target,
+    implied,
+    unnamed,
+    with_connection,
+)
 from kailash_studio.services.vectors.connection import on_pool
 from kailash_studio.services.vectors.filters import read_filter
 from kailash_studio.services.vectors.store import VectorStore
@@ -19,7 +26,7 @@ from kailash_studio.spec.port import Input, Number, Output, Record, Table, Text
 from kailash_studio.spec.values import to_plain
 
 _DETAILS = ("connection", ("details",))
-_OWN = frozenset({"host", "database", "connection_string", "user"})
+_NAMED = ("pool", "saved")
 _SEARCH = ("operation", ("search",))
 _CREATE = ("operation", ("create",))
 _INDEX = ("operation", ("index",))
@@ -158,12 +165,7 @@ class AsyncPostgreSQLVectorNode(Node):
     table = Output(Text, "The table's name, for the next node.")
 
     def __init__(self, name: str = "", **values: Any) -> None:
-        if "connection" not in values and _OWN & values.keys():
-            values["connection"] = "details"
-        for kind in ("pool", "saved"):
-            if "connection" not in values and values.get(kind):
-                values["connection"] = kind
-        super().__init__(name, **values)
+        super().__init__(name, **with_connection(values, *_NAMED))
 
     @classmethod
     def effect_of(cls, parameters: Mapping[str, Any]) -> Effect:
@@ -176,7 +178,7 @@ class AsyncPostgreSQLVectorNode(Node):
         does = "searches" if parameters.get("operation", "search") == "search" else "changes"
         table = parameters.get("table_name")
         what = f"the table {table}" if isinstance(table, str) and table else "a table"
-        match parameters.get("connection") or _implied(parameters):
+        match parameters.get("connection") or implied(parameters, *_NAMED):
             case "pool":
                 return [f"{does} {what} of the pool's database"]
             case "saved":
@@ -189,11 +191,7 @@ class AsyncPostgreSQLVectorNode(Node):
     @classmethod
     def problems_of(cls, parameters: Mapping[str, Any]) -> list[tuple[str, str]]:
         """A filter that is not understood, a pool or a saved connection that is not named."""
-        problems = []
-        if parameters.get("connection") == "pool" and parameters.get("pool") == "":
-            problems.append(("pool", "pool is not set: give the name of a WorkflowConnectionPool node."))
-        if parameters.get("connection") == "saved" and parameters.get("saved") == "":
-            problems.append(("saved", "saved is not set: give the name of a saved connection."))
+        problems = unnamed(parameters, *_NAMED)
         m, candidates = parameters.get("m", 16), parameters.get("ef_construction", 0)
         if isinstance(m, int) and isinstance(candidates, int) and 0 < candidates < 2 * m:
             problems.append(("ef_construction", f"ef_construction is {candidates}: give at least twice m, {2 * m}."))
@@ -290,25 +288,7 @@ class AsyncPostgreSQLVectorNode(Node):
 
     async def _target(self, context: RunContext) -> dict[str, Any]:
         if self.connection == "embedded":
-            from kailash_studio.services.embedded_database import EmbeddedDatabase
-
-            embedded = await context.scope.resources.get(EmbeddedDatabase, EmbeddedDatabase.open)
-            return await embedded.target()
+            return await embedded_target(context.scope.resources)
         if self.connection == "saved":
             return await postgresql_target(self.saved, context.scope.secret)
-        if self.connection_string:
-            return {"dsn": self.connection_string}
-        return {
-            "host": self.host,
-            "port": self.port,
-            "database": self.database or None,
-            "user": self.user or None,
-            "password": self.password or None,
-        }
-
-
-def _implied(parameters: Mapping[str, Any]) -> str:
-    """The connection that parameters mean which name none."""
-    if _OWN & parameters.keys():
-        return "details"
-    return next((kind for kind in ("pool", "saved") if parameters.get(kind)), "embedded")
+        return described_target(self)

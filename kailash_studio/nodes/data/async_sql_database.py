@@ -14,6 +14,7 @@ from kailash_studio.services.mysql_target import MySQLTarget, target_of
 from kailash_studio.services.postgres.pool import Pool
 from kailash_studio.services.postgres.shared import SharedPools, owner_of
 from kailash_studio.services.postgres.statements import bound
+from kailash_studio.services.server_parameters import OWN, described_target, embedded_target, unnamed, with_connection
 from kailash_studio.services.sql import ResultSet, query_postgresql, query_sqlite
 from kailash_studio.services.sql_text import only_reads, page
 from kailash_studio.spec.context import Outputs, RunContext
@@ -23,7 +24,7 @@ from kailash_studio.spec.port import Number, Output, Record, Table
 
 _DETAILS = ("connection", ("details",))
 _FILES = {"sqlite": "the SQLite file", "duckdb": "the DuckDB file"}
-_OWN = frozenset({"host", "database", "connection_string", "user"})
+_NAMED = ("pool", "saved")
 
 
 class AsyncSQLDatabaseNode(Node):
@@ -111,11 +112,7 @@ class AsyncSQLDatabaseNode(Node):
     row_count = Output(Number, "Rows returned, or changed.")
 
     def __init__(self, name: str = "", **values: Any) -> None:
-        if "connection" not in values and _OWN & values.keys():
-            values["connection"] = "details"
-        for kind in ("pool", "saved"):
-            if "connection" not in values and values.get(kind):
-                values["connection"] = kind
+        values = with_connection(values, *_NAMED)
         if isinstance(values.get("params"), Mapping):
             values = {**values, "params": [], "values": {**values.get("values", {}), **values["params"]}}
         super().__init__(name, **values)
@@ -133,7 +130,7 @@ class AsyncSQLDatabaseNode(Node):
             return ["runs SQL on the pool's database"]
         if parameters.get("connection") == "saved":
             return [f"runs SQL on the saved connection {parameters.get('saved', '')}"]
-        if parameters.get("connection", "embedded") == "embedded" and not _OWN & parameters.keys():
+        if parameters.get("connection", "embedded") == "embedded" and not OWN & parameters.keys():
             return ["runs SQL on the embedded database"]
         where = _FILES.get(str(parameters.get("database_type")), parameters.get("host", "localhost"))
         return [f"runs SQL on {where}/{parameters.get('database', '')}"]
@@ -156,11 +153,7 @@ class AsyncSQLDatabaseNode(Node):
         if isinstance(kind, str) and kind in _FILES and not parameters.get("database"):
             named = _FILES[kind]
             problems.append(("database", f"database is not set: give the path of {named}."))
-        if parameters.get("connection") == "pool" and parameters.get("pool") == "":
-            problems.append(("pool", "pool is not set: give the name of a WorkflowConnectionPool node."))
-        if parameters.get("connection") == "saved" and parameters.get("saved") == "":
-            problems.append(("saved", "saved is not set: give the name of a saved connection."))
-        return problems
+        return problems + unnamed(parameters, *_NAMED)
 
     async def run(self, context: RunContext) -> Outputs:
         """Run the statement; the outputs hold the rows."""
@@ -262,19 +255,8 @@ class AsyncSQLDatabaseNode(Node):
 
     async def _target(self, context: RunContext) -> dict[str, Any]:
         if self.connection == "embedded":
-            from kailash_studio.services.embedded_database import EmbeddedDatabase
-
-            embedded = await context.scope.resources.get(EmbeddedDatabase, EmbeddedDatabase.open)
-            return await embedded.target()
-        if self.connection_string:
-            return {"dsn": self.connection_string}
-        return {
-            "host": self.host,
-            "port": self.port,
-            "database": self.database or None,
-            "user": self.user or None,
-            "password": self.password or None,
-        }
+            return await embedded_target(context.scope.resources)
+        return described_target(self)
 
 
 def _dialect(parameters: Mapping[str, Any]) -> str:

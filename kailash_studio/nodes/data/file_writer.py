@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from kailash_studio.errors import NodeError
 from kailash_studio.folders import write_whole
+from kailash_studio.nodes.file_writing import FileWriting
 from kailash_studio.spec.context import Outputs, RunContext
 from kailash_studio.spec.node import Node
 from kailash_studio.spec.parameter import Parameter
@@ -19,7 +20,7 @@ from kailash_studio.spec.values import to_plain
 from kailash_studio.tables.table import Table
 
 
-class FileWriterNode(Node):
+class FileWriterNode(FileWriting, Node):
     """Write a value to a file, as CSV or JSON.
 
     CSV takes rows: a list of records, or a record with its rows under ``data``, as an SQL node's ``result`` has. The
@@ -34,9 +35,7 @@ class FileWriterNode(Node):
 
     category = "Data"
     icon = "file-output"
-    effect = "idempotent"
     keywords = ("save", "export", "csv", "json", "output")
-    execution = "thread"
 
     path: str = Parameter(doc="File to write.", editor="save_file", placeholder="metrics.json", port=True)
     file_format: Literal["by ending", "csv", "json"] = Parameter(
@@ -50,11 +49,6 @@ class FileWriterNode(Node):
     rows = Output(DataType.NUMBER, "How many rows were written; 1 for a single value.")
 
     @classmethod
-    def effects_of(cls, parameters: Mapping[str, Any]) -> list[str]:
-        """Writes a file."""
-        return [f"writes the file {parameters.get('path', '?')}"]
-
-    @classmethod
     def problems_of(cls, parameters: Mapping[str, Any]) -> list[tuple[str, str]]:
         """A name whose ending says no format."""
         path, chosen = parameters.get("path"), parameters.get("file_format", "by ending")
@@ -64,10 +58,7 @@ class FileWriterNode(Node):
 
     def run(self, context: RunContext) -> Outputs:
         """Write, and say where."""
-        path = context.path(self.path)
-        value = context.inputs["data"]
-        if self.if_exists == "fail" and path.exists():
-            raise NodeError(f"{path} is there already: remove it, or let it be replaced.")
+        path, value = self.file_to_write(context), context.inputs["data"]
         kind = path.suffix.lower().lstrip(".") if self.file_format == "by ending" else self.file_format
         if kind == "csv":
             rows = _rows_of(value)

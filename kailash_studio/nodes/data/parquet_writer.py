@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from pathlib import Path
+from typing import Literal
 
-from kailash_studio.errors import NodeError
+from kailash_studio.nodes.file_writing import TableWriting
 from kailash_studio.services.table_files.parquet import write_parquet
-from kailash_studio.spec.context import Outputs, RunContext
 from kailash_studio.spec.node import Node
 from kailash_studio.spec.parameter import Parameter
 from kailash_studio.spec.port import DataType, Input, Output, Table
 from kailash_studio.tables import table
 
 
-class ParquetWriterNode(Node):
+class ParquetWriterNode(TableWriting, Node):
     """Write rows to a Parquet file.
 
     Parquet keeps types and exact decimals, is small, and is read by pandas, Spark, DuckDB and most databases. The file
@@ -27,9 +26,7 @@ class ParquetWriterNode(Node):
 
     category = "Data"
     icon = "file-output"
-    effect = "idempotent"
     keywords = ("save", "export", "file", "columnar", "arrow")
-    execution = "thread"
 
     path: str = Parameter(doc="File to write.", editor="save_file", placeholder="positions.parquet", port=True)
     compression: Literal["zstd", "snappy", "gzip", "none"] = Parameter("zstd", doc="How it is made smaller.")
@@ -39,20 +36,6 @@ class ParquetWriterNode(Node):
     file = Output(DataType.FILE, "The path of the written file.")
     row_count = Output(DataType.NUMBER, "How many rows were written.")
 
-    @classmethod
-    def effects_of(cls, parameters: Mapping[str, Any]) -> list[str]:
-        """Writes a file."""
-        return [f"writes the file {parameters.get('path', '?')}"]
-
-    def run(self, context: RunContext) -> Outputs:
-        """Write, and say where."""
-        path = context.path(self.path)
-        if self.if_exists == "fail" and path.exists():
-            raise NodeError(f"{path} is there already: remove it, or let it be replaced.")
-        rows = table.Table.of(context.inputs["rows"])
+    def write(self, rows: table.Table, path: Path) -> None:
+        """See ``TableWriting``."""
         write_parquet(rows, path, self.compression)
-        return {"file": str(path), "row_count": len(rows)}
-
-    def first_rows(self, context: RunContext, most: int) -> Outputs:
-        """The first rows that would be written."""
-        return {"rows": table.Table.of(context.inputs["rows"])[:most]}

@@ -15,6 +15,7 @@ from kailash_studio.services.postgres.operations import PoolOperations
 from kailash_studio.services.postgres.options import PoolOptions
 from kailash_studio.services.postgres.pool import Pool
 from kailash_studio.services.postgres.shared import SharedPools, owner_of
+from kailash_studio.services.server_parameters import OWN, described_target, embedded_target, unnamed, with_connection
 from kailash_studio.services.sql_text import only_reads
 from kailash_studio.spec.context import Outputs, RunContext
 from kailash_studio.spec.node import Effect, Node
@@ -22,7 +23,6 @@ from kailash_studio.spec.parameter import Parameter
 from kailash_studio.spec.port import Output, Record, Text
 
 _DETAILS = ("connection", ("details",))
-_OWN = frozenset({"host", "database", "connection_string", "user"})
 _ON_A_CONNECTION = ("operation", ("execute", "fetch", "begin", "commit", "rollback", "release"))
 _OPERATES = ("pause", "resume", "evict", "drain", "close")
 _EXECUTES = ("operation", ("execute",))
@@ -119,11 +119,7 @@ class WorkflowConnectionPool(Node):
     pool = Output(Text, "The pool's name, for SQL and vector nodes.")
 
     def __init__(self, name: str = "", **values: Any) -> None:
-        if "connection" not in values and _OWN & values.keys():
-            values["connection"] = "details"
-        if "connection" not in values and values.get("saved"):
-            values["connection"] = "saved"
-        super().__init__(name, **values)
+        super().__init__(name, **with_connection(values, "saved"))
         self._own: PoolOperations | None = None
         self._opening: tuple[asyncio.AbstractEventLoop | None, asyncio.Lock] = None, asyncio.Lock()
         self._embedded: Any = None
@@ -146,7 +142,7 @@ class WorkflowConnectionPool(Node):
         saved = parameters.get("saved", "")
         if parameters.get("connection") == "saved" or ("connection" not in parameters and saved):
             return [f"{what} the saved connection {saved}"]
-        if parameters.get("connection", "embedded") == "embedded" and not _OWN & parameters.keys():
+        if parameters.get("connection", "embedded") == "embedded" and not OWN & parameters.keys():
             return [f"{what} the embedded database"]
         return [f"{what} {parameters.get('host', 'localhost')}/{parameters.get('database', '')}"]
 
@@ -159,9 +155,7 @@ class WorkflowConnectionPool(Node):
             problems.append(("min_connections", f"min_connections is {least}: give at most max_connections, {most}."))
         if parameters.get("operation") == "execute" and not str(parameters.get("query", "")).strip():
             problems.append(("query", "query is empty: write a statement."))
-        if parameters.get("connection") == "saved" and parameters.get("saved") == "":
-            problems.append(("saved", "saved is not set: give the name of a saved connection."))
-        return problems
+        return problems + unnamed(parameters, "saved")
 
     async def run(self, context: RunContext) -> Outputs:
         """Do the operation on the pool of this name, which the runs of one runtime share."""
@@ -261,21 +255,12 @@ class WorkflowConnectionPool(Node):
 
     async def _target(self, context: RunContext | None) -> dict[str, Any]:
         if self.connection == "embedded":
+            if context is not None:
+                return await embedded_target(context.scope.resources)
             from kailash_studio.services.embedded_database import EmbeddedDatabase
 
-            if context is not None:
-                embedded = await context.scope.resources.get(EmbeddedDatabase, EmbeddedDatabase.open)
-            else:
-                embedded = self._embedded = self._embedded or await EmbeddedDatabase.open()
+            embedded = self._embedded = self._embedded or await EmbeddedDatabase.open()
             return await embedded.target()
         if self.connection == "saved":
             return await postgresql_target(self.saved, context.scope.secret if context else StoredSecrets())
-        if self.connection_string:
-            return {"dsn": self.connection_string}
-        return {
-            "host": self.host,
-            "port": self.port,
-            "database": self.database or None,
-            "user": self.user or None,
-            "password": self.password or None,
-        }
+        return described_target(self)

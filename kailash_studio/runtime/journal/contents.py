@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kailash_studio.folders import write_whole
+from kailash_studio.folders import flush_folder, write_whole
 from kailash_studio.services.credentials.redaction import Redactor
 from kailash_studio.spec.values import from_wire, to_wire
 from kailash_studio.tables import ipc
@@ -150,9 +149,9 @@ def store(connection: Any, folder: Path, data: bytes | None) -> str:
         if len(data) > SPILLED_BYTES:
             if not folder.is_dir():
                 folder.mkdir(mode=0o700, exist_ok=True)  # for its owner alone, as the journal is
-                _flush_folder(folder.parent)
+                flush_folder(folder.parent)
             write_whole(folder / name, data)
-            _flush_folder(folder)
+            flush_folder(folder)
             connection.execute("INSERT INTO contents VALUES (?, ?, NULL)", (name, len(data)))
         else:
             connection.execute("INSERT INTO contents VALUES (?, ?, ?)", (name, len(data), data))
@@ -179,14 +178,3 @@ def sweep(connection: Any, folder: Path) -> None:
     for path in list(folder.iterdir()):
         if path.name not in named:
             path.unlink(missing_ok=True)
-
-
-def _flush_folder(folder: Path) -> None:
-    """Have the names in a folder on the disk: a renamed file survives a loss of power only after this (fsync(2))."""
-    if os.name == "nt":
-        return  # it has no such call; NTFS keeps names in a journal of its own
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -13,7 +13,7 @@ from kailash_studio.errors import NodeError
 from kailash_studio.services.table_files import reading
 from kailash_studio.services.table_files.excel import read_excel
 from kailash_studio.services.table_files.json_rows import LINES, read_json
-from kailash_studio.tables.expression import no_column
+from kailash_studio.services.table_files.parquet import opened
 from kailash_studio.tables.records import arrow_of_records
 from kailash_studio.tables.table import Table
 from kailash_studio.tables.types import plain
@@ -66,22 +66,10 @@ def first_of_parquet(path: Path, columns: Sequence[str], most: int) -> Table:
         TableError: It does not have a column.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
-    with reading(checked(path)):
-        try:
-            with pq.ParquetFile(path) as file:
-                names = file.schema_arrow.names
-                for name in columns:
-                    if name not in names:
-                        raise no_column(name, names, f" in {path.name}")
-                chosen = list(columns) or names
-                batches = islice(file.iter_batches(batch_size=most, columns=chosen), 1)
-                schema = pa.schema([file.schema_arrow.field(name) for name in chosen])
-                return Table(plain(pa.Table.from_batches([batch.select(chosen) for batch in batches], schema)))
-        except pa.ArrowInvalid as error:
-            said = str(error).partition("\n")[0].rstrip(".")
-            raise NodeError(f"{path} is no Parquet file, or is damaged: {said}.") from None
+    with opened(checked(path), columns) as (file, chosen, schema):
+        batches = islice(file.iter_batches(batch_size=most, columns=chosen), 1)
+        return Table(plain(pa.Table.from_batches([batch.select(chosen) for batch in batches], schema)))
 
 
 def first_of_json(path: Path, inside: str, most: int, *, mixed_as_text: bool) -> Table:

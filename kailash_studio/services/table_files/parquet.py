@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from kailash_studio.errors import NodeError
 from kailash_studio.services.table_files import reading, written_whole
@@ -16,8 +17,9 @@ from kailash_studio.tables.types import plain, plain_schema
 Compression = Literal["zstd", "snappy", "gzip", "none"]
 
 
-def read_parquet(path: Path, columns: Sequence[str] = ()) -> Table:
-    """A table of a Parquet file, or of some of its columns; no other column is read.
+@contextmanager
+def opened(path: Path, columns: Sequence[str]) -> Iterator[tuple[Any, list[str], Any]]:
+    """A Parquet file to read, with the columns to take (all where none is named) and their schema.
 
     Raises:
         NodeError: It cannot be read, or is not Parquet.
@@ -34,14 +36,23 @@ def read_parquet(path: Path, columns: Sequence[str] = ()) -> Table:
                     if name not in names:
                         raise no_column(name, names, f" in {path.name}")
                 chosen = list(columns) or names
-                schema = pa.schema([file.schema_arrow.field(name) for name in chosen])
-                with TableWriter(plain_schema(schema)) as writer:
-                    for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=chosen):
-                        writer.write(plain(batch.select(chosen)))
-                    return writer.finish()
+                yield file, chosen, pa.schema([file.schema_arrow.field(name) for name in chosen])
         except pa.ArrowInvalid as error:
             said = str(error).partition("\n")[0].rstrip(".")
             raise NodeError(f"{path} is no Parquet file, or is damaged: {said}.") from None
+
+
+def read_parquet(path: Path, columns: Sequence[str] = ()) -> Table:
+    """A table of a Parquet file, or of some of its columns; no other column is read.
+
+    Raises:
+        NodeError: It cannot be read, or is not Parquet.
+        TableError: It does not have a column.
+    """
+    with opened(path, columns) as (file, chosen, schema), TableWriter(plain_schema(schema)) as writer:
+        for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=chosen):
+            writer.write(plain(batch.select(chosen)))
+        return writer.finish()
 
 
 def write_parquet(table: Table, path: Path, compression: Compression = "zstd") -> None:

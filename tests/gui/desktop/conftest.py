@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 import pytest
+from fakes.waiting import Sit, Sitting, until
 from PySide6.QtCore import QCoreApplication, QPoint, QPointF, Qt
 from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import QWidget
+from qasync import QEventLoop
+
+from kailash_studio.desktop.window import MainWindow
 
 
 @pytest.fixture(autouse=True)
@@ -27,3 +32,16 @@ def wheel_over() -> Callable[[QWidget], None]:
         QCoreApplication.sendEvent(widget, event)
 
     return turn
+
+
+@pytest.fixture
+def sit(loop: QEventLoop, window: MainWindow) -> Sit:
+    """Works at a window whose engine is ready."""
+
+    async def work(sitting: Sitting) -> None:
+        window.engine.start()
+        await until(lambda: window.engine.state == "ready")
+        await sitting()
+        await asyncio.sleep(0.05)
+
+    return lambda sitting: loop.run_until_complete(asyncio.wait_for(work(sitting), 90))

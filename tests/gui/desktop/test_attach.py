@@ -6,41 +6,20 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from fakes.waiting import Sit, until
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from qasync import QEventLoop
 
 from kailash_studio import WorkflowBuilder
 from kailash_studio.desktop import canvas_link
 from kailash_studio.desktop.dialogs.chooser import Chooser
 from kailash_studio.desktop.window import MainWindow
 
-Sit = Callable[[Callable[[], Coroutine[Any, Any, None]]], None]
 COUNT = 400
-
-
-async def until(holds: Callable[[], object]) -> None:
-    async with asyncio.timeout(40):
-        while not holds():
-            await asyncio.sleep(0.01)
-
-
-@pytest.fixture
-def sit(loop: QEventLoop, window: MainWindow) -> Sit:
-    """Works at a window whose engine is ready."""
-
-    async def work(sitting: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        window.engine.start()
-        await until(lambda: window.engine.state == "ready")
-        await sitting()
-        await asyncio.sleep(0.05)
-
-    return lambda sitting: loop.run_until_complete(asyncio.wait_for(work(sitting), 90))
 
 
 @pytest.fixture

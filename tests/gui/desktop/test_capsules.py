@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from fakes.waiting import Sit, until
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QMessageBox, QPushButton
-from qasync import QEventLoop
 
 from kailash_studio import WorkflowBuilder
 from kailash_studio.desktop.window import MainWindow
@@ -22,12 +21,6 @@ from kailash_studio.runtime.async_local import AsyncLocalRuntime
 from kailash_studio.runtime.capsule import Capsule
 from kailash_studio.runtime.debugger import Breakpoint
 from kailash_studio.runtime.journal.journal import Journal
-
-
-async def until(holds: Callable[[], object]) -> None:
-    async with asyncio.timeout(30):
-        while not holds():
-            await asyncio.sleep(0.01)
 
 
 def sealed(builder: WorkflowBuilder, path: Path) -> Path:
@@ -66,11 +59,9 @@ def capsule(tmp_path: Path) -> Path:
 
 
 def test_it_is_opened_stepped_through_mended_and_kept_as_a_test(
-    loop: QEventLoop, window: MainWindow, capsule: Path, tmp_path: Path
+    sit: Sit, window: MainWindow, capsule: Path, tmp_path: Path
 ) -> None:
     async def sitting() -> None:
-        window.engine.start()
-        await until(lambda: window.engine.state == "ready")
         window.capsule_link.open(tmp_path / "nothing.kailash-capsule")
         await until(lambda: "There is no capsule" in window.line.currentMessage())
         window.capsule_link.open(capsule)
@@ -97,19 +88,16 @@ def test_it_is_opened_stepped_through_mended_and_kept_as_a_test(
         window.session.new()
         assert not window.played.isVisible()
         assert window.runs.capsule == ""
-        await asyncio.sleep(0.05)
 
-    loop.run_until_complete(asyncio.wait_for(sitting(), 90))
+    sit(sitting)
 
 
 def test_a_capsule_from_elsewhere_may_not_run_here_because_it_was_opened_and_saved(
-    loop: QEventLoop, window: MainWindow, foreign: Path, tmp_path: Path
+    sit: Sit, window: MainWindow, foreign: Path, tmp_path: Path
 ) -> None:
     marks, file = tmp_path / "marks", tmp_path / "foreign.kailash.json"
 
     async def sitting() -> None:
-        window.engine.start()
-        await until(lambda: window.engine.state == "ready")
         window.capsule_link.open(foreign)
         await until(window.played.isVisible)
         window.actions_by_name["run"].trigger()
@@ -133,7 +121,7 @@ def test_a_capsule_from_elsewhere_may_not_run_here_because_it_was_opened_and_sav
         await asyncio.sleep(0.05)
         assert marks.read_text() == "x"
 
-    loop.run_until_complete(asyncio.wait_for(sitting(), 90))
+    sit(sitting)
 
 
 async def ran(window: MainWindow, name: str) -> str:
@@ -147,18 +135,16 @@ async def ran(window: MainWindow, name: str) -> str:
 
 
 def test_full_python_of_a_capsule_runs_once_it_is_allowed(
-    loop: QEventLoop, window: MainWindow, foreign: Path, tmp_path: Path
+    sit: Sit, window: MainWindow, foreign: Path, tmp_path: Path
 ) -> None:
     async def sitting() -> None:
-        window.engine.start()
-        await until(lambda: window.engine.state == "ready")
         window.capsule_link.open(foreign)
         await until(window.played.isVisible)
         window.session.set_parameter("end", "code", "def end(x): return x")
         window.session.set_parameter("start", "code", "def start(): return 3")
         assert await ran(window, "run") == "failed"
         assert "start: its code, or what it is given, is not what was recorded" in window.failure.sentence
-        await window.capsule_link._told(window.capsule_link._save(tmp_path / "early"))
+        await window.capsule_link._errands.done(window.capsule_link._save(tmp_path / "early"))
         assert "The test would pass over start" in window.line.currentMessage()
         assert not list(tmp_path.glob("early*"))
         _, allow = window.played.buttons
@@ -175,17 +161,14 @@ def test_full_python_of_a_capsule_runs_once_it_is_allowed(
         assert not window.session.trusted, "it is allowed in this capsule, and nowhere else"
         window.session.new()
         assert not window.runs.allow_code
-        await asyncio.sleep(0.05)
 
-    loop.run_until_complete(asyncio.wait_for(sitting(), 90))
+    sit(sitting)
 
 
 def test_a_run_of_a_capsule_is_looked_back_at_and_gone_on_with_from_its_failure(
-    loop: QEventLoop, window: MainWindow, foreign: Path, tmp_path: Path
+    sit: Sit, window: MainWindow, foreign: Path, tmp_path: Path
 ) -> None:
     async def sitting() -> None:
-        window.engine.start()
-        await until(lambda: window.engine.state == "ready")
         window.capsule_link.open(foreign)
         await until(window.played.isVisible)
         assert await ran(window, "run") == "failed"
@@ -219,9 +202,8 @@ def test_a_run_of_a_capsule_is_looked_back_at_and_gone_on_with_from_its_failure(
         assert await ran(window, "run_from") == "succeeded"
         assert window.findChild(QMessageBox, "side_effects") is None, "nothing is done once more"
         assert (tmp_path / "marks").read_text() == "x"
-        await asyncio.sleep(0.05)
 
-    loop.run_until_complete(asyncio.wait_for(sitting(), 90))
+    sit(sitting)
     with closing(Journal()) as journal:
         assert journal.count_dead_letters(state="", text="") == 0
         assert {run.origin for run in journal.runs()} == {"capsule"}

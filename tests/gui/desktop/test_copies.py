@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from fakes.waiting import until
 from fakes.web_server import Reply, Request, serving
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
@@ -43,13 +43,6 @@ def leaky(url: str, database: Path) -> str:
     builder.add_connection("ask", "data", "rows", "data")
     builder.add_connection("ask", "data", "fails", "data")
     return builder.build().to_json()
-
-
-async def until(holds: Callable[[], object]) -> None:
-    """Wait for something to hold."""
-    async with asyncio.timeout(15):
-        while not holds():
-            await asyncio.sleep(0.01)
 
 
 async def copied(widget: QWidget) -> str:

@@ -7,10 +7,11 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fakes.waiting import until
 from PySide6.QtCore import QTimer
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QLabel
@@ -55,12 +56,6 @@ def _window(how: str) -> subprocess.CompletedProcess[str]:
     """A window of its own process that fails in some way, or not at all."""
     words = [sys.executable, "-c", _DIES, how, CANARY]
     return subprocess.run(words, capture_output=True, encoding="utf-8", timeout=120, check=False)
-
-
-async def until(holds: Callable[[], object]) -> None:
-    async with asyncio.timeout(20):
-        while not holds():
-            await asyncio.sleep(0.01)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fakes import waiting
 from PySide6.QtWidgets import QMessageBox
 
 from kailash_studio import WorkflowBuilder
@@ -53,12 +54,7 @@ def boxes(window: MainWindow) -> list[QMessageBox]:
 
 
 def until(loop: Any, holds: Callable[[], object]) -> None:
-    async def wait() -> None:
-        async with asyncio.timeout(20):
-            while not holds():
-                await asyncio.sleep(0.01)
-
-    loop.run_until_complete(wait())
+    loop.run_until_complete(waiting.until(holds))
 
 
 def do(loop: Any, work: Callable[[], object]) -> None:

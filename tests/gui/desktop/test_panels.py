@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import Any
 
 import pytest
+from fakes.waiting import until
 from PySide6.QtCore import QCoreApplication, QPoint, Qt
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
@@ -184,13 +184,6 @@ class Source:
             "total": self.total,
             "rows": rows,
         }
-
-
-async def until(condition: Any) -> None:
-    deadline = time.monotonic() + 5
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        await asyncio.sleep(0.002)
 
 
 @pytest.fixture

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
 from fakes.stalls import StallMeter
+from fakes.waiting import Sit, until
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QHelpEvent, QWheelEvent
 from PySide6.QtTest import QTest
@@ -27,7 +27,6 @@ from kailash_studio.desktop.window import MainWindow
 from kailash_studio.errors import WorkflowExecutionError
 from kailash_studio.runtime.journal.journal import Journal
 
-Sit = Callable[[Coroutine[Any, Any, None]], None]
 ROWS = "def rows(): return [{'id': i, 'price': PRICE * i} for i in range(3)]"
 
 
@@ -53,28 +52,6 @@ def ran(builder: WorkflowBuilder) -> str:
         return error.run_id
     finally:
         journal.close()
-
-
-@pytest.fixture
-def sit(loop: QEventLoop, window: MainWindow) -> Sit:
-    """Runs a sitting with the engine to its end."""
-
-    async def with_engine(work: Coroutine[Any, Any, None]) -> None:
-        window.engine.start()
-        await until(lambda: window.engine.state == "ready")
-        await work
-
-    def to_its_end(work: Coroutine[Any, Any, None]) -> None:
-        loop.run_until_complete(asyncio.wait_for(with_engine(work), 60))
-
-    return to_its_end
-
-
-async def until(holds: Callable[[], object]) -> None:
-    """Wait for something to hold."""
-    async with asyncio.timeout(20):
-        while not holds():
-            await asyncio.sleep(0.01)
 
 
 async def opened(window: MainWindow, run_id: str) -> Past:
@@ -142,7 +119,7 @@ def test_a_run_is_opened_as_it_was_and_the_open_workflow_is_not_touched(window: 
         assert window.actions_by_name["undo"].isEnabled() and not window.actions_by_name["present"].isEnabled()
         assert window.history.side.currentWidget() is window.inspector
 
-    sit(sitting())
+    sit(sitting)
     assert (window.session.text(), window.session.history.undo_label) == (text, label)
 
 
@@ -191,7 +168,7 @@ def test_the_scrubber_repaints_the_canvas_at_any_event(window: MainWindow, sit: 
         assert window.history.node_panel.said.text().endswith("It had not begun at this event.")
         assert not view.canvas._turn.isActive(), "nothing turns: it is not happening now"
 
-    sit(sitting())
+    sit(sitting)
 
 
 def test_values_of_a_past_run_are_in_the_data_panel_as_they_were(window: MainWindow, sit: Sit) -> None:
@@ -212,7 +189,7 @@ def test_values_of_a_past_run_are_in_the_data_panel_as_they_were(window: MainWin
         assert window.rows.stack.currentWidget() is window.rows._empty
         assert window.rows.picker.count() == 0
 
-    sit(sitting())
+    sit(sitting)
 
 
 def test_the_timeline_leads_to_the_node_and_follows_the_scrubber(window: MainWindow, sit: Sit) -> None:
@@ -236,7 +213,7 @@ def test_the_timeline_leads_to_the_node_and_follows_the_scrubber(window: MainWin
         chart.node_wanted.emit("after")  # the run of the timeline is opened again
         await until(lambda: past.looking and past.view.canvas.selection() == ["after"])
 
-    sit(sitting())
+    sit(sitting)
 
 
 def test_two_runs_are_compared_and_the_first_difference_leads_to_its_node(window: MainWindow, sit: Sit) -> None:
@@ -275,7 +252,7 @@ def test_two_runs_are_compared_and_the_first_difference_leads_to_its_node(window
         await until(lambda: comparison.runs == (after, same))
         assert "are the same but for their times." in comparison._empty._text.text()
 
-    sit(sitting())
+    sit(sitting)
 
 
 def test_a_run_of_the_window_is_listed_when_it_has_ended_and_running_leaves_the_past(
@@ -301,7 +278,7 @@ def test_a_run_of_the_window_is_listed_when_it_has_ended_and_running_leaves_the_
         window.session.new()
         assert not past.looking, "another workflow was opened"
 
-    sit(sitting())
+    sit(sitting)
 
 
 def test_a_run_that_cannot_be_drawn_or_found_is_said_so(window: MainWindow, sit: Sit) -> None:
@@ -324,7 +301,7 @@ def test_a_run_that_cannot_be_drawn_or_found_is_said_so(window: MainWindow, sit:
         assert said[1].startswith("'absent' names no run")
         assert not window.history.past.looking
 
-    sit(sitting())
+    sit(sitting)
 
 
 # ---------------------------------------------------------------------- the list

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fakes.stalls import StallMeter
+from fakes.waiting import Sit, Sitting, until
 from PySide6.QtCore import Qt
-from qasync import QEventLoop
 
 from kailash_studio.desktop.inspector.preview_strip import COLUMNS, PreviewStrip
 from kailash_studio.desktop.window import MainWindow
 
-Sit = Callable[[Callable[[], Coroutine[Any, Any, None]]], None]
 _RIGHT, _LEFT = Qt.AlignmentFlag.AlignRight, Qt.AlignmentFlag.AlignLeft
 
 
@@ -94,23 +92,17 @@ def test_a_wide_preview_holds_nothing_up(strip: PreviewStrip, run: Any) -> None:
 
 # ---------------------------------------------------------------------- in the window
 @pytest.fixture
-def sit(loop: QEventLoop, window: MainWindow) -> Sit:
-    """Works at a window whose engine is ready."""
+def sit(sit: Sit, window: MainWindow) -> Sit:
+    """Nothing is asked any more when the window goes."""
 
-    async def work(sitting: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        window.engine.start()
-        await until(lambda: window.engine.state == "ready")
-        await sitting()
-        window.preview_link.close()
-        await asyncio.sleep(0.05)
+    def work(sitting: Sitting) -> None:
+        async def then_closed() -> None:
+            await sitting()
+            window.preview_link.close()
 
-    return lambda sitting: loop.run_until_complete(asyncio.wait_for(work(sitting), 90))
+        sit(then_closed)
 
-
-async def until(holds: Callable[[], object]) -> None:
-    async with asyncio.timeout(30):
-        while not holds():
-            await asyncio.sleep(0.01)
+    return work
 
 
 def test_a_reader_shows_its_file_before_any_run_and_others_say_what_they_wait_for(

@@ -5,42 +5,21 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
+from fakes.waiting import Sit, until
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QMessageBox, QPushButton
-from qasync import QEventLoop
 
 from kailash_studio.desktop.dialogs.fault import FaultDialog
 from kailash_studio.desktop.window import MainWindow
 from kailash_studio.resilience.faults import Fault, Scenario
 from kailash_studio.runtime.debugger import Breakpoint
 
-Sit = Callable[[Callable[[], Coroutine[Any, Any, None]]], None]
 ROWS = "return [{'symbol': 'MSFT', 'price': 28}, {'symbol': 'AMZN', 'price': 'n/a'}]"
-
-
-@pytest.fixture
-def sit(loop: QEventLoop, window: MainWindow) -> Sit:
-    """Works at a window whose engine is ready."""
-
-    async def work(sitting: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        window.engine.start()
-        await until(lambda: window.engine.state == "ready")
-        await sitting()
-        await asyncio.sleep(0.05)
-
-    return lambda sitting: loop.run_until_complete(asyncio.wait_for(work(sitting), 90))
-
-
-async def until(holds: Callable[[], object]) -> None:
-    async with asyncio.timeout(30):
-        while not holds():
-            await asyncio.sleep(0.01)
 
 
 def press(button: Any) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from fakes.black_hole import silent_listener
 from fakes.stalls import StallMeter
+from fakes.waiting import until
 from PySide6.QtCore import QCoreApplication, QEvent, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QMessageBox
@@ -39,13 +40,6 @@ def sit(loop: QEventLoop, window: MainWindow) -> Sit:
         loop.run_until_complete(asyncio.sleep(0.01))
 
     return to_its_end
-
-
-async def until(holds: Callable[[], object]) -> None:
-    """Wait for something to hold."""
-    async with asyncio.timeout(20):
-        while not holds():
-            await asyncio.sleep(0.01)
 
 
 async def opened(window: MainWindow, parameters: dict[str, Any]) -> tuple[str, SqlWorkbench]:

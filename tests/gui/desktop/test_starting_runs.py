@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fakes.waiting import Sit, Sitting, until
 from PySide6.QtCore import QObject
 from qasync import QEventLoop
 
@@ -19,28 +20,20 @@ from kailash_studio.desktop.transport import ProcessTransport
 from kailash_studio.desktop.window import MainWindow
 from kailash_studio.runtime import protocol
 
-Sit = Callable[[Callable[[], Coroutine[Any, Any, None]]], None]
-
-
-async def until(holds: Callable[[], object]) -> None:
-    async with asyncio.timeout(40):
-        while not holds():
-            await asyncio.sleep(0.01)
-
 
 @pytest.fixture
-def sit(loop: QEventLoop, window: MainWindow) -> Sit:
-    """Works at a window whose engine is ready, and whose workflow is A, one node of the name a."""
+def sit(sit: Sit, window: MainWindow) -> Sit:
+    """The workflow is A, one node of the name a."""
 
-    async def work(sitting: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        window.engine.start()
-        await until(lambda: window.engine.state == "ready")
-        add(window, "a")
-        await sitting()
-        await until(lambda: not window.runs.running)
-        await asyncio.sleep(0.05)
+    def work(sitting: Sitting) -> None:
+        async def with_a() -> None:
+            add(window, "a")
+            await sitting()
+            await until(lambda: not window.runs.running)
 
-    return lambda sitting: loop.run_until_complete(asyncio.wait_for(work(sitting), 90))
+        sit(with_a)
+
+    return work
 
 
 def add(window: MainWindow, name: str) -> None:

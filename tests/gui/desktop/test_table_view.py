@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
 import pytest
 from fakes.stalls import StallMeter
+from fakes.waiting import until
 from PySide6.QtCore import QCoreApplication, QModelIndex, QPoint, Qt
 from PySide6.QtGui import QContextMenuEvent, QGuiApplication
 from PySide6.QtTest import QTest
@@ -63,13 +63,6 @@ class Answering:
         answer = self.requests.handlers()[do]({**PORT, **words})
         assert isinstance(answer, asyncio.Future)
         return await answer
-
-
-async def until(condition: Any) -> None:
-    deadline = time.monotonic() + 5
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        await asyncio.sleep(0.002)
 
 
 @pytest.fixture

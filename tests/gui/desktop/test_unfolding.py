@@ -2,41 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any
-
 import pytest
+from fakes.waiting import Sit, until
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel
-from qasync import QEventLoop
 
 from kailash_studio.desktop.inspector.ports_field import PortsField
 from kailash_studio.desktop.window import MainWindow
 from kailash_studio.workflow.sub_workflows import parent_of
 from kailash_studio.workflow.writer import write
-
-Sit = Callable[[Callable[[], Coroutine[Any, Any, None]]], None]
-
-
-@pytest.fixture
-def sit(loop: QEventLoop, window: MainWindow) -> Sit:
-    """Works at a window whose engine is ready."""
-
-    async def work(sitting: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        window.engine.start()
-        await until(lambda: window.engine.state == "ready")
-        await sitting()
-        await asyncio.sleep(0.05)
-
-    return lambda sitting: loop.run_until_complete(asyncio.wait_for(work(sitting), 90))
-
-
-async def until(holds: Callable[[], object]) -> None:
-    async with asyncio.timeout(30):
-        while not holds():
-            await asyncio.sleep(0.01)
 
 
 def draw(window: MainWindow, double: str = "def double(x): return x * 2") -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
-from kailash_studio import WorkflowBuilder
+from performing import on_screen, perform
 
-SESSION = Path(__file__).with_name("debugging.py")
+from kailash_studio import WorkflowBuilder
 
 
 def broken(folder: Path) -> Path:
@@ -32,23 +31,12 @@ def broken(folder: Path) -> Path:
 def test_a_broken_workflow_is_debugged_and_mended_by_hand(display: str, tmp_path: Path) -> None:
     file, pictures = broken(tmp_path), tmp_path / "pictures"
     pictures.mkdir()
-    variables = {name: value for name, value in os.environ.items() if name != "WAYLAND_DISPLAY"}
-    variables |= {"DISPLAY": display, "QT_QPA_PLATFORM": "xcb", "KAILASH_STUDIO_HOME": str(tmp_path / "home")}
+    variables = on_screen(display, tmp_path / "home")
     trust = [sys.executable, "-m", "kailash_studio", "run", str(file), "--trust"]
     failed = subprocess.run(trust, env=variables, capture_output=True, encoding="utf-8", check=False, timeout=120)
     assert failed.returncode == 1, "the workflow is broken"
-    done = subprocess.run(
-        [sys.executable, str(SESSION), str(file), str(pictures)],
-        cwd=tmp_path,
-        env=variables,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=400,
-        check=False,
-    )
-    assert done.returncode == 0, f"{done.stderr}\npictures: {sorted(path.name for path in pictures.iterdir())}"
-    assert "Traceback" not in done.stderr, done.stderr
-    seen = json.loads(done.stdout.splitlines()[-1])
+    words = (str(file), str(pictures))
+    seen = perform("debugging.py", *words, variables=variables, seconds=400, pictures=pictures)
     assert len(set(seen["did"])) >= 20, seen["did"]
     mended = subprocess.run(trust, env=variables, capture_output=True, encoding="utf-8", check=False, timeout=120)
     assert mended.returncode == 0, mended.stderr

@@ -4,12 +4,10 @@ import csv
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-
-ANALYST = Path(__file__).with_name("analyst.py")
+from performing import on_screen, perform
 
 
 @pytest.fixture(scope="session")
@@ -20,20 +18,8 @@ def sitting(
     folder = tmp_path_factory.mktemp("sitting")
     file, pictures = folder / "top_clients.kailash.json", folder / "pictures"
     pictures.mkdir()
-    variables = {name: value for name, value in os.environ.items() if name != "WAYLAND_DISPLAY"}
-    variables |= {"DISPLAY": display, "QT_QPA_PLATFORM": "xcb", "KAILASH_STUDIO_HOME": str(database_home)}
-    done = subprocess.run(
-        [sys.executable, str(ANALYST), str(file), str(pictures)],
-        cwd=folder,
-        env=variables,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=240,
-        check=False,
-    )
-    assert done.returncode == 0, f"{done.stderr}\npictures: {sorted(path.name for path in pictures.iterdir())}"
-    assert "Traceback" not in done.stderr, done.stderr
-    return file, json.loads(done.stdout.splitlines()[-1])
+    variables, words = on_screen(display, database_home), (str(file), str(pictures))
+    return file, perform("analyst.py", *words, variables=variables, seconds=240, pictures=pictures)
 
 
 def test_a_workflow_is_drawn_run_and_saved_by_hand(sitting: tuple[Path, dict[str, object]]) -> None:

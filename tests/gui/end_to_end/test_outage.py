@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
+
+from performing import on_screen, perform
 
 
 def test_an_outage_is_seen_survived_and_made_good(display: str, tmp_path: Path) -> None:
     pictures = tmp_path / "pictures"
     pictures.mkdir()
-    variables = {name: value for name, value in os.environ.items() if name != "WAYLAND_DISPLAY"}
-    variables |= {"DISPLAY": display, "QT_QPA_PLATFORM": "xcb", "KAILASH_STUDIO_HOME": str(tmp_path / "home")}
-    done = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("on_call.py")), str(pictures)],
-        cwd=tmp_path,
-        env=variables,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=180,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "Traceback" not in done.stderr, done.stderr
-    seen = json.loads(done.stdout.splitlines()[-1])
+    variables = on_screen(display, tmp_path / "home")
+    seen = perform("on_call.py", str(pictures), variables=variables, seconds=180, pictures=pictures)
     healthy = dict.fromkeys(("orders", "prices", "book", "report"), "succeeded") | {"last_known": "skipped"}
     assert seen["healthy"] == seen["back"] == healthy
     hurt = healthy | {"prices": "recovered", "last_known": "succeeded", "book": "failed"}

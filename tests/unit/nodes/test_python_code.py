@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import os
-import time
-from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from fakes.waiting import until
 
 from kailash_studio import WorkflowBuilder
 from kailash_studio.errors import NodeOutputError, ParameterError, PythonCodeError
@@ -56,13 +55,6 @@ def failure(code: str, sandbox: str, **parameters: Any) -> str:
     error = outcome.failures["code"]
     assert isinstance(error, PythonCodeError | NodeOutputError), error
     return str(error)
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < deadline, "it never came"
-        await asyncio.sleep(0.01)
 
 
 def gone(pid: int) -> bool:

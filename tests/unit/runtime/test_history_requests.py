@@ -5,63 +5,22 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fakes.engine_talk import Ask, Until, talk
 
 from kailash_studio import WorkflowBuilder
-from kailash_studio.runtime import protocol
 from kailash_studio.runtime.events import Event
 from kailash_studio.runtime.history_requests import HistoryRequests
-from kailash_studio.runtime.host import KEPT_RUNS, Host
+from kailash_studio.runtime.host import KEPT_RUNS
 from kailash_studio.runtime.journal.journal import Journal
 from kailash_studio.runtime.journal.reading import RunFilter
 
-Ask = Callable[..., Awaitable[dict[str, Any]]]
 
-
-def talk(conversation: Callable[[Ask, Callable[[str], Awaitable[None]]], Awaitable[None]]) -> None:
-    """Speak with an engine in this process."""
-
-    async def work() -> None:
-        sent: list[dict[str, Any]] = []
-        requests: asyncio.Queue[bytes | None] = asyncio.Queue()
-        heard = asyncio.Event()
-
-        def send(message: dict[str, Any]) -> None:
-            sent.append(json.loads(protocol.encode(message)))
-            heard.set()
-
-        async def until(fits: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
-            async with asyncio.timeout(30):
-                while True:
-                    found = next((message for message in sent if fits(message)), None)
-                    if found is not None:
-                        return found
-                    heard.clear()
-                    await heard.wait()
-
-        number = 0
-
-        async def ask(do: str, **words: Any) -> dict[str, Any]:
-            nonlocal number
-            number += 1
-            mine = number
-            requests.put_nowait(protocol.encode({"id": mine, "do": do, **words}))
-            answer = await until(lambda message: message.get("id") == mine)
-            return answer.get("ok", answer)  # type: ignore[no-any-return]
-
-        async def kept(run_id: str) -> None:
-            await until(lambda m: m.get("update", {}).get("run_id") == run_id and m["update"].get("kept"))
-
-        serving = asyncio.create_task(Host(send).serve(requests))
-        await conversation(ask, kept)
-        requests.put_nowait(None)
-        await serving
-
-    asyncio.run(work())
+async def kept(until: Until, run_id: str) -> None:
+    await until(lambda m: m.get("update", {}).get("run_id") == run_id and m["update"].get("kept"))
 
 
 def workflow(price: int = 10, *, fails: bool = False) -> str:
@@ -78,9 +37,9 @@ def workflow(price: int = 10, *, fails: bool = False) -> str:
 
 
 def test_a_run_is_found_opened_scrubbed_and_laid_out_over_time(tmp_path: Path) -> None:
-    async def conversation(ask: Ask, kept: Callable[[str], Awaitable[None]]) -> None:
+    async def conversation(ask: Ask, until: Until) -> None:
         run_id = (await ask("run", workflow=workflow(fails=True), folder=str(tmp_path)))["run_id"]
-        await kept(run_id)
+        await kept(until, run_id)
         found = await ask("runs_found", state="failed", limit=5)
         assert found["total"] == 1
         (row,) = found["runs"]
@@ -126,11 +85,11 @@ def test_a_run_is_found_opened_scrubbed_and_laid_out_over_time(tmp_path: Path) -
 
 
 def test_two_runs_are_compared_down_to_their_cells(tmp_path: Path) -> None:
-    async def conversation(ask: Ask, kept: Callable[[str], Awaitable[None]]) -> None:
+    async def conversation(ask: Ask, until: Until) -> None:
         runs = []
         for price in (10, 12):
             runs.append((await ask("run", workflow=workflow(price), folder=str(tmp_path)))["run_id"])
-            await kept(runs[-1])
+            await kept(until, runs[-1])
         told = await ask("run_diff", before=runs[0], after=runs[1])
         assert (told["same"], told["first"], told["general"]) == (False, "rows", [])
         assert [run["run_id"] for run in told["runs"]] == runs
@@ -149,11 +108,11 @@ def test_two_runs_are_compared_down_to_their_cells(tmp_path: Path) -> None:
 
 
 def test_values_of_runs_that_the_engine_has_let_go_of_come_from_the_journal(tmp_path: Path) -> None:
-    async def conversation(ask: Ask, kept: Callable[[str], Awaitable[None]]) -> None:
+    async def conversation(ask: Ask, until: Until) -> None:
         runs = []
         for price in range(KEPT_RUNS + 1):
             runs.append((await ask("run", workflow=workflow(price), folder=str(tmp_path)))["run_id"])
-            await kept(runs[-1])
+            await kept(until, runs[-1])
         port = {"run_id": runs[0], "node": "rows", "output": "result"}
         page = await ask("page", **port, offset=0, limit=10, sort=[["id", True]])
         assert page["rows"] == [["2", "0"], ["1", "0"], ["0", "0"]]

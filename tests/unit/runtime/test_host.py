@@ -4,58 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fakes.engine_talk import Ask, talk
 
 from kailash_studio import WorkflowBuilder
-from kailash_studio.runtime import protocol
-from kailash_studio.runtime.host import Host
-
-Ask = Callable[..., Awaitable[dict[str, Any]]]
-
-
-def talk(
-    conversation: Callable[[Ask, Callable[[Callable[[dict[str, Any]], bool]], Awaitable[Any]]], Awaitable[None]],
-) -> None:
-    """Speak with an engine in this process."""
-
-    async def work() -> None:
-        sent: list[dict[str, Any]] = []
-        requests: asyncio.Queue[bytes | None] = asyncio.Queue()
-        heard = asyncio.Event()
-
-        def send(message: dict[str, Any]) -> None:
-            sent.append(json.loads(protocol.encode(message)))
-            heard.set()
-
-        async def until(fits: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-            async with asyncio.timeout(30):
-                while True:
-                    found = next((message for message in sent if fits(message)), None)
-                    if found is not None:
-                        return found
-                    heard.clear()
-                    await heard.wait()
-
-        number = 0
-
-        async def ask(do: str, **words: Any) -> dict[str, Any]:
-            nonlocal number
-            number += 1
-            mine = number
-            requests.put_nowait(protocol.encode({"id": mine, "do": do, **words}))
-            answer = await until(lambda message: message.get("id") == mine)
-            return answer.get("ok", answer)  # type: ignore[no-any-return]
-
-        serving = asyncio.create_task(Host(send).serve(requests))
-        await conversation(ask, until)
-        requests.put_nowait(None)
-        await serving
-
-    asyncio.run(work())
 
 
 @pytest.fixture

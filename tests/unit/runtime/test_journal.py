@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -31,13 +30,6 @@ from kailash_studio.runtime.journal.journal import Journal
 from kailash_studio.runtime.journal.writer import Writer
 
 FAKES = Path(__file__).resolve().parents[2] / "fakes"
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
-    made = Journal(tmp_path / "journal.db")
-    yield made
-    made.close()
 
 
 def succeeded(run: str, number: int, node: str = "n") -> Event:

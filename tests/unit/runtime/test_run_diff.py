@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,14 +16,6 @@ from kailash_studio.runtime.run_diff import RunDiff, diff
 from kailash_studio.runtime.value_diff import value_changes
 from kailash_studio.tables.table import Table
 from kailash_studio.workflow.reader import read
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
-    made = Journal(tmp_path / "journal.db")
-    yield made
-    made.close()
-
 
 ROWS = "def rows(count: int = 3): return [{'id': i, 'price': 10 * i} for i in range(count)]"
 

@@ -11,10 +11,10 @@ from typing import Any
 import duckdb
 import pytest
 from fakes.black_hole import silent_listener
+from fakes.engine_talk import Ask, talk
 
 from kailash_studio import WorkflowBuilder
 from kailash_studio.services.connections import Connections, SavedConnection
-from tests.unit.runtime.test_host import Ask, talk
 
 EMBEDDED: dict[str, Any] = {"editor": "one", "given": {}, "declared": {}, "folder": "."}
 

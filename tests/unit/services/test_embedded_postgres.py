@@ -8,13 +8,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
 import pytest
+from fakes.waiting import until
 
 from kailash_studio.errors import EmbeddedServerError
 from kailash_studio.services.embedded_postgres import EmbeddedAddress, EmbeddedPostgres
@@ -58,13 +58,6 @@ def is_running(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except OSError:
         return False
-
-
-async def wait_until(condition: Callable[[], bool], seconds: float = 15) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        await asyncio.sleep(0.02)
 
 
 def test_first_start_gives_a_database_with_pgvector(folder: Path) -> None:
@@ -156,7 +149,7 @@ def test_nothing_is_left_when_the_only_user_is_killed(folder: Path) -> None:
         user.kill()
         user.wait()
         user.stdout.close()
-        await wait_until(lambda: not any(is_running(pid) for pid in pids))
+        await until(lambda: not any(is_running(pid) for pid in pids))
         async with running(folder) as (_, address):
             assert await fetch(address, "SELECT x FROM kept") == 7
 
@@ -168,7 +161,7 @@ def test_a_pid_file_that_lies_is_no_obstacle(folder: Path, lie: str) -> None:
     async def check() -> None:
         async with running(folder):
             pids = postmaster(folder), supervisor(folder)
-        await wait_until(lambda: not any(is_running(pid) for pid in pids))
+        await until(lambda: not any(is_running(pid) for pid in pids))
         (folder / "data" / "postmaster.pid").write_text(lie)
         async with running(folder) as (_, address):
             assert await fetch(address, "SELECT 1") == 1

@@ -11,6 +11,7 @@ from urllib.parse import quote
 import aiomysql
 import pytest
 from fakes.black_hole import black_hole
+from fakes.engine_talk import Ask, talk
 from mysql_server import PASSWORD, USER, Server
 
 from kailash_studio.errors import DatabaseError, DatabaseTimeoutError, DatabaseUnreachableError
@@ -19,7 +20,6 @@ from kailash_studio.services.sql_analysis import agreed, lint
 from kailash_studio.services.sql_completion import suggest
 from kailash_studio.services.sql_sessions.mysql import MySQLSession
 from kailash_studio.services.sql_sessions.session import ONLY_READS
-from tests.unit.runtime.test_host import Ask, talk
 
 _SCHEMA = (
     "CREATE TABLE trades (id INT PRIMARY KEY AUTO_INCREMENT, price DECIMAL(10,2) NOT NULL, `Odd name` TEXT,"

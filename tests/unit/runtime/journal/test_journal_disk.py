@@ -9,13 +9,14 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
+from fakes.journal_events import succeeded
+from fakes.waiting import until_threads
 
 from kailash_studio import WorkflowBuilder
 from kailash_studio.errors import JournalError, ParameterError
@@ -31,26 +32,8 @@ from kailash_studio.runtime.outcome import Outcome
 from kailash_studio.runtime.wording import around
 
 
-@pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
-    made = Journal(tmp_path / "journal.db")
-    yield made
-    made.close()
-
-
-def succeeded(run: str, number: int) -> Event:
-    return Event(number, "node_succeeded", run, f"n{number}", 0.0, 0.0, -1, {"outputs": ["result"], "rows": {}})
-
-
 def finished(run: str, number: int, wall: float = 0.0) -> Event:
     return Event(number, "run_finished", run, "", 0.0, wall, 0, {"state": "succeeded", "seconds": 1.0})
-
-
-def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come"
-        threading.Event().wait(0.005)
 
 
 def test_nobody_else_may_read_what_it_holds(journal: Journal) -> None:
@@ -135,7 +118,7 @@ def test_a_run_ends_on_a_full_disk_and_is_written_when_there_is_room(
     assert "full" in caplog.text
     assert journal.runs() == []
     make_room()
-    until(lambda: journal.runs() and journal.runs()[0].state == "succeeded")
+    until_threads(lambda: journal.runs() and journal.runs()[0].state == "succeeded")
     assert journal.problem == ""
     assert journal.finished(run_id) == {"n": {"result": large(1)}}
 
@@ -207,7 +190,7 @@ def test_a_claim_that_a_full_disk_refused_is_not_made_later(tmp_path: Path) -> N
 
     writer = Writer(connect)
     kept = writer.put(row("kept"))
-    until(lambda: writer.problem)
+    until_threads(lambda: writer.problem)
     with pytest.raises(JournalError, match=r"full.*Nothing was changed"):
         writer.call(row("refused"), patience=0.1)
     opened[0].execute("PRAGMA max_page_count = 1000000")

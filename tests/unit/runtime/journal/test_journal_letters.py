@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
+from fakes.journal_events import succeeded
 
 from kailash_studio.resilience.dead_letter import DeadLetter, FailedAttempt
-from kailash_studio.runtime.events import Event
 from kailash_studio.runtime.journal.journal import Journal
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
-    made = Journal(tmp_path / "journal.db")
-    yield made
-    made.close()
-
-
-def succeeded(run: str, number: int) -> Event:
-    return Event(number, "node_succeeded", run, f"n{number}", 0.0, 0.0, -1, {"outputs": ["result"], "rows": {}})
 
 
 def letter(number: int, error: str = "down", node: str = "n") -> DeadLetter:

@@ -5,17 +5,16 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import apsw
 import pytest
+from fakes.journal_events import succeeded
+from fakes.waiting import until_threads
 
 from kailash_studio.errors import JournalError
 from kailash_studio.resilience.dead_letter import DeadLetter, FailedAttempt
-from kailash_studio.runtime.events import Event
 from kailash_studio.runtime.journal import schema
 from kailash_studio.runtime.journal.journal import Journal
 
@@ -39,24 +38,6 @@ last.wait(30)
 print(" ".join(letter for letter in letters if journal.change_dead_letters([letter], "replaying")), flush=True)
 journal.close()
 """
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
-    made = Journal(tmp_path / "journal.db")
-    yield made
-    made.close()
-
-
-def succeeded(run: str, number: int) -> Event:
-    return Event(number, "node_succeeded", run, f"n{number}", 0.0, 0.0, -1, {"outputs": ["result"], "rows": {}})
-
-
-def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come"
-        threading.Event().wait(0.005)
 
 
 def together(path: Path, names: list[str], letters: list[str]) -> list[list[str]]:
@@ -166,7 +147,7 @@ def test_four_threads_that_outrun_the_disk_share_its_commits(journal: Journal) -
         thread.join()
     held.execute("ROLLBACK")
     held.close()
-    until(lambda: len(journal.events("r")) == 1000)
+    until_threads(lambda: len(journal.events("r")) == 1000)
     assert journal.transactions - before <= 3
 
 

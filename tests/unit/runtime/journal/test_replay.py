@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +31,6 @@ TWO_RISKS = {
     "right": "def right(x): return 20 // (x - 4)\n",
     "joined": "def joined(a, b): return a + b\n",
 }
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
-    opened = Journal(tmp_path / "journal.db")
-    yield opened
-    opened.close()
 
 
 def workflow(**codes: str) -> Workflow:

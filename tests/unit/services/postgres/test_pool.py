@@ -7,7 +7,8 @@ from contextlib import aclosing
 from typing import Any
 
 import pytest
-from fakes.pools import ME, MovableClock, connections, on_pool, until
+from fakes.pools import ME, MovableClock, connections, on_pool
+from fakes.waiting import until
 
 from kailash_studio.errors import DatabaseError, ParameterError, PoolClosedError, PoolTimeoutError
 from kailash_studio.services.postgres.options import PoolOptions

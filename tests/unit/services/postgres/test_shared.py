@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from fakes.pools import ME, until
+from fakes.pools import ME
+from fakes.waiting import until
 
 from kailash_studio.errors import DatabaseError, EngineError, PoolClosedError
 from kailash_studio.runtime.async_local import AsyncLocalRuntime
