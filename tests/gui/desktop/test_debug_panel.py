@@ -136,6 +136,24 @@ def test_a_nested_value_is_a_tree_whose_leaves_are_changed(panel: Debugger) -> N
     assert panel.values.edited()[2] == {}
 
 
+def test_a_leaf_of_a_tree_is_changed_by_f2_and_made_null_by_delete(panel: Debugger) -> None:
+    panel.show_stops(stops())
+    value = {"rates": {"EUR": 1.08}, "name": "x"}
+    panel.show_values(1, stand("before", inputs={"given": shown_value(value)}), page)
+    tree = panel.values.tree
+    panel.activateWindow()
+    tree.setFocus()
+    for row in range(2):
+        tree.setCurrentItem(tree.topLevelItem(row))
+        QTest.keyClick(tree, Qt.Key.Key_Delete)
+    assert panel.values.edited()[2] == {"inputs": {"given": [[["name"], None]]}}, "what has others inside stays"
+    assert tree.topLevelItem(1).text(1) == "null"
+    QTest.keyClick(tree, Qt.Key.Key_F2)
+    assert tree.findChild(QLineEdit) is not None
+    panel.values.undo.click()
+    assert panel.values.edited()[2] == {}
+
+
 def test_a_large_value_is_a_table_whose_further_pages_are_fetched(panel: Debugger, loop: QEventLoop) -> None:
     panel.show_stops(stops())
     panel.show_values(1, stand("before", inputs={"rows": {"page": page_of(LONG, 0, 200)}}), page)
@@ -239,8 +257,9 @@ def test_when_a_breakpoint_stops_is_chosen_in_its_row(window: MainWindow) -> Non
     assert window.breakpoints.all()[0] == Breakpoint(nodes[1], "error")
 
 
-def test_a_breakpoint_is_changed_by_keys(window: MainWindow, qtbot: Any) -> None:
-    _with_breakpoints(window)
+def test_a_breakpoint_is_changed_and_removed_by_keys(window: MainWindow, qtbot: Any) -> None:
+    nodes = _with_breakpoints(window)
+    window.canvas.select(nodes[2:])
     points = window.debugger.points
     points.setCurrentItem(points.topLevelItem(0))
     QTest.keyClick(points, Qt.Key.Key_F2)
@@ -249,6 +268,11 @@ def test_a_breakpoint_is_changed_by_keys(window: MainWindow, qtbot: Any) -> None
     QTest.keyClicks(editor, "len(inputs) > 1")
     QTest.keyClick(editor, Qt.Key.Key_Return)
     qtbot.waitUntil(lambda: window.breakpoints.all()[0].condition == "len(inputs) > 1")
+    points.setFocus()
+    QTest.keyClick(points, Qt.Key.Key_Delete)
+    assert [point.node for point in window.breakpoints.all()] == nodes[1:]
+    assert list(window.session.workflow.nodes) == nodes
+    assert [points.topLevelItem(row).text(0) for row in range(points.topLevelItemCount())] == nodes[1:]
 
 
 def test_breakpoints_follow_their_nodes_and_stay_with_the_file(window: MainWindow, tmp_path: Path) -> None:
