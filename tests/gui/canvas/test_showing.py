@@ -100,6 +100,20 @@ def test_what_changes_on_a_card_is_shown_in_place(pair: Canvas, node: Any, line:
     assert picture(pair) != before
 
 
+def test_a_card_shows_nothing_of_one_that_had_its_name(pair: Canvas, node: Any) -> None:
+    """Pictures of cards are kept, and one that goes and comes back begins with a look that the first had as well."""
+    marked = node("a", 0, 0, breakpoint="on")
+    picture(pair)
+    pair.put_node(marked)
+    before = picture(pair)
+    pair.remove_node("a")
+    pair.put_node(marked)
+    assert picture(pair) == before
+    pair.remove_node("a")
+    pair.put_node(node("a", 0, 0))
+    assert picture(pair) != before
+
+
 def test_a_problem_and_an_unknown_type_are_marked(pair: Canvas, hand: Any, node: Any, theme: Theme) -> None:
     pair.put_node(node("a", 0, 0, problem="error", problem_text="path is missing."))
     assert has_colour(picture(pair), theme.colour("red"), hand.pixel(4, 4))
