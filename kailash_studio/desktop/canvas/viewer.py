@@ -212,7 +212,7 @@ class StudioViewer(NodeViewer):
         self.viewed.emit()
 
     def graph_changed(self) -> None:
-        """Something came, went or moved: what is painted in batches is painted again, and the words of an empty canvas."""
+        """Something came, went or moved: what is painted in batches is painted again, and words where nothing is."""
         self.repaint_far()
         bare = not self.store.cards
         if bare != self._bare:
