@@ -69,8 +69,10 @@ QSpinBox::up-button, QSpinBox::down-button, QDoubleSpinBox::up-button, QDoubleSp
 QComboBox QAbstractItemView { background: $raised; border: 1px solid $border2; selection-background-color: $fill;
     selection-color: $on_accent; padding: 4px; }
 QCheckBox { spacing: 8px; }
-QCheckBox::indicator { width: 15px; height: 15px; border: 1px solid $border2; border-radius: 4px; background: $raised; }
-QCheckBox::indicator:checked { background: $fill; border-color: $fill; image: url($tick); }
+QCheckBox::indicator, QTreeView::indicator { width: 15px; height: 15px; background: $raised; }
+QCheckBox::indicator, QTreeView::indicator { border: 1px solid $border2; border-radius: 4px; }
+QCheckBox::indicator:checked, QTreeView::indicator:checked { background: $fill; image: url($tick); }
+QCheckBox::indicator:checked, QTreeView::indicator:checked { border-color: $fill; }
 QCheckBox::indicator:focus { border-color: $accent; }
 QPlainTextEdit, QTextEdit { background: $canvas; border: 1px solid $border; border-radius: 6px; padding: 4px;
     selection-background-color: $fill; selection-color: $on_accent; }

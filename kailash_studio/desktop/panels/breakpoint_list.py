@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, Qt, Signal
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtGui import QKeyEvent, QMouseEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QHeaderView,
@@ -130,6 +130,13 @@ class BreakpointList(QTreeWidget):
         )
         if new != old:
             self.changed.emit(index, new)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """A click on its box also goes to the row, which Qt leaves out: keys that follow are meant for it."""
+        at = self.indexAt(event.position().toPoint())
+        if at.isValid():
+            self.setCurrentIndex(at)
+        super().mousePressEvent(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Space ticks, Delete removes, F2 changes; in whichever column one is, but not what a field in a row let by."""

@@ -234,6 +234,7 @@ def test_a_breakpoint_is_ticked_with_the_mouse_and_with_space(window: MainWindow
                 points.viewport(), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, _tick_box(points, row)
             )
             assert window.canvas.store.cards[node].view.breakpoint == state
+        assert points.currentItem() is rows[row], "keys that follow are meant for it"
     for column, state in ((0, "off"), (2, "on"), (3, "off"), (4, "on")):  # the second one holds a field of its own
         points.setCurrentItem(rows[1], column)
         QTest.keyClick(points, Qt.Key.Key_Space)
