@@ -13,12 +13,14 @@ from PySide6.QtWidgets import QMessageBox, QWidget
 from kailash_studio.desktop.canvas import Canvas
 from kailash_studio.desktop.canvas.view import NodeState
 from kailash_studio.desktop.engine import Engine
+from kailash_studio.desktop.gone import Gone
 from kailash_studio.desktop.session import Session
 from kailash_studio.desktop.values import Values
 from kailash_studio.errors import DocumentError, EngineError
 from kailash_studio.runtime.wording import duration
 from kailash_studio.services import trust
 from kailash_studio.spec.finding import has_errors
+from kailash_studio.workflow.commands import Change
 from kailash_studio.workflow.workflow import Connection, Workflow
 
 _ENDED = frozenset({"succeeded", "recovered", "failed"})
@@ -103,6 +105,7 @@ class Runs(QObject):
         self.breakpoints: Callable[[], list[dict[str, Any]]] = list
         self._starting = False
         self._outgoing: dict[str, list[Connection]] | None = None  # by node, until the graph changes
+        self._gone: Gone[tuple[str, RunView, NodeState]] = Gone()
         self._tasks: set[asyncio.Task[None]] = set()
         session.changed.connect(self._graph_changed)
         engine.updated.connect(self._update)
@@ -175,8 +178,17 @@ class Runs(QObject):
             self._outgoing = by_source(self._session.workflow.connections.values())
         return [connection for node in nodes for connection in self._outgoing.get(node, ())]
 
-    def _graph_changed(self, changes: object) -> None:
+    def _graph_changed(self, changes: tuple[Change, ...]) -> None:
+        """A node that Undo brings back stands as it stood; what it has done meanwhile, it has done."""
         self._outgoing = None
+        run = self.current
+        for change in changes:
+            if run is not None and change.section == "nodes" and change.after is None:
+                self._gone.keep(change, (change.key, run, self._canvas.state(change.key)))
+        for node_id, its_run, state in self._gone.back(changes):
+            if its_run is run:
+                known = its_run.states.get(node_id) if self.running else None
+                self._canvas.set_states({node_id: node_state(known) if known is not None else state})
 
     def stop(self) -> None:
         """Stop the run that is under way."""
@@ -186,6 +198,7 @@ class Runs(QObject):
     def clear(self) -> None:
         """Forget the last run: another workflow is open."""
         self.current = self._outgoing = None
+        self._gone.forget()
         self._canvas.clear_run()
         self._canvas.set_watermark("")
         self.changed.emit()

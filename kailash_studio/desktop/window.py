@@ -167,6 +167,7 @@ class MainWindow(QMainWindow):
         self.docks = Docks(
             self,
             self.icons,
+            self.actions_by_name,
             left=self.palette_panel,
             right=history.side,
             data=[
