@@ -23,6 +23,10 @@ from kailash_studio.workflow.workflow import Connection, Workflow
 
 _ENDED = frozenset({"succeeded", "recovered", "failed"})
 _TEST, _SAFE = "TEST RUN · faults were put in", "SAFE PREVIEW · nothing was written"
+_UNREAL = {  # what a run is not gone on from, by the word of its request, and what to do instead
+    "scenario": "Nothing goes on from a test run: press Run to run the workflow itself.",
+    "safe": "Nothing goes on from a safe preview: press Run to run the workflow itself.",
+}
 _SLICE = 400  # nodes that are painted in a row
 _WORDS = {
     "started": "running",
@@ -49,6 +53,7 @@ class RunView:
         document: The workflow as it ran; None when that is not known here.
         stopped: The states of those that stand still.
         ended_nodes: How many nodes have succeeded or failed.
+        unreal: Why nothing goes on from it: it is a test or a safe preview; empty for a real run.
     """
 
     run_id: str
@@ -59,6 +64,7 @@ class RunView:
     document: Workflow | None = None
     stopped: dict[str, dict[str, Any]] = field(default_factory=dict)
     ended_nodes: int = 0
+    unreal: str = ""
 
     def put(self, states: Mapping[str, dict[str, Any]]) -> None:
         """Take newer states of nodes."""
@@ -256,7 +262,8 @@ class Runs(QObject):
                 return
             answer = await self._engine.request("run", workflow=text, **words)
             if session.workflow is workflow:
-                self.current = RunView(answer["run_id"], {}, document=document)
+                unreal = "" if self.capsule else next((why for word, why in _UNREAL.items() if further.get(word)), "")
+                self.current = RunView(answer["run_id"], {}, document=document, unreal=unreal)
                 if large:
                     self._spawn(self._paint(self.current))
         except (EngineError, DocumentError) as error:
