@@ -102,6 +102,8 @@ class Runs(QObject):
         self.values = Values(engine)
         self.current: RunView | None = None
         self._early: list[dict[str, Any]] = []  # updates that came before the answer that names their run
+        self.expected = ""  # a run that is being drawn: ``adopt`` brings what it told meanwhile
+        self._closed = False
         self.happened: dict[str, tuple[str, str, list[str]]] = {}
         self.whys: dict[str, str] = {}
         self.capsule = ""  # the file whose recorded answers runs get
@@ -153,7 +155,7 @@ class Runs(QObject):
 
     def adopt(self, shown: dict[str, Any], later: Sequence[dict[str, Any]] = ()) -> None:
         """Follow a run of another process: what is known of it, as ``runtime.server`` shows it, and later updates."""
-        self.current = RunView(shown["run_id"], {}, document=self._session.workflow.as_it_is())
+        self.current, self.expected = RunView(shown["run_id"], {}, document=self._session.workflow.as_it_is()), ""
         self.current.put(shown["states"])
         news = {"states": {}, "log": shown["log"], "run": None, "paused": shown["paused"]}
         self._update({"run_id": shown["run_id"], **news})
@@ -198,7 +200,7 @@ class Runs(QObject):
 
     def close(self) -> None:
         """The window closes: what the engine still tells is for nobody."""
-        self.current = None
+        self.current, self._closed = None, True
 
     def _ask_trust(self, then: Callable[[], None]) -> None:
         effects = trust.effects(self._session.workflow, self._session.registry)
@@ -236,9 +238,8 @@ class Runs(QObject):
     async def _start(self, workflow: Workflow, further: dict[str, Any]) -> None:
         session = self._session
         if session.workflow is not workflow:
-            self._starting = False
+            self._started()
             return
-        self._early.clear()
         self.happened, self.whys = {}, {}
         self.compared.emit()
         large = session.large
@@ -271,11 +272,15 @@ class Runs(QObject):
                 self._canvas.clear_run()
             self.said.emit(str(error))
         finally:
-            self._starting = False
-            for update in self._early:
-                self._update(update)
-            self._early.clear()
-            self.changed.emit()
+            self._started()
+
+    def _started(self) -> None:
+        """The answer to the request for a run is there: what came before it has its turn."""
+        self._starting = False
+        early, self._early = self._early, []
+        for update in early:
+            self._update(update)
+        self.changed.emit()
 
     async def _stop(self, run_id: str) -> None:
         try:
@@ -289,6 +294,8 @@ class Runs(QObject):
             return
         run = self.current
         if run is None or update["run_id"] != run.run_id:
+            if update["log"] and update["run_id"] != self.expected and not self._closed:
+                self.logged.emit(update["log"])  # of another run, such as the replay of a single letter
             return
         states: dict[str, dict[str, Any]] = update["states"]
         run.put(states)

@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
 from fakes.waiting import Sit, until
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
@@ -90,5 +91,34 @@ def test_the_engine_itself_refuses_to_go_on_from_a_test_run(sit: Sit, window: Ma
         await until(lambda: not window.runs.running)
         assert not (tmp_path / "out.json").exists()
         await asyncio.sleep(0)
+
+    sit(sitting)
+
+
+def test_a_run_that_ends_before_its_answer_is_taken_up_is_in_the_log_once(
+    sit: Sit, window: MainWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[dict[str, Any]] = []
+    window.engine.updated.connect(told.append)
+    ask = window.engine.request
+
+    async def request(do: str, **words: Any) -> dict[str, Any]:
+        """An answer that is taken up once all is told: both came in one piece."""
+        answer = await ask(do, **words)
+        if do == "run":
+            await until(lambda: any(u["run_id"] == answer["run_id"] and u.get("kept") for u in told))
+        return answer
+
+    monkeypatch.setattr(window.engine, "request", request)
+
+    async def sitting() -> None:
+        draw(window, tmp_path)
+        window.actions_by_name["run"].trigger()
+        await until(lambda: window.runs.current is not None and not window.runs.running)
+        assert window.runs.current is not None
+        lines = window.log.text().splitlines()
+        assert len([line for line in lines if f"Run {window.runs.current.run_id} started" in line]) == 1
+        assert len([line for line in lines if "first  Succeeded in" in line]) == 1
+        assert len([line for line in lines if f"Run {window.runs.current.run_id} succeeded" in line]) == 1
 
     sit(sitting)
