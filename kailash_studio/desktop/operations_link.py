@@ -89,8 +89,6 @@ class OperationsLink(QObject):
     def _updated(self, update: dict[str, Any]) -> None:
         if update.get("letters"):
             self.refresh()
-        elif update["run_id"] != self._run_id() and update["log"]:
-            self._runs.logged.emit(update["log"])  # of the replay of a single letter
         if update.get("breakers"):
             self._errands.begin(self._list_breakers())
 
