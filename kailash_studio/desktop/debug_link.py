@@ -51,7 +51,7 @@ class DebugLink(QObject):
         breakpoints.changed.connect(self._breakpoints_changed)
         panel.values_wanted.connect(lambda stop: self._errands.begin(self._show_values(stop), anyway=True))
         panel.decided.connect(self._decided)
-        panel.evaluate_wanted.connect(lambda stop, text: self._errands.begin(self._evaluate(stop, text), anyway=True))
+        panel.evaluate_wanted.connect(self._evaluate_wanted)
         panel.breakpoint_changed.connect(self._put)
         panel.breakpoint_removed.connect(breakpoints.remove)
         panel.show_breakpoints(breakpoints.all())
@@ -116,11 +116,16 @@ class DebugLink(QObject):
         assert isinstance(point, Breakpoint)  # the panel's; Qt's signals carry objects
         self._breakpoints.put(index, point)
 
+    def _evaluate_wanted(self, stop: int, expression: str, changes: object) -> None:
+        assert isinstance(changes, dict)  # the panel's, as in each decision
+        self._errands.begin(self._evaluate(stop, expression, changes), anyway=True)
+
     def _run_id(self) -> str:
         return self._runs.current.run_id if self._runs.current is not None else ""
 
     # ------------------------------------------------------------------ with the engine
-    def _decided(self, stop: int, do: str, changes: dict[str, Any]) -> None:
+    def _decided(self, stop: int, do: str, changes: object) -> None:
+        assert isinstance(changes, dict)  # the panel's; Qt's signals carry objects
         gives = changes["outputs"] or changes["cells"].get("outputs")
         words = {**changes, "parameters": self._parameters_now(stop)}
         if do == "step":
@@ -161,9 +166,10 @@ class DebugLink(QObject):
 
         self._panel.show_values(stop, told, page)
 
-    async def _evaluate(self, stop: int, expression: str) -> None:
+    async def _evaluate(self, stop: int, expression: str, changes: dict[str, Any]) -> None:
+        words = {"stop": stop, "expression": expression, **changes}
         try:
-            told = await self._engine.request("evaluate", run_id=self._run_id(), stop=stop, expression=expression)
+            told = await self._engine.request("evaluate", run_id=self._run_id(), **words)
         except EngineError as error:
             self._panel.show_result(str(error), wrong=True)
         else:

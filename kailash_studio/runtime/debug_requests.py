@@ -27,7 +27,9 @@ stop_values  ``run_id``, ``stop``                                 ``inputs``, ``
                                                                   themselves where they are small
 stop_page    ``run_id``, ``stop``; ``side``: ``inputs`` or         ``pages.page_of``
              ``outputs``; ``name``; ``offset``, ``limit``
-evaluate     ``run_id``, ``stop``, ``expression``                 ``page`` of the value
+evaluate     ``run_id``, ``stop``, ``expression``; ``inputs``,     ``page`` of the value
+             ``outputs``, ``cells`` as in ``go_on``: what is
+             changed counts
 ===========  ===================================================  ====================================================
 """
 
@@ -139,9 +141,11 @@ class DebugRequests:
 
     def _evaluate(self, request: Mapping[str, Any]) -> asyncio.Future[Answer]:
         debugger, number = self._debugger(request), int(request["stop"])
+        inputs, outputs = self._changed(request)
 
         async def work() -> Answer:
-            page = page_of(await debugger.evaluate(number, str(request["expression"])), 0, _PAGE)
+            changed = Decision(inputs=inputs, outputs=outputs)
+            page = page_of(await debugger.evaluate(number, str(request["expression"]), changed), 0, _PAGE)
             return {"page": self._run(request).redactor.value(page)}
 
         return asyncio.ensure_future(work())
@@ -167,16 +171,23 @@ class DebugRequests:
 
     def _decision(self, request: Mapping[str, Any]) -> Decision:
         go = request.get("go", "go_on")
+        if go != "give" and (request.get("cells") or {}).get("outputs"):
+            raise EngineError(f"Outputs of {self._stop(request).node} are given with give.")
+        inputs, outputs = self._changed(request)
+        return Decision(go, inputs=inputs, outputs=outputs, parameters=request.get("parameters") or {})
+
+    def _changed(self, request: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The inputs and outputs that were changed, whole or by cells."""
         inputs, outputs = dict(request.get("inputs") or {}), dict(request.get("outputs") or {})
         cells: Mapping[str, Any] = request.get("cells") or {}
         if cells:
             stop = self._stop(request)
             inputs = _patched(stop.node, "input", stop.inputs, inputs, cells.get("inputs") or {})
             if cells.get("outputs"):
-                if go != "give" or stop.outputs is None:
-                    raise EngineError(f"Outputs of {stop.node} are given with give, once it has some.")
+                if stop.outputs is None:
+                    raise EngineError(f"{stop.node} has no outputs yet whose cells could change.")
                 outputs = _patched(stop.node, "output", stop.outputs, dict(stop.outputs) | outputs, cells["outputs"])
-        return Decision(go, inputs=inputs, outputs=outputs, parameters=request.get("parameters") or {})
+        return inputs, outputs
 
 
 def read_breakpoints(given: Any) -> list[Breakpoint]:

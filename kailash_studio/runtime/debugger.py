@@ -182,14 +182,23 @@ class Debugger:
             if not stop.decided.done():
                 self.go_on(number)
 
-    async def evaluate(self, number: int, expression: str) -> Any:
+    async def evaluate(self, number: int, expression: str, changed: Decision | None = None) -> Any:
         """The value of an expression over ``inputs``, ``outputs`` and ``error`` of a stopped node, in the sandbox.
+
+        Args:
+            number: The stop.
+            expression: Python.
+            changed: Inputs and outputs that count instead of those that stand there, by name.
 
         Raises:
             StudioError: It cannot be evaluated.
         """
         stop = self._stop(number)
-        values = {"inputs": stop.inputs, "outputs": stop.outputs, "error": stop.error}
+        inputs, outputs = dict(stop.inputs), stop.outputs
+        if changed is not None:
+            inputs |= changed.inputs
+            outputs = {**(outputs or {}), **changed.outputs} if changed.outputs else outputs
+        values = {"inputs": inputs, "outputs": outputs, "error": stop.error}
         return await self._value(expression, values, stop.node, "by hand")
 
     # ------------------------------------------------------------------ for the engine
@@ -289,7 +298,7 @@ class Debugger:
     async def _asked(self, point: Breakpoint, number: int, node: str, values: Mapping[str, Any]) -> str:
         decides = f"{point.when} {number}"
         try:
-            if point.condition and not await self._value(f"bool({point.condition})", values, node, decides):
+            if point.condition and not await self._value(point.condition, values, node, decides, truth=True):
                 return ""
             key = (point.node, point.when, point.connection, number)
             self._hit[key] = self._hit.get(key, 0) + 1
@@ -305,11 +314,13 @@ class Debugger:
             return f"the condition cannot be evaluated: {wrong}"
         return ""
 
-    async def _value(self, expression: str, values: Mapping[str, Any], node: str, decides: str) -> Any:
+    async def _value(
+        self, expression: str, values: Mapping[str, Any], node: str, decides: str, *, truth: bool = False
+    ) -> Any:
         from kailash_studio.spec.values import to_plain
 
         plain = {name: to_plain(value) for name, value in values.items()}
-        return await value_of(expression, plain, self._attached().scope, self._clock, node, decides)
+        return await value_of(expression, plain, self._attached().scope, self._clock, node, decides, truth=truth)
 
     # ------------------------------------------------------------------ standing still
     async def _stand(

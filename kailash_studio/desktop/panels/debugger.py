@@ -24,7 +24,7 @@ from PySide6.QtWidgets import (
 from kailash_studio.desktop.icons import Icons
 from kailash_studio.desktop.panels.stop_values import FetchPage, StopValues
 from kailash_studio.desktop.theme import Theme
-from kailash_studio.desktop.widgets.basics import ElidedLabel
+from kailash_studio.desktop.widgets.basics import ElidedLabel, WholeText
 from kailash_studio.runtime.debugger import WHENS, Breakpoint
 from kailash_studio.runtime.wording import STANDS
 
@@ -45,15 +45,15 @@ class Debugger(QWidget):
         values_wanted: The number of a stop.
         decided: The number of a stop; ``go_on``, ``step``, ``again``, ``give`` or ``skip``; what was changed, as the
             engine takes it: ``inputs`` and ``outputs`` by name, ``cells``.
-        evaluate_wanted: The number of a stop, an expression.
+        evaluate_wanted: The number of a stop, an expression; what was changed, as in ``decided``.
         breakpoint_changed: Its place in the list, and what it is now.
         breakpoint_removed: Its place in the list.
         node_wanted: A node was chosen.
     """
 
     values_wanted = Signal(int)
-    decided = Signal(int, str, dict)
-    evaluate_wanted = Signal(int, str)
+    decided = Signal(int, str, object)  # a dict would come out of Qt with its keys, and those inside, sorted
+    evaluate_wanted = Signal(int, str, object)
     breakpoint_changed = Signal(int, object)
     breakpoint_removed = Signal(int)
     node_wanted = Signal(str)
@@ -84,7 +84,7 @@ class Debugger(QWidget):
         self.expression = QLineEdit(self)
         self.expression.setPlaceholderText("Evaluate: len(inputs['rows'])")
         self.expression.setAccessibleName("Expression over inputs, outputs and error")
-        self.result = ElidedLabel("muted", self)
+        self.result = WholeText("muted", self)
         self._lay_out()
         self.stops.itemSelectionChanged.connect(self._chosen_changed)
         self.points.itemChanged.connect(self._point_edited)
@@ -120,10 +120,8 @@ class Debugger(QWidget):
         column.setContentsMargins(8, 0, 8, 6)
         column.setSpacing(6)
         column.addWidget(self.values, 1)
-        row = QHBoxLayout()
-        row.addWidget(self.expression, 3)
-        row.addWidget(self.result, 2)
-        column.addLayout(row)
+        column.addWidget(self.expression)
+        column.addWidget(self.result)
         split = QSplitter(Qt.Orientation.Horizontal, self)
         split.addWidget(left)
         split.addWidget(right)
@@ -172,10 +170,7 @@ class Debugger(QWidget):
 
     def show_result(self, text: str, *, wrong: bool = False) -> None:
         """Show what an expression gave, or why it gave nothing."""
-        self.result.setObjectName("error_text" if wrong else "muted")
-        self.result.style().unpolish(self.result)
-        self.result.style().polish(self.result)
-        self.result.setText(text)
+        self.result.say(text, "error_text" if wrong else "muted")
 
     def decide(self, do: str) -> None:
         """Let the selected node go on in one of the ways; to go on or step, its values need not have arrived yet."""
@@ -211,8 +206,15 @@ class Debugger(QWidget):
         return bool(self.values.untouched() or self.values.written())
 
     def _evaluate(self) -> None:
-        if self.chosen() and self.expression.text().strip():
-            self.evaluate_wanted.emit(self.chosen(), self.expression.text())
+        if not self.chosen() or not self.expression.text().strip():
+            return
+        if self.values.wrong():
+            self.show_result(self.values.wrong(), wrong=True)
+            return
+        inputs, outputs, cells = self.values.edited()
+        outputs |= self.values.written()
+        changes = {"inputs": inputs, "outputs": outputs, "cells": cells}
+        self.evaluate_wanted.emit(self.chosen(), self.expression.text(), changes)
 
     # ------------------------------------------------------------------ breakpoints
     def show_breakpoints(self, points: list[Breakpoint]) -> None:

@@ -157,11 +157,48 @@ def test_expressions_are_asked_and_answered(panel: Debugger) -> None:
     panel.show_stops(stops())
     QTest.keyClicks(panel.expression, "len(inputs['rows'])")
     QTest.keyClick(panel.expression, Qt.Key.Key_Return)
-    assert asked == [(1, "len(inputs['rows'])")]
+    assert asked == [(1, "len(inputs['rows'])", nothing())]
     panel.show_result(described(page_of({"a": [1, 2], "b": "x"}, 0, 10)))
-    assert panel.result.toolTip() == "{a: [1, 2], b: x}"
+    assert panel.result.toPlainText() == "{a: [1, 2], b: x}"
     panel.show_result("It cannot be.", wrong=True)
     assert panel.result.objectName() == "error_text"
+
+
+def test_an_expression_sees_what_was_changed_in_the_panel(panel: Debugger) -> None:
+    asked: list[Any] = []
+    panel.evaluate_wanted.connect(lambda *what: asked.append(what))
+    panel.show_stops(stops())
+    panel.show_values(1, stand("before"), page)
+    type_into(panel, 0, 1, "30")
+    QTest.keyClicks(panel.expression, "inputs")
+    QTest.keyClick(panel.expression, Qt.Key.Key_Return)
+    assert asked == [(1, "inputs", nothing(cells={"inputs": {"rows": [[0, "price", "30"]]}}))]
+    panel.values.port.setCurrentIndex(1)
+    panel.values.text.setPlainText('{"result": ')
+    QTest.keyClick(panel.expression, Qt.Key.Key_Return)
+    assert len(asked) == 1
+    assert "cannot be read" in panel.result.toPlainText()
+    panel.values.text.setPlainText('{"result": 7}')
+    QTest.keyClick(panel.expression, Qt.Key.Key_Return)
+    assert asked[1][2]["outputs"] == {"result": 7}
+
+
+def test_a_long_result_is_shown_whole(panel: Debugger, qtbot: Any) -> None:
+    panel.resize(700, 400)
+    said = "the expression cannot be read at character 12 ([): '[' was never closed, " * 2
+    panel.show_stops(stops())
+    panel.show_result(said, wrong=True)
+    result = panel.result
+
+    def all_of_it() -> None:
+        assert result.isVisible()
+        assert result.document().size().height() > 1, "it wraps"
+        assert result.verticalScrollBar().maximum() == 0
+        assert result.horizontalScrollBar().maximum() == 0
+
+    qtbot.waitUntil(all_of_it)
+    panel.show_result("")
+    assert not result.isVisible()
 
 
 def test_breakpoints_are_edited_in_the_list(panel: Debugger) -> None:

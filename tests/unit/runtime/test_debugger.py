@@ -10,7 +10,7 @@ import pytest
 from fakes.virtual_time import run_virtually
 
 from kailash_studio import WorkflowBuilder
-from kailash_studio.errors import EngineError, NodeError
+from kailash_studio.errors import EngineError, NodeError, PythonCodeError
 from kailash_studio.nodes.code import PythonCodeNode
 from kailash_studio.resilience.clock import Clock, SystemClock
 from kailash_studio.runtime.async_local import AsyncLocalRuntime
@@ -249,6 +249,28 @@ def test_conditions_hits_connections_and_log_points() -> None:
     assert "KeyError" in seen[2][1]
     lines = [(event.node, event.details["text"]) for event in events if event.kind == "log_written"]
     assert lines == [("d", "x is 3")]
+
+
+@pytest.mark.parametrize(
+    ("expression", "said"),
+    [
+        ("inputs.rows[", "the expression cannot be read at character 12 ([): '[' was never closed"),
+        ("1 +", "the expression cannot be read at character 4 (its end): invalid syntax"),
+        ("(1\n+ )", "the expression cannot be read at character 3 of line 2 ()): invalid syntax"),
+        ("import os", "the expression cannot be read at character 1 (import os): invalid syntax"),
+        ("inputs['y']", "KeyError: y"),
+    ],
+)
+def test_what_is_wrong_with_an_expression_is_told_of_its_own_text(expression: str, said: str) -> None:
+    async def script(session: Session) -> None:
+        stop = await session.stop("b")
+        with pytest.raises(PythonCodeError) as wrong:
+            await session.debugger.evaluate(stop.number, expression)
+        assert str(wrong.value) == said
+        assert await session.debugger.evaluate(stop.number, "inputs['x'] # so much\n+ 1") == 2
+        session.debugger.go_on(stop.number)
+
+    debugged(chain(one, one), script, Breakpoint("b"), sandbox=True)
 
 
 def test_a_paused_run_is_stepped_node_by_node() -> None:
