@@ -135,10 +135,10 @@ class DebugLink(QObject):
             self._ask("go_on", stop=stop, go="give" if gives and do == "go_on" else do, **words)
 
     def _parameters_now(self, stop: int) -> dict[str, Any]:
-        """The parameters of the node that were changed since the run began, in the inspector."""
+        """The parameters of the node that were changed in the inspector since it was called, or the run began."""
         run, workflow = self._runs.current, self._session.workflow
         node = next((n for n, state in self._runs.stopped().items() if state["stop"] == stop), "")
-        before = run.document.nodes.get(node) if run is not None and run.document is not None else None
+        before = run.as_called().nodes.get(node) if run is not None and run.document is not None else None
         now = workflow.nodes.get(node)
         if before is None or now is None or before.type != now.type:
             return {}

@@ -17,6 +17,7 @@ from kailash_studio.runtime import events
 from kailash_studio.runtime.expressions import value_of
 from kailash_studio.runtime.plan import NotCalled, Step
 from kailash_studio.spec.context import Outputs, RunContext
+from kailash_studio.spec.values import to_plain
 from kailash_studio.workflow.sub_workflows import PASSING, SEPARATOR, parent_of
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Decision:
             ``again``.
         inputs: Inputs to change, by name.
         outputs: All outputs that are given, by name.
-        parameters: Parameters to change for another call, by name.
+        parameters: Parameters to change for the call, by name; those that were changed before stay changed.
     """
 
     do: Do = "go_on"
@@ -116,6 +117,7 @@ class Debugger:
         self._hit: dict[tuple[str, When, str, int], int] = {}
         self._once: dict[str, str] = {}  # nodes that are stopped at once, and why
         self._stood: dict[str, str] = {}  # where nodes stood still in the run that this one goes on from
+        self._made_with: dict[str, dict[str, Any]] = {}  # parameters that were given by hand, by node
         self._number = 0
         self._run: Run | None = None
         self._recompile: Recompile | None = None
@@ -317,8 +319,6 @@ class Debugger:
     async def _value(
         self, expression: str, values: Mapping[str, Any], node: str, decides: str, *, truth: bool = False
     ) -> Any:
-        from kailash_studio.spec.values import to_plain
-
         plain = {name: to_plain(value) for name, value in values.items()}
         return await value_of(expression, plain, self._attached().scope, self._clock, node, decides, truth=truth)
 
@@ -384,8 +384,11 @@ class Debugger:
             run.edit_inputs(step.node_id, decision.inputs)
         if decision.parameters:
             assert self._recompile is not None  # set with the run
-            step = self._recompile(step.node_id, decision.parameters)
-            run.note(events.PARAMETERS_EDITED, step.node_id, {"parameters": tuple(decision.parameters)})
+            given = {**self._made_with.get(step.node_id, {}), **decision.parameters}
+            step = self._recompile(step.node_id, given)
+            self._made_with[step.node_id] = given
+            told = {"parameters": tuple(decision.parameters), "made_with": to_plain(given)}
+            run.note(events.PARAMETERS_EDITED, step.node_id, told)
         return inputs, step
 
     def _given(self, node: str, decision: Decision) -> Outputs:

@@ -206,6 +206,51 @@ def test_a_node_that_stands_still_is_called_with_its_parameters_as_they_are_now(
         assert window.runs.current.state == "succeeded"
         page = await window.runs.values.of(window.runs.current.run_id, "value", "result").page(0, 10)
         assert page["tree"]["text"] == "28.0"
+        cards = window.canvas.store.cards
+        window.session.set_parameter("last", "code", "def last(x): return [x]")
+        await until(lambda: cards["last"].state.state == "stale")
+        assert cards["value"].state.state == "succeeded", "it is from exactly this code"
+        window.session.undo()
+        await until(lambda: cards["last"].state.state == "succeeded")
+        again = {"run_id": window.runs.current.run_id, "mode": "failed", "nodes": []}
+        told = await window.engine.request("rerun", workflow=window.session.text(), again=again, file="")
+        assert (told["calls"], told["stale"]) == ([], {})
+        window.session.set_parameter("value", "code", BROKEN)
+        await until(lambda: cards["value"].state.state == "stale")
+
+    sit(sitting)
+
+
+def test_an_edit_that_is_undone_at_a_stop_counts_no_more_in_the_next_call(sit: Sit, window: MainWindow) -> None:
+    async def sitting() -> None:
+        draw(window, MENDED)
+        window.breakpoints.add(Breakpoint("value", "after"))
+        window.runs.start()
+
+        async def stands(number: int) -> None:
+            await until(lambda: window.debugger.chosen() == number and window.debugger.buttons["again"].isEnabled())
+
+        def shown() -> Any:
+            item = window.debugger.values.tree.topLevelItem(0)
+            return item.text(1) if item is not None else ""
+
+        for number, change, result in (
+            (1, lambda: window.session.set_parameter("value", "code", "def value(rows): return 7"), "7"),
+            (2, window.session.undo, "28.0"),
+            (3, lambda: window.session.set_parameter("value", "memory_limit", 512), "28.0"),
+        ):
+            await stands(number)
+            change()
+            press(window.debugger.buttons["again"])
+            await stands(number + 1)
+            await until(lambda result=result: shown() == result)
+        press(window.debugger.buttons["go_on"])
+        await until(lambda: window.runs.current is not None and not window.runs.running)
+        window.session.set_parameter("last", "code", "def last(x): return [x]")
+        await until(lambda: window.canvas.store.cards["last"].state.state == "stale")
+        assert window.canvas.store.cards["value"].state.state == "succeeded"
+        window.session.reset_parameter("value", "memory_limit")
+        await until(lambda: window.canvas.store.cards["value"].state.state == "stale")
 
     sit(sitting)
 

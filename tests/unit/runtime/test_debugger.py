@@ -17,6 +17,8 @@ from kailash_studio.runtime.async_local import AsyncLocalRuntime
 from kailash_studio.runtime.debugger import Breakpoint, Debugger, Decision, Stop
 from kailash_studio.runtime.events import Event
 from kailash_studio.runtime.outcome import Outcome
+from kailash_studio.runtime.run_history import ends
+from kailash_studio.runtime.wording import around
 
 
 class Session:
@@ -161,11 +163,24 @@ def test_a_node_is_called_again_with_other_parameters() -> None:
         assert stop.outputs == {"result": 1}
         again = Decision("again", parameters={"code": "def code(): return 2\n"})
         session.debugger.go_on(stop.number, again)
-        session.debugger.go_on((await session.stop()).number)
+        stop = await session.stop()
+        session.debugger.go_on(stop.number, Decision("again", parameters={"memory_limit": 512}))
+        stop = await session.stop()
+        assert stop.outputs == {"result": 2}, "what was given before stays"
+        session.debugger.go_on(stop.number)
 
     outcome, events = debugged(builder, script, Breakpoint("code", "after"), sandbox=True)
     assert outcome.results["code"] == {"result": 2}
-    assert [e.details for e in events if e.kind == "parameters_edited"] == [{"parameters": ("code",)}]
+    code = {"code": "def code(): return 2\n"}
+    assert [e.details for e in events if e.kind == "parameters_edited"] == [
+        {"parameters": ("code",), "made_with": code},
+        {"parameters": ("memory_limit",), "made_with": {**code, "memory_limit": 512}},
+    ]
+    assert [text for _, text in (around(e) or ("", "") for e in events) if text.startswith("Given")] == [
+        "Given by hand, parameters: code.",
+        "Given by hand, parameters: memory_limit.",
+    ]
+    assert ends(events)["code"].edited == ["parameters: code", "parameters: memory_limit"]
 
 
 def test_stepping_stops_at_the_end_of_a_node_and_before_the_next() -> None:
