@@ -13,6 +13,7 @@ from kailash_studio.desktop.canvas import Canvas
 from kailash_studio.desktop.engine import Engine
 from kailash_studio.desktop.errands import EngineErrands
 from kailash_studio.desktop.panels.debugger import Debugger, described
+from kailash_studio.desktop.panels.stop_values import Key, cell_of
 from kailash_studio.desktop.runs import Runs
 from kailash_studio.desktop.session import Session
 from kailash_studio.errors import EngineError
@@ -52,6 +53,7 @@ class DebugLink(QObject):
         panel.values_wanted.connect(lambda stop: self._errands.begin(self._show_values(stop), anyway=True))
         panel.decided.connect(self._decided)
         panel.evaluate_wanted.connect(self._evaluate_wanted)
+        panel.cell_typed.connect(self._cell_typed)
         panel.breakpoint_changed.connect(self._put)
         panel.breakpoint_removed.connect(breakpoints.remove)
         panel.show_breakpoints(breakpoints.all())
@@ -120,6 +122,9 @@ class DebugLink(QObject):
         assert isinstance(changes, dict)  # the panel's, as in each decision
         self._errands.begin(self._evaluate(stop, expression, changes), anyway=True)
 
+    def _cell_typed(self, stop: int, key: Any, place: Any, text: Any) -> None:
+        self._errands.begin(self._check_cell(stop, key, place, text), anyway=True)
+
     def _run_id(self) -> str:
         return self._runs.current.run_id if self._runs.current is not None else ""
 
@@ -165,6 +170,17 @@ class DebugLink(QObject):
             return await self._engine.request("stop_page", **words, offset=offset, limit=limit)
 
         self._panel.show_values(stop, told, page)
+
+    async def _check_cell(self, stop: int, key: Key, place: Any, text: str | None) -> None:
+        """Ask whether a cell can be what was typed, so that it is told there and not when the node goes on."""
+        words = {"stop": stop, "side": key[0], "name": key[1], "cell": cell_of(place, text)}
+        wrong = (await self._engine.request("check_cell", run_id=self._run_id(), **words))["wrong"]
+        if stop != self._panel.chosen():
+            return
+        if wrong:
+            self._panel.values.refuse(key, place, text, wrong)
+        else:
+            self._panel.values.take(key, place, text)
 
     async def _evaluate(self, stop: int, expression: str, changes: dict[str, Any]) -> None:
         words = {"stop": stop, "expression": expression, **changes}

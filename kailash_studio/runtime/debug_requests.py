@@ -24,9 +24,13 @@ go_on        ``run_id``, ``stop``; ``go``: ``go_on``, ``give``,   --
 run_to       ``run_id``, ``node``                                 --
 stop_values  ``run_id``, ``stop``                                 ``inputs``, ``outputs`` (null before it succeeded):
                                                                   name and ``pages.page_of``; ``plain``: the values
-                                                                  themselves where they are small
+                                                                  themselves where they are small; ``gives``: the
+                                                                  ways to give outputs by hand, each the names and
+                                                                  those that must not lack
 stop_page    ``run_id``, ``stop``; ``side``: ``inputs`` or         ``pages.page_of``
              ``outputs``; ``name``; ``offset``, ``limit``
+check_cell   ``run_id``, ``stop``, ``side``, ``name``; ``cell``   ``wrong``: why it cannot be what the cell held, or
+             as in ``go_on``                                      empty
 evaluate     ``run_id``, ``stop``, ``expression``; ``inputs``,     ``page`` of the value
              ``outputs``, ``cells`` as in ``go_on``: what is
              changed counts
@@ -75,6 +79,7 @@ class DebugRequests:
             "run_to": self._run_to,
             "stop_values": self._stop_values,
             "stop_page": self._stop_page,
+            "check_cell": self._check_cell,
             "evaluate": self._evaluate,
         }
 
@@ -126,6 +131,7 @@ class DebugRequests:
         told: Answer = {"node": stop.node, "when": stop.when, "reason": stop.reason, "error": stop.error}
         for side, values in sides.items():
             told[side] = None if values is None else {name: _shown(value) for name, value in values.items()}
+        told["gives"] = self._debugger(request).gives(stop.number)
         shown: Answer = self._run(request).redactor.value(told)
         return shown
 
@@ -138,6 +144,15 @@ class DebugRequests:
         page = page_of(values[name], int(request["offset"]), int(request["limit"]))
         shown: Answer = self._run(request).redactor.value(page)
         return shown
+
+    def _check_cell(self, request: Mapping[str, Any]) -> Answer:
+        stop = self._stop(request)
+        side, values = ("input", stop.inputs) if request["side"] == "inputs" else ("output", stop.outputs or {})
+        try:
+            _patched(stop.node, side, values, {}, {request["name"]: [request["cell"]]})
+        except EngineError as wrong:
+            return {"wrong": str(wrong)}
+        return {"wrong": ""}
 
     def _evaluate(self, request: Mapping[str, Any]) -> asyncio.Future[Answer]:
         debugger, number = self._debugger(request), int(request["stop"])

@@ -184,6 +184,19 @@ class Debugger:
             if not stop.decided.done():
                 self.go_on(number)
 
+    def gives(self, number: int) -> list[tuple[list[str], list[str]]]:
+        """What can be given by hand at a stop: the names of outputs, and those of them that have to be there.
+
+        Where a sub-workflow begins there are two ways: what all of it gives, and what comes into it.
+        """
+        stop, plan = self._stop(number), self._attached().plan
+        step = plan.steps[plan.positions[stop.node]]
+        ways = [(sorted(step.outputs), sorted(step.outputs - step.conditional))]
+        around = plan.enters(stop.node) if stop.when == "before" else ""
+        if around:
+            ways.insert(0, (sorted(plan.steps[plan.positions[around]].outputs), []))
+        return ways
+
     async def evaluate(self, number: int, expression: str, changed: Decision | None = None) -> Any:
         """The value of an expression over ``inputs``, ``outputs`` and ``error`` of a stopped node, in the sandbox.
 

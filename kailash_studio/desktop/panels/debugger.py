@@ -46,6 +46,7 @@ class Debugger(QWidget):
         decided: The number of a stop; ``go_on``, ``step``, ``again``, ``give`` or ``skip``; what was changed, as the
             engine takes it: ``inputs`` and ``outputs`` by name, ``cells``.
         evaluate_wanted: The number of a stop, an expression; what was changed, as in ``decided``.
+        cell_typed: The number of a stop, and what ``StopValues`` tells of a cell.
         breakpoint_changed: Its place in the list, and what it is now.
         breakpoint_removed: Its place in the list.
         node_wanted: A node was chosen.
@@ -54,6 +55,7 @@ class Debugger(QWidget):
     values_wanted = Signal(int)
     decided = Signal(int, str, object)  # a dict would come out of Qt with its keys, and those inside, sorted
     evaluate_wanted = Signal(int, str, object)
+    cell_typed = Signal(int, object, object, object)
     breakpoint_changed = Signal(int, object)
     breakpoint_removed = Signal(int)
     node_wanted = Signal(str)
@@ -74,6 +76,7 @@ class Debugger(QWidget):
             button.setToolTip(f"{text}: {tip[0].lower()}{tip[1:]}")
             button.clicked.connect(lambda _=False, do=name: self.decide(do))
             self.buttons[name] = button
+        self._give_tip = self.buttons["give"].toolTip()
         self.stops = self._tree(["Stands still", "Where", "Why"], "Nodes that stand still", (0, 100), (1, 56))
         self.points = self._tree(
             ["Breakpoint", "When", "Condition", "Hit", "Log"], "Breakpoints", (0, 110), (1, 80), (3, 36), (4, 70)
@@ -91,6 +94,7 @@ class Debugger(QWidget):
         self.points.itemActivated.connect(lambda item, _: self.node_wanted.emit(item.data(0, _STOP)))
         self.expression.returnPressed.connect(self._evaluate)
         self.values.changed.connect(self._enable)
+        self.values.cell_typed.connect(lambda *typed: self.cell_typed.emit(self.chosen(), *typed))
         self.show_stops({})
 
     def _tree(self, headers: list[str], name: str, *widths: tuple[int, int]) -> QTreeWidget:
@@ -165,7 +169,7 @@ class Debugger(QWidget):
         error = told["error"].removeprefix(f"{told['node']}: ")
         self.caption.setText(f"{told['node']} stands {STANDS[self._when]}" + (f": {error}" if error else ""))
         give = self._when in {"before", "error"}
-        self.values.show_values(told["inputs"], told["outputs"], fetch, give=give)
+        self.values.show_values(told["inputs"], told["outputs"], fetch, give=give, gives=told.get("gives", []))
         self._enable()
 
     def show_result(self, text: str, *, wrong: bool = False) -> None:
@@ -196,14 +200,13 @@ class Debugger(QWidget):
             "go_on": here and not wrong,
             "step": here and not wrong,
             "again": self._when in {"after", "error"} and not wrong,
-            "give": here and self._when != "retry" and not wrong and self._can_give(),
+            "give": here and self._when != "retry" and not wrong and self.values.can_give(),
             "skip": here and self._when != "retry",
         }
         for name, button in self.buttons.items():
             button.setEnabled(able[name])
-
-    def _can_give(self) -> bool:
-        return bool(self.values.untouched() or self.values.written())
+        lacks = self.values.wanted() if here else ""
+        self.buttons["give"].setToolTip(f"Give: {lacks}" if lacks else self._give_tip)
 
     def _evaluate(self) -> None:
         if not self.chosen() or not self.expression.text().strip():

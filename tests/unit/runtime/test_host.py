@@ -136,6 +136,11 @@ def test_a_run_is_debugged(tmp_path: Path) -> None:
         assert found["page"]["tree"]["text"] == "2"
         wrong = await ask("evaluate", run_id=run, stop=1, expression="nonsense")
         assert wrong["error"]["sentence"].startswith("NameError: name 'nonsense'"), "it is told of no code around it"
+        assert seen["gives"] == [[["result"], ["result"]]]
+        port = {"run_id": run, "stop": 1, "side": "inputs", "name": "rows"}
+        assert (await ask("check_cell", **port, cell=[1, "a", "2.5"]))["wrong"] == ""
+        wrong = (await ask("check_cell", **port, cell=[1, "a", "abc"]))["wrong"]
+        assert wrong == 'sum.rows, row 2, a: "abc" is no number, which stood there.'
         cells = {"inputs": {"rows": [[1, "a", "40"]]}}
         found = await ask("evaluate", run_id=run, stop=1, expression="inputs['rows'][1]['a']", cells=cells)
         assert found["page"]["tree"]["text"] == "40", "what was changed in the window counts"
