@@ -187,7 +187,7 @@ class RerunLink(QObject):
         if run is None or self._runs.running or run.document is None:
             return
         outdated = self._outdated[1] if self._outdated[0] == run.run_id else {}
-        found = stale_nodes(run.document, self._session.workflow, outdated)
+        found = stale_nodes(run.as_called(), self._session.workflow, outdated, self._session.registry)
         had = {node for node, state in run.states.items() if state["state"] in _GAVE}
         before, self.stale = self.stale, {node: why for node, why in found.items() if node in had}
         marks = {node: NodeState("stale", "stale", f"{why}: run from here") for node, why in self.stale.items()}

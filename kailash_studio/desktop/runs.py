@@ -17,6 +17,7 @@ from kailash_studio.desktop.gone import Gone
 from kailash_studio.desktop.session import Session
 from kailash_studio.desktop.values import Values
 from kailash_studio.errors import DocumentError, EngineError
+from kailash_studio.runtime.rerun import as_called
 from kailash_studio.runtime.wording import duration
 from kailash_studio.services import trust
 from kailash_studio.spec.finding import has_errors
@@ -78,6 +79,12 @@ class RunView:
             else:
                 self.stopped.pop(node, None)
         self.states.update(states)
+
+    def as_called(self) -> Workflow:
+        """The workflow as it ran, with the parameters that were given by hand at stops; it is known here."""
+        assert self.document is not None  # callers look first
+        given = {node: state["made_with"] for node, state in self.states.items() if "made_with" in state}
+        return as_called(self.document, given)
 
 
 class Runs(QObject):

@@ -34,11 +34,11 @@ from typing import Any
 from kailash_studio.errors import EngineError
 from kailash_studio.runtime import events
 from kailash_studio.runtime.async_local import AsyncLocalRuntime
-from kailash_studio.runtime.grounds import marked, outdated, outdated_by_pins
+from kailash_studio.runtime.grounds import made_with, marked, outdated, outdated_by_pins
 from kailash_studio.runtime.journal.journal import Journal, RunRecord
 from kailash_studio.runtime.journal.replay import NOT_REAL, check_real, workflow_of
 from kailash_studio.runtime.pins import Pins
-from kailash_studio.runtime.rerun import MODES, Rerun, plan_rerun, stale_nodes
+from kailash_studio.runtime.rerun import MODES, Rerun, as_called, plan_rerun, stale_nodes
 from kailash_studio.services.credentials.redaction import Redactor
 from kailash_studio.spec.context import Outputs
 from kailash_studio.workflow.reader import read
@@ -142,7 +142,7 @@ class RerunRequests:
             finished = self._journal.finished(record.run_id)
         was_pinned = marked(self._journal, record.run_id, "pinned")
         finished = {node: outputs for node, outputs in finished.items() if node not in was_pinned}
-        before = workflow_of(self._journal, record)
+        before = self._as_called(record)
         told = self._journal.events(record.run_id)
         called = {e.node for e in told if e.kind in _CALLED}
         untaken = {e.node for e in told if e.kind == events.NODE_SKIPPED and e.details.get("untaken")}
@@ -160,6 +160,10 @@ class RerunRequests:
         )
         return record, finished, plan
 
+    def _as_called(self, record: RunRecord) -> Workflow:
+        """What a run ran; its record says which parameters were given by hand."""
+        return as_called(workflow_of(self._journal, record), made_with(self._journal, record.run_id))
+
     # ------------------------------------------------------------------ the requests
     def _rerun(self, request: Mapping[str, Any]) -> Answer:
         workflow = read(request["workflow"]).workflow
@@ -170,9 +174,10 @@ class RerunRequests:
     def _stale(self, request: Mapping[str, Any]) -> Answer:
         self._journal.caught_up()
         record = self._journal.run(request["run_id"])
-        before = workflow_of(self._journal, record)
+        before = self._as_called(record)
         found = outdated(self._journal, record, before)
-        return {"stale": stale_nodes(before, read(request["workflow"]).workflow, found), "outdated": found}
+        now = read(request["workflow"]).workflow
+        return {"stale": stale_nodes(before, now, found, self._runtime.registry), "outdated": found}
 
     def _interrupted(self, request: Mapping[str, Any]) -> Answer:
         found = [run for run in self._journal.runs(state="interrupted", limit=_LOOKED_AT) if self._can_go_on(run)]
