@@ -29,7 +29,7 @@ from kailash_studio.desktop.editors.sql import SqlEditor
 from kailash_studio.desktop.editors.sql_outcome import SqlOutcome
 from kailash_studio.desktop.icons import Icons
 from kailash_studio.desktop.theme import Theme
-from kailash_studio.desktop.widgets.basics import ElidedLabel, label
+from kailash_studio.desktop.widgets.basics import ElidedLabel, label, tab_as_laid_out
 from kailash_studio.services.sql_catalogue import Catalogue
 from kailash_studio.services.sql_text import Given
 
@@ -159,6 +159,7 @@ class SqlWorkbench(QDialog):
         layout.setSpacing(0)
         layout.addWidget(self._head())
         layout.addWidget(middle, 1)
+        tab_as_laid_out(layout)
         self._show_idle()
 
     @staticmethod
