@@ -114,6 +114,30 @@ def test_a_password_goes_to_the_store_of_secrets_and_nowhere_else(
     sit(sitting)
 
 
+def test_whether_a_password_is_stored_is_asked_of_the_store(sit: Callable[[Sitting], None], user_home: Path) -> None:
+    async def sitting(dialog: ConnectionsDialog) -> None:
+        told = dialog.password.placeholderText
+        assert told() == "none, or type one"
+        QTest.keyClicks(dialog.name, "prod")
+        QTest.keyClicks(dialog.secret, "prod_password")
+        assert told() == "looking whether it is stored …"
+        await until(lambda: told() == "not set: type it")
+        press(dialog.save)
+        await until(lambda: dialog.said.text() == "prod is saved.")
+        await until(lambda: told() == "not set: type it")
+        QTest.keyClicks(dialog.password, "swordfish")
+        press(dialog.save)
+        await until(lambda: told() == "stored already; type to replace it")
+        assert "It is in the encrypted file" in dialog.password.toolTip()
+        QTest.keyClicks(dialog.secret, "s")
+        await until(lambda: told() == "not set: type it")
+        for _ in range(len("prod_passwords")):
+            QTest.keyClick(dialog.secret, Qt.Key.Key_Backspace)
+        assert told() == "none, or type one"
+
+    sit(sitting)
+
+
 def test_how_much_tls_is_asked_for_is_chosen_tried_and_saved(
     postgres_target: dict[str, Any], sit: Callable[[Sitting], None]
 ) -> None:
