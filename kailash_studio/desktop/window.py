@@ -431,6 +431,7 @@ class MainWindow(QMainWindow):
         self.operations_link.close()
         self.preview_link.close()
         self.rerun_link.close()
+        self.pins.close()
         self.canvas_link.close()
         self.history.close()
         self.runs.close()

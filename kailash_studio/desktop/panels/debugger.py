@@ -23,7 +23,7 @@ from kailash_studio.desktop.icons import Icons
 from kailash_studio.desktop.panels.breakpoint_list import BreakpointList
 from kailash_studio.desktop.panels.stop_values import FetchPage, StopValues
 from kailash_studio.desktop.theme import Theme
-from kailash_studio.desktop.widgets.basics import ElidedLabel
+from kailash_studio.desktop.widgets.basics import ElidedLabel, WholeText
 from kailash_studio.runtime.debugger import Breakpoint
 from kailash_studio.runtime.wording import STANDS
 
@@ -44,15 +44,17 @@ class Debugger(QWidget):
         values_wanted: The number of a stop.
         decided: The number of a stop; ``go_on``, ``step``, ``again``, ``give`` or ``skip``; what was changed, as the
             engine takes it: ``inputs`` and ``outputs`` by name, ``cells``.
-        evaluate_wanted: The number of a stop, an expression.
+        evaluate_wanted: The number of a stop, an expression; what was changed, as in ``decided``.
+        cell_typed: The number of a stop, and what ``StopValues`` tells of a cell.
         breakpoint_changed: Its place in the list, and what it is now.
         breakpoint_removed: Its place in the list.
         node_wanted: A node was chosen.
     """
 
     values_wanted = Signal(int)
-    decided = Signal(int, str, dict)
-    evaluate_wanted = Signal(int, str)
+    decided = Signal(int, str, object)  # a dict would come out of Qt with its keys, and those inside, sorted
+    evaluate_wanted = Signal(int, str, object)
+    cell_typed = Signal(int, object, object, object)
     breakpoint_changed = Signal(int, object)
     breakpoint_removed = Signal(int)
     node_wanted = Signal(str)
@@ -72,6 +74,7 @@ class Debugger(QWidget):
             button.setToolTip(f"{text}: {tip[0].lower()}{tip[1:]}")
             button.clicked.connect(lambda _=False, do=name: self.decide(do))
             self.buttons[name] = button
+        self._give_tip = self.buttons["give"].toolTip()
         self.stops = self._tree(["Stands still", "Where", "Why"], "Nodes that stand still", (0, 100), (1, 56))
         self.points = BreakpointList(self)
         self.stops.header().setSectionResizeMode(2, QHeaderView.ResizeMode.Stretch)
@@ -79,7 +82,7 @@ class Debugger(QWidget):
         self.expression = QLineEdit(self)
         self.expression.setPlaceholderText("Evaluate: len(inputs['rows'])")
         self.expression.setAccessibleName("Expression over inputs, outputs and error")
-        self.result = ElidedLabel("muted", self)
+        self.result = WholeText("muted", self)
         self._lay_out()
         self.stops.itemSelectionChanged.connect(self._chosen_changed)
         self.points.changed.connect(self.breakpoint_changed)
@@ -87,6 +90,7 @@ class Debugger(QWidget):
         self.points.node_wanted.connect(self.node_wanted)
         self.expression.returnPressed.connect(self._evaluate)
         self.values.changed.connect(self._enable)
+        self.values.cell_typed.connect(lambda *typed: self.cell_typed.emit(self.chosen(), *typed))
         self.show_stops({})
 
     def _tree(self, headers: list[str], name: str, *widths: tuple[int, int]) -> QTreeWidget:
@@ -116,10 +120,8 @@ class Debugger(QWidget):
         column.setContentsMargins(8, 0, 8, 6)
         column.setSpacing(6)
         column.addWidget(self.values, 1)
-        row = QHBoxLayout()
-        row.addWidget(self.expression, 3)
-        row.addWidget(self.result, 2)
-        column.addLayout(row)
+        column.addWidget(self.expression)
+        column.addWidget(self.result)
         split = QSplitter(Qt.Orientation.Horizontal, self)
         split.addWidget(left)
         split.addWidget(right)
@@ -163,15 +165,12 @@ class Debugger(QWidget):
         error = told["error"].removeprefix(f"{told['node']}: ")
         self.caption.setText(f"{told['node']} stands {STANDS[self._when]}" + (f": {error}" if error else ""))
         give = self._when in {"before", "error"}
-        self.values.show_values(told["inputs"], told["outputs"], fetch, give=give)
+        self.values.show_values(told["inputs"], told["outputs"], fetch, give=give, gives=told.get("gives", []))
         self._enable()
 
     def show_result(self, text: str, *, wrong: bool = False) -> None:
         """Show what an expression gave, or why it gave nothing."""
-        self.result.setObjectName("error_text" if wrong else "muted")
-        self.result.style().unpolish(self.result)
-        self.result.style().polish(self.result)
-        self.result.setText(text)
+        self.result.say(text, "error_text" if wrong else "muted")
 
     def decide(self, do: str) -> None:
         """Let the selected node go on in one of the ways; to go on or step, its values need not have arrived yet."""
@@ -197,18 +196,24 @@ class Debugger(QWidget):
             "go_on": here and not wrong,
             "step": here and not wrong,
             "again": self._when in {"after", "error"} and not wrong,
-            "give": here and self._when != "retry" and not wrong and self._can_give(),
+            "give": here and self._when != "retry" and not wrong and self.values.can_give(),
             "skip": here and self._when != "retry",
         }
         for name, button in self.buttons.items():
             button.setEnabled(able[name])
-
-    def _can_give(self) -> bool:
-        return bool(self.values.untouched() or self.values.written())
+        lacks = self.values.wanted() if here else ""
+        self.buttons["give"].setToolTip(f"Give: {lacks}" if lacks else self._give_tip)
 
     def _evaluate(self) -> None:
-        if self.chosen() and self.expression.text().strip():
-            self.evaluate_wanted.emit(self.chosen(), self.expression.text())
+        if not self.chosen() or not self.expression.text().strip():
+            return
+        if self.values.wrong():
+            self.show_result(self.values.wrong(), wrong=True)
+            return
+        inputs, outputs, cells = self.values.edited()
+        outputs |= self.values.written()
+        changes = {"inputs": inputs, "outputs": outputs, "cells": cells}
+        self.evaluate_wanted.emit(self.chosen(), self.expression.text(), changes)
 
     # ------------------------------------------------------------------ breakpoints
     def show_breakpoints(self, points: list[Breakpoint]) -> None:

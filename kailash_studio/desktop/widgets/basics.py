@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QKeyEvent, QKeySequence, QPainter, QPaintEvent, QPen, QResizeEvent
+from PySide6.QtGui import QKeyEvent, QKeySequence, QPainter, QPaintEvent, QPen, QResizeEvent, QTextOption
 from PySide6.QtWidgets import (
     QAbstractButton,
     QButtonGroup,
     QHBoxLayout,
     QLabel,
+    QLayout,
     QLineEdit,
+    QPlainTextEdit,
     QPushButton,
     QSizePolicy,
+    QSplitter,
     QVBoxLayout,
     QWidget,
 )
@@ -28,6 +33,32 @@ def label(text: str, name: str, parent: QWidget | None = None) -> QLabel:
     made = QLabel(text, parent)
     made.setObjectName(name)
     return made
+
+
+def tab_as_laid_out(layout: QLayout) -> None:
+    """Let Tab go through a layout's fields as they are seen, not as they were made."""
+    for before, after in pairwise(_fields(layout)):
+        QWidget.setTabOrder(before, after)
+
+
+def _fields(layout: QLayout) -> list[QWidget]:
+    found: list[QWidget] = []
+    for index in range(layout.count()):
+        item = layout.itemAt(index)
+        inner = item.layout() if item is not None else None
+        widget = item.widget() if item is not None else None
+        found += _fields(inner) if inner is not None else _fields_in(widget) if widget is not None else []
+    return found
+
+
+def _fields_in(widget: QWidget) -> list[QWidget]:
+    if widget.focusPolicy() & Qt.FocusPolicy.TabFocus:
+        return [widget]
+    if isinstance(widget, QSplitter):
+        parts = (widget.widget(index) for index in range(widget.count()))
+        return [field for part in parts if part is not None for field in _fields_in(part)]
+    inner = widget.layout()
+    return _fields(inner) if inner is not None else []
 
 
 def is_copying(event: QKeyEvent) -> bool:
@@ -57,6 +88,40 @@ class ElidedLabel(QLabel):
 
     def _fit(self) -> None:
         super().setText(self.fontMetrics().elidedText(self.whole, Qt.TextElideMode.ElideRight, self.width()))
+
+
+class WholeText(QPlainTextEdit):
+    """A text that is shown whole: it wraps, may be copied, and scrolls where it has many lines. An empty one hides."""
+
+    _LINES = 4
+
+    def __init__(self, name: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setReadOnly(True)
+        self.setFrameShape(QPlainTextEdit.Shape.NoFrame)
+        self.setProperty("bare", True)
+        self.setWordWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)  # it wraps anywhere
+        self.setAccessibleName("Result")
+        self.document().setDocumentMargin(1)
+        self.document().documentLayout().documentSizeChanged.connect(lambda _: self._fit())
+        self.say("", name)
+
+    def say(self, text: str, name: str) -> None:
+        """Show a text in the look that the style sheet has for a name."""
+        if name != self.objectName():
+            self.setObjectName(name)
+            self.style().unpolish(self)
+            self.style().polish(self)
+        self.setPlainText(text)
+        self.setVisible(bool(text))
+        self._fit()
+
+    def _fit(self) -> None:
+        lines = min(self._LINES, max(1, int(self.document().size().height())))  # of a plain text: in lines
+        block = self.document().firstBlock()
+        line = self.blockBoundingRect(block).height() / max(1, block.lineCount())
+        self.setFixedHeight(math.ceil(lines * max(line, self.fontMetrics().lineSpacing())) + 4)
 
 
 def panel_header(title: str, parent: QWidget) -> QWidget:
