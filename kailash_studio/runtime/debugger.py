@@ -30,6 +30,7 @@ HOWS: tuple[How, ...] = ("into", "over", "out")
 WHENS: tuple[When, ...] = ("before", "after", "error", "retry", "fallback")
 
 _SKIPPED = "it was skipped by hand"
+_LATER = "The attempts that are left have the parameters of this call: those that were changed count in the next one."
 
 Recompile = Callable[[str, Mapping[str, Any]], Step]
 
@@ -268,6 +269,7 @@ class Debugger:
                 raise
             except Exception as raised:  # noqa: BLE001 - the node's failure, which somebody may want to look at
                 error = raised
+            inputs = dict(context.inputs)  # they may have been changed before an attempt
             when: When = "after" if error is None else "error"
             said = describe(error) if error is not None else ""
             reason = await self._reason(node, when, inputs, outputs, said)
@@ -285,10 +287,17 @@ class Debugger:
                 return outputs
 
     async def _retrying(self, context: RunContext, error: str) -> None:
-        """A guard is about to wait for another attempt."""
-        reason = await self._reason(context.node_id, "retry", context.inputs, None, error)
-        if reason:
-            await self._stand(context.node_id, "retry", reason, context.inputs, None, error)
+        """A guard is about to wait for another attempt, which is made with the inputs that were changed meanwhile."""
+        node = context.node_id
+        reason = await self._reason(node, "retry", context.inputs, None, error)
+        if not reason:
+            return
+        decision = await self._stand(node, "retry", reason, context.inputs, None, error)
+        if decision.inputs:
+            context.inputs = {**context.inputs, **decision.inputs}
+            self._attached().edit_inputs(node, decision.inputs)
+        if decision.parameters:
+            self._attached().log("warning", node, _LATER)
 
     # ------------------------------------------------------------------ whether to stop
     async def _reason(
