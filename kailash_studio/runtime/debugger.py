@@ -17,7 +17,6 @@ from kailash_studio.runtime import events
 from kailash_studio.runtime.expressions import value_of
 from kailash_studio.runtime.plan import NotCalled, Step
 from kailash_studio.spec.context import Outputs, RunContext
-from kailash_studio.spec.values import to_plain
 from kailash_studio.workflow.sub_workflows import PASSING, SEPARATOR, parent_of
 
 if TYPE_CHECKING:
@@ -341,6 +340,8 @@ class Debugger:
     async def _value(
         self, expression: str, values: Mapping[str, Any], node: str, decides: str, *, truth: bool = False
     ) -> Any:
+        from kailash_studio.spec.values import to_plain
+
         plain = {name: to_plain(value) for name, value in values.items()}
         return await value_of(expression, plain, self._attached().scope, self._clock, node, decides, truth=truth)
 
@@ -383,6 +384,8 @@ class Debugger:
             raise EngineError(f"{stop.node} has not been called yet: let it go on instead.")
         if decision.do != "go_on" and stop.when == "retry":
             raise EngineError(f"{stop.node} is about to try again: it can go on, or the run can be cancelled.")
+        if decision.parameters and (decision.do == "again" or (decision.do == "go_on" and stop.when == "before")):
+            self._recompiled(stop.node, decision)  # what cannot be is said while it still stands
 
     def _for_all(self, node: str, decision: Decision) -> bool:
         """Whether what is given where a sub-workflow begins is what the sub-workflow gives."""
@@ -400,18 +403,24 @@ class Debugger:
 
     def _changed(self, step: Step, inputs: dict[str, Any], decision: Decision) -> tuple[dict[str, Any], Step]:
         """Inputs and step for a call with what was changed by hand; the run's record says so."""
+        from kailash_studio.spec.values import to_plain
+
         run = self._attached()
         if decision.inputs:
             inputs = inputs | dict(decision.inputs)
             run.edit_inputs(step.node_id, decision.inputs)
         if decision.parameters:
-            assert self._recompile is not None  # set with the run
-            given = {**self._made_with.get(step.node_id, {}), **decision.parameters}
-            step = self._recompile(step.node_id, given)
+            step, given = self._recompiled(step.node_id, decision)
             self._made_with[step.node_id] = given
             told = {"parameters": tuple(decision.parameters), "made_with": to_plain(given)}
             run.note(events.PARAMETERS_EDITED, step.node_id, told)
         return inputs, step
+
+    def _recompiled(self, node: str, decision: Decision) -> tuple[Step, dict[str, Any]]:
+        """The step of a node with all parameters that were given by hand, and these."""
+        assert self._recompile is not None  # set with the run
+        given = {**self._made_with.get(node, {}), **decision.parameters}
+        return self._recompile(node, given), given
 
     def _given(self, node: str, decision: Decision) -> Outputs:
         self._attached().note(events.OUTPUTS_EDITED, node, {"outputs": tuple(decision.outputs)})

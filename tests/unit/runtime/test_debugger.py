@@ -10,7 +10,7 @@ import pytest
 from fakes.virtual_time import run_virtually
 
 from kailash_studio import WorkflowBuilder
-from kailash_studio.errors import EngineError, NodeError, PythonCodeError
+from kailash_studio.errors import EngineError, NodeError, PythonCodeError, StudioError
 from kailash_studio.nodes.code import PythonCodeNode
 from kailash_studio.resilience.clock import Clock, SystemClock
 from kailash_studio.runtime.async_local import AsyncLocalRuntime
@@ -167,6 +167,10 @@ def test_a_node_is_called_again_with_other_parameters() -> None:
         session.debugger.go_on(stop.number, Decision("again", parameters={"memory_limit": 512}))
         stop = await session.stop()
         assert stop.outputs == {"result": 2}, "what was given before stays"
+        for wrong in ({"code": "def code( return 3"}, {"memory_limit": 1}, {"nothing": 1}):
+            with pytest.raises(StudioError):
+                session.debugger.go_on(stop.number, Decision("again", parameters=wrong))
+        assert stop.number in session.debugger.stops, "it still stands"
         session.debugger.go_on(stop.number)
 
     outcome, events = debugged(builder, script, Breakpoint("code", "after"), sandbox=True)
