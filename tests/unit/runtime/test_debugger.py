@@ -187,6 +187,21 @@ def test_a_node_is_called_again_with_other_parameters() -> None:
     assert ends(events)["code"].edited == ["parameters: code", "parameters: memory_limit"]
 
 
+def test_a_credential_in_a_parameter_that_is_given_at_a_stop_is_not_told() -> None:
+    builder = WorkflowBuilder("w")
+    builder.add_node("HTTPRequestNode", "ask", url="http://localhost:9/")
+
+    async def script(session: Session) -> None:
+        stop = await session.stop()
+        given = {"url": "http://somebody:open-sesame@localhost:9/"}
+        session.debugger.go_on(stop.number, Decision(parameters=given))
+
+    _, events = debugged(builder, script, Breakpoint("ask"), sandbox=True)
+    (edited,) = [event for event in events if event.kind == "parameters_edited"]
+    assert edited.details["made_with"]["url"].startswith("http://somebody:***")
+    assert "open-sesame" not in repr(events)
+
+
 def test_stepping_stops_at_the_end_of_a_node_and_before_the_next() -> None:
     seen: list[tuple[str, str, str]] = []
 
