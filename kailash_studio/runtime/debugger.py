@@ -150,6 +150,7 @@ class Debugger:
         ``over`` lets all of it run and stops at what follows it. ``out`` does so from any node inside.
         """
         stop = self._stop(number)
+        self._check(stop, decision or Decision())  # a step that is refused stops nowhere later
         plan = self._attached().plan
         called = stop.when in {"after", "error"} or (decision is not None and decision.do in {"give", "skip"})
         entering = plan.enters(stop.node)

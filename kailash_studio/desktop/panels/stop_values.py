@@ -271,6 +271,7 @@ class StopValues(QWidget):
             self.port.setCurrentIndex(len(inputs))  # what it gave is what one wants to see after a call
         self.port.blockSignals(False)
         self.port.setEnabled(self.port.count() > 0)
+        self.as_json.setVisible(self.port.count() > 0)
         self._port_chosen()
 
     def _key(self) -> Key:

@@ -222,6 +222,18 @@ def test_stepping_stops_at_the_end_of_a_node_and_before_the_next() -> None:
     ]
 
 
+def test_a_step_that_is_refused_leaves_no_stop_behind() -> None:
+    async def script(session: Session) -> None:
+        stop = await session.stop()
+        with pytest.raises(EngineError, match="has to give result"):
+            session.debugger.step(stop.number, Decision("give"))
+        session.debugger.go_on(stop.number)
+
+    outcome, events = debugged(chain(one, one, one), script, Breakpoint("b"))
+    assert outcome.state == "succeeded"
+    assert [event.node for event in events if event.kind == "node_stopped"] == ["b"]
+
+
 def test_run_to_here() -> None:
     async def script(session: Session) -> None:
         await session.stop("a")
