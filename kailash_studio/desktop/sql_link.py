@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QMessageBox, QWidget
@@ -18,11 +18,16 @@ from kailash_studio.desktop.session import Session
 from kailash_studio.desktop.theme import Theme
 from kailash_studio.errors import EngineError
 from kailash_studio.services.sql_catalogue import Catalogue, Relation, relations_of
-from kailash_studio.spec.form import FormRow, form_rows
+from kailash_studio.services.sql_text import Given
+from kailash_studio.spec.form import form_rows
 from kailash_studio.spec.parameter import reference
 
+T = TypeVar("T")
+
 _VALUE_FIELDS = ("params", "parameters")
+_NAMES_FIELD = "values"
 _DATABASES = {"postgresql": "PostgreSQL", "sqlite": "SQLite", "duckdb": "DuckDB", "mysql": "MySQL"}
+_HOW = "A text, a number, null, JSON, or @name for a workflow parameter. Delete takes a value away."
 _NO_VALUES = "This node has no place for values: write them into the statement, or use another node type."
 
 
@@ -34,7 +39,7 @@ class _Open:
     key: str
     node: str
     name: str
-    tests: list[Any] | dict[str, Any] = field(default_factory=list)
+    tests: list[Any] = field(default_factory=list)
     reads: bool = True
     live: bool = True
     database: tuple[Any, ...] = ()
@@ -96,7 +101,7 @@ class SqlLink(QObject):
         opened = _Open(bench, f"sql-{self._number}", node_id, name)
         self._open[node_id, name] = opened
         bench.committed.connect(lambda text: self._set(opened, name, text))
-        bench.values_changed.connect(lambda values: self._values_changed(opened, values))
+        bench.values_changed.connect(lambda given: self._values_changed(opened, given))
         bench.check_wanted.connect(lambda: self._check(opened))
         bench.run_wanted.connect(lambda limit: self._allowed(opened, lambda: self._try(opened, limit)))
         bench.explain_wanted.connect(lambda analyze: self._allowed(opened, lambda: self._explain(opened, analyze)))
@@ -195,21 +200,7 @@ class SqlLink(QObject):
 
     def _show(self, opened: _Open) -> None:
         placed = self._session.workflow.nodes[opened.node]
-        values_of = self._values_field(opened)
-        source = self._source(opened)
-        values: Any = []
-        if not values_of:
-            note = _NO_VALUES
-        elif source:
-            note = f"They come from {source}; values written here are for tests alone."
-            values = opened.tests
-        else:
-            note = "A text, a number, null, JSON, or @name for a workflow parameter. Delete takes a value away."
-            values = placed.parameters.get(values_of) or []
-        referred = reference(values)
-        if referred is not None:
-            note = f"They are the workflow parameter {referred[1]}; here its default is shown."
-            values = self._session.workflow.parameters.get(referred[1], {}).get("default", [])
+        given, note, fixed = self._values_of(opened)
         database = (self._given(opened), self._tables(opened))
         if opened.database and opened.database != database:
             self._read_catalogue(opened)
@@ -217,29 +208,59 @@ class SqlLink(QObject):
         text = placed.parameters.get(opened.name)
         opened.bench.show_document(
             text if isinstance(text, str) else "",
-            values if isinstance(values, list | dict) else [],
+            given,
             self._session.workflow.parameters,
             note,
-            fixed=not values_of or referred is not None,
+            fixed=fixed,
         )
 
-    def _values_row(self, opened: _Open) -> FormRow | None:
-        """The parameter of the node that holds the values of its statement."""
+    def _values_of(self, opened: _Open) -> tuple[Given, str, set[str]]:
+        """The values as the document holds them, a sentence about them, and which cannot be changed here."""
+        by_number, by_name = self._values_fields(opened)
+        source = self._source(opened)
+        listed: list[Any] = []
+        named: dict[str, Any] = {}
+        notes: list[str] = []
+        fixed: set[str] = set()
+        if not by_number and not by_name:
+            notes.append(_NO_VALUES)
+        if source:
+            notes.append(f"Those with numbers come from {source}; values written here for them are for tests alone.")
+            listed = opened.tests
+        elif by_number:
+            listed, referred = self._held(opened, by_number, list)
+            if referred:
+                notes.append(f"Those with numbers are the workflow parameter {referred}; here its default is shown.")
+                fixed.add("$")
+        else:
+            fixed.add("$")
+        if by_name:
+            named, referred = self._held(opened, by_name, dict)
+            if referred:
+                notes.append(f"Those with names are the workflow parameter {referred}; here its default is shown.")
+                fixed.add(":")
+        else:
+            fixed.add(":")
+        return Given(listed, named), " ".join(notes) or _HOW, fixed
+
+    def _held(self, opened: _Open, name: str, kind: type[T]) -> tuple[T, str]:
+        """What a parameter of the node holds, and the workflow parameter that it refers to, whose default it is."""
+        value = self._session.workflow.nodes[opened.node].parameters.get(name)
+        referred = reference(value)
+        if referred is not None:
+            value = self._session.workflow.parameters.get(referred[1], {}).get("default")
+        return (value if isinstance(value, kind) else kind()), referred[1] if referred is not None else ""
+
+    def _values_fields(self, opened: _Open) -> tuple[str, str]:
+        """The parameters of the node that hold the values of its statement: by number, and by name."""
         node_type = self._session.registry.find(self._session.workflow.nodes[opened.node].type)
-        rows = {row.name: row for row in form_rows(node_type)} if node_type is not None else {}
-        return next((rows[name] for name in _VALUE_FIELDS if name in rows), None)
-
-    def _values_field(self, opened: _Open) -> str:
-        row = self._values_row(opened)
-        return row.name if row is not None else ""
-
-    def _takes_names(self, opened: _Open) -> bool:
-        row = self._values_row(opened)
-        return row is None or row.kind != "list"
+        names = {row.name for row in form_rows(node_type)} if node_type is not None else set()
+        by_number = next((name for name in _VALUE_FIELDS if name in names), "")
+        return by_number, _NAMES_FIELD if _NAMES_FIELD in names else ""
 
     def _source(self, opened: _Open) -> str:
         """What the values are connected to; empty when the document holds them."""
-        name = self._values_field(opened)
+        name, _ = self._values_fields(opened)
         return next((c.start for c in self._session.workflow.incoming(opened.node) if c.input == name), "")
 
     def _set(self, opened: _Open, name: str, value: Any) -> None:
@@ -247,19 +268,23 @@ class SqlLink(QObject):
         if opened.live and placed is not None and placed.parameters.get(name) != value:
             self._session.set_parameter(opened.node, name, value)
 
-    def _values_changed(self, opened: _Open, values: Any) -> None:
-        if self._source(opened):
-            opened.tests = values
-        elif isinstance(values, dict) and not self._takes_names(opened):
-            self._show(opened)  # lint says what to write instead
-        else:
-            self._set(opened, self._values_field(opened), values)
+    def _values_changed(self, opened: _Open, given: Given) -> None:
+        by_number, by_name = self._values_fields(opened)
+        held, _, fixed = self._values_of(opened)
+        if given.listed != held.listed and "$" not in fixed:
+            if self._source(opened):
+                opened.tests = list(given.listed)
+            else:
+                self._set(opened, by_number, list(given.listed))
+        if given.named != held.named and ":" not in fixed:
+            self._set(opened, by_name, dict(given.named))
 
     # ------------------------------------------------------------------ the engine
     def _given(self, opened: _Open) -> dict[str, Any]:
         """The node's parameters without statement and values: what says which database it is."""
         placed = self._session.workflow.nodes[opened.node]
-        return {name: v for name, v in placed.parameters.items() if name not in {opened.name, *_VALUE_FIELDS}}
+        without = {opened.name, *_VALUE_FIELDS, _NAMES_FIELD}
+        return {name: value for name, value in placed.parameters.items() if name not in without}
 
     def _words(self, opened: _Open) -> dict[str, Any]:
         return {
@@ -268,8 +293,8 @@ class SqlLink(QObject):
             "declared": self._session.workflow.parameters,
             "folder": str(self._session.folder),
             "text": opened.bench.text(),
-            "values": opened.bench.values,
-            "named": self._takes_names(opened),
+            "values": list(opened.bench.given.listed),
+            "names": dict(opened.bench.given.named) if self._values_fields(opened)[1] else None,
             "tables": self._tables(opened),
             "run_id": self._run_id(),
         }

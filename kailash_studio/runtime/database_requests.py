@@ -14,6 +14,7 @@ connection_remove  ``name``                                       --
 connection_test    ``connection``; ``password``: to be tried      ``sentence``
                    without being stored, or absent
 secret_places      --                                             ``places``: fields of ``Tested``
+secret_where       ``name``                                       ``places``: fields of ``Place``; never a value
 =================  =============================================  =====================================================
 """
 
@@ -60,6 +61,7 @@ class DatabaseRequests:
             "connection_remove": later(self._remove),
             "connection_test": later(self._test),
             "secret_places": later(self._places),
+            "secret_where": later(self._where),
         }
 
     def test_places(self) -> None:
@@ -125,6 +127,11 @@ class DatabaseRequests:
 
     async def _places(self, request: Mapping[str, Any]) -> Answer:
         return {"places": [asdict(tested) for tested in await asyncio.to_thread(self._stored.tested)]}
+
+    async def _where(self, request: Mapping[str, Any]) -> Answer:
+        return {
+            "places": [asdict(place) for place in await asyncio.to_thread(self._stored.where, str(request["name"]))]
+        }
 
     async def _test(self, request: Mapping[str, Any]) -> Answer:
         saved, password = SavedConnection(**request["connection"]), request.get("password")

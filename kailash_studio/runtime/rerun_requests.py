@@ -3,7 +3,8 @@
 A ``run`` request may bring ``again`` (``run_id``, ``mode``, ``nodes``: see ``runtime.rerun``), ``safe`` (call nothing
 that changes something outside), ``file``, whose pins then count, and ``scenario`` (``resilience.faults``), which makes
 it a test, or ``capsule``, a file whose recorded answers it gets instead of calling anything outside; with
-``allow_code`` full Python that has none really runs.
+``allow_code`` full Python that has none really runs. ``again`` is refused where the earlier run was a test or a safe
+preview.
 
 ===========  ===================================================  ====================================================
 do           with                                                 ok
@@ -35,7 +36,7 @@ from kailash_studio.runtime import events
 from kailash_studio.runtime.async_local import AsyncLocalRuntime
 from kailash_studio.runtime.grounds import made_with, marked, outdated, outdated_by_pins
 from kailash_studio.runtime.journal.journal import Journal, RunRecord
-from kailash_studio.runtime.journal.replay import NOT_REAL, workflow_of
+from kailash_studio.runtime.journal.replay import NOT_REAL, check_real, workflow_of
 from kailash_studio.runtime.pins import Pins
 from kailash_studio.runtime.rerun import MODES, Rerun, as_called, plan_rerun, stale_nodes
 from kailash_studio.services.credentials.redaction import Redactor
@@ -132,7 +133,9 @@ class RerunRequests:
             raise EngineError(f"{mode!r} is no way to run again: there are {', '.join(MODES)}.")
         self._journal.caught_up()  # the run may have ended just now; a full disk must not keep anybody from going on
         record = self._journal.run(again["run_id"])
-        if record.origin == "capsule" and not request.get("capsule"):
+        if record.origin != "capsule":
+            check_real(record)
+        elif not request.get("capsule"):
             raise EngineError(f"Run {record.run_id} was of a capsule, which is not open: nothing real goes on from it.")
         finished = self._results(record.run_id)
         if finished is None:

@@ -1,18 +1,18 @@
 """What the window's SQL editor asks: catalogue, lint, test run, plan. Each in bounded time, each can be called off.
 
 Every request says who asks (``editor``), the node's own parameters (``given``, references unresolved), those of the
-workflow (``declared``) and its ``folder``; ``text`` is the statement as it is being typed, ``values`` a list, an object
-of names, or null when a connection will give them. A newer request of one editor calls off its older one of the same
-name, which is answered with ``{"called_off": true}``; ``sql_cancel`` does so without a newer one. A statement that runs
-over tables of the workflow says which (``tables``: an output of a node for each name, or null) and of which run
-(``run_id``).
+workflow (``declared``) and its ``folder``; ``text`` is the statement as it is being typed, ``values`` the list for
+``$1``, or null when a connection will give it, ``names`` the object for ``:name``, or null when the node takes none.
+A newer request of one editor calls off its older one of the same name, which is answered with ``{"called_off": true}``;
+``sql_cancel`` does so without a newer one. A statement that runs over tables of the workflow says which (``tables``: an
+output of a node for each name, or null) and of which run (``run_id``).
 
 =============  =============================  ======================================================================
 do             with                           ok
 =============  =============================  ======================================================================
 sql_catalogue  ``refresh``, ``offset``        ``catalogue`` (``Catalogue.to_plain``), ``where``, ``read`` (wall time)
 sql_check      ``ask``: the database, too;    ``findings``, ``parameters`` (name, type), ``columns`` (name, type),
-               ``named``: names are taken     ``asked``: the database was asked, ``unreached``: why it could not be
+                                              ``asked``: the database was asked, ``unreached``: why it could not be
 sql_try        ``limit``                      ``columns``, ``types``, ``numeric``, ``rows`` of texts, ``more``,
                                               ``seconds``
 sql_explain    ``analyze``                    ``plan`` (``PlanStep.to_plain``), ``seconds``
@@ -47,7 +47,7 @@ from kailash_studio.services.sql_sessions.mysql import MySQLSession
 from kailash_studio.services.sql_sessions.postgres import PostgresSession
 from kailash_studio.services.sql_sessions.session import Description, Session
 from kailash_studio.services.sql_sessions.sqlite import SqliteSession
-from kailash_studio.services.sql_text import placeholders
+from kailash_studio.services.sql_text import Given, placeholders
 from kailash_studio.spec.context import Resources
 from kailash_studio.spec.parameter import reference
 from kailash_studio.spec.values import step_into
@@ -181,7 +181,7 @@ class SqlRequests:
         }
 
     async def _check(self, request: Mapping[str, Any], redactor: Redactor) -> Answer:
-        text, values = str(request["text"]), request.get("values")
+        text, given = str(request["text"]), _given(request)
         known = self._catalogues.get(_key(request))
         dialect = (
             known.catalogue.dialect
@@ -193,8 +193,9 @@ class SqlRequests:
             text,
             dialect,
             catalogue=known.catalogue if known else None,
-            values=_names(values),
-            named=bool(request.get("named", True)),
+            values=set(given.placeholders),
+            named=request.get("names", {}) is not None,
+            connected=request.get("values", []) is None,
         )
         description, unreached = Description({}, []), ""
         if request.get("ask") and not any(f.code == "empty" for f in found):
@@ -333,15 +334,19 @@ def _resolved(given: Mapping[str, Any], request: Mapping[str, Any], secret: Secr
     return resolve(given, workflow, {}, secret)
 
 
-async def _values(request: Mapping[str, Any], secret: Secret) -> Any:
-    values = request.get("values")
-    if values is None:
-        values = []
-    if not isinstance(values, list | dict):
-        raise EngineError("The values of a statement are a list, or an object of names.")
-    inner = dict(enumerate(values)) if isinstance(values, list) else values
-    found = await asyncio.to_thread(_resolved, {str(k): v for k, v in inner.items()}, request, secret)
-    return list(found.values()) if isinstance(values, list) else found
+def _given(request: Mapping[str, Any]) -> Given:
+    """The values as the document has them."""
+    listed, named = request.get("values") or [], request.get("names") or {}
+    if not isinstance(listed, list) or not isinstance(named, dict):
+        raise EngineError("The values of a statement are a list, those by name an object.")
+    return Given(listed, named)
+
+
+async def _values(request: Mapping[str, Any], secret: Secret) -> Given:
+    given = _given(request)
+    found = await asyncio.to_thread(_resolved, given.placeholders, request, secret)
+    count = len(given.listed)
+    return Given(list(found.values())[:count], {name: found[f":{name}"] for name in given.named})
 
 
 def _bounded(rows: list[list[str | None]]) -> list[list[str | None]]:
@@ -380,9 +385,3 @@ def _key(request: Mapping[str, Any]) -> str:
     names = ("connection", "saved", "database_type", "host", "port", "database", "user", "connection_string")
     parts = {name: given[name] for name in names if name in given}
     return json.dumps([parts, request.get("declared"), str(request["folder"])], sort_keys=True, default=str)
-
-
-def _names(values: Any) -> set[str] | None:
-    if isinstance(values, dict):
-        return {f":{name}" for name in values}
-    return {f"${number}" for number in range(1, len(values) + 1)} if isinstance(values, list) else None

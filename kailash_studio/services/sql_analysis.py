@@ -76,6 +76,7 @@ def lint(
     catalogue: Catalogue | None = None,
     values: Collection[str] | None = None,
     named: bool = True,
+    connected: bool = False,
 ) -> list[SqlFinding]:
     """What is wrong with a text.
 
@@ -84,7 +85,8 @@ def lint(
         dialect: "postgresql", "sqlite", "duckdb" or "mysql".
         catalogue: What the database holds; without it names are not looked up.
         named: The node takes values by name; else by number alone.
-        values: The placeholders that have a value (``$1``, ``:name``); None: not known, a connection gives them.
+        values: The placeholders that have a value (``$1``, ``:name``); None: not known.
+        connected: A connection gives those with numbers: which ones is not known.
     """
     findings = Findings(text)
     if not statements(text, dialect):
@@ -92,7 +94,7 @@ def lint(
         return findings.found
     whole = _check_pairs(text, dialect, findings)
     _check_count(text, dialect, findings)
-    _check_values(placeholders(text, dialect), values, named, findings)
+    _check_values(placeholders(text, dialect), values, named, connected, findings)
     if whole and len(text) <= _LONGEST:
         for start, end in statements(text, dialect):
             _check_statement(text, start, end, dialect, catalogue, findings)
@@ -164,22 +166,19 @@ def _check_count(text: str, dialect: str, findings: Findings) -> None:
 
 
 def _check_values(
-    asked: Sequence[Placeholder], values: Collection[str] | None, named: bool, findings: Findings
+    asked: Sequence[Placeholder], values: Collection[str] | None, named: bool, connected: bool, findings: Findings
 ) -> None:
-    numbers, names = [p for p in asked if p.number], [p for p in asked if not p.number]
-    if numbers and names:
-        start, end = names[0].spans[0]
-        sentence = f"{names[0].name} and {numbers[0].name} cannot stand in one statement: write all of one kind."
-        findings.add("error", "mixed_values", start, end, sentence)
-        return
+    names = [p for p in asked if not p.number]
     if names and not named:
-        for number, placeholder in enumerate(names, 1):
+        for number, placeholder in enumerate(names, 1 + max(p.number for p in asked)):
             start, end = placeholder.spans[0]
             sentence = f"This node takes a list of values, which have numbers and no names: write ${number}."
             findings.add("error", "mixed_values", start, end, sentence)
         return
     if values is None:
         return
+    if connected:
+        asked, values = names, {value for value in values if not value.startswith("$")}
     for placeholder in asked:
         if placeholder.name not in values:
             for start, end in placeholder.spans:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from kailash_studio.errors import DatabaseError
 
 Kind = Literal["word", "name", "number", "text", "comment", "value", "symbol"]
 
@@ -264,21 +266,88 @@ def only_reads(text: str, dialect: str = "postgresql") -> bool:
     return bool(words) and first_word(text, dialect) in _READING and not _WRITING & set(told) and "=" not in told[:3]
 
 
-def positional(
-    text: str, values: Sequence[object] | dict[str, object], dialect: str = "postgresql"
-) -> tuple[str, list[object]]:
-    """A statement with ``:name`` as ``$1``, ``$2`` for a server that knows only these, and its values in their order.
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The values of a statement: a list for ``$1``, ``$2``, and those for ``:name`` by name; one may have both."""
 
-    Everything else of the text stays as it is; one that has no names comes back unchanged. A name without a value
-    counts as null only where lint has said so; the caller has looked.
+    listed: Sequence[Any] = field(default_factory=list)
+    named: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, values: Given | Sequence[Any] | Mapping[str, Any]) -> Given:
+        """Of a list, or of an object of names."""
+        if isinstance(values, Given):
+            return values
+        return cls(named=values) if isinstance(values, Mapping) else cls(listed=values)
+
+    @classmethod
+    def nothing(cls, asked: Sequence[Placeholder]) -> Given:
+        """Null for all that a statement asks for."""
+        highest = max((p.number for p in asked), default=0)
+        return cls([None] * highest, {p.name[1:]: None for p in asked if not p.number})
+
+    @property
+    def placeholders(self) -> dict[str, Any]:
+        """The values by placeholder."""
+        numbered = {f"${number}": value for number, value in enumerate(self.listed, 1)}
+        return numbered | {f":{name}": value for name, value in self.named.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A statement as a server gets it that knows ``$1`` alone.
+
+    Attributes:
+        text: With a number for each name.
+        values: In the order of the numbers.
+        cuts: Where its pieces begin, and where they do in the person's text.
+        names: The name that a number stands for.
     """
-    if not isinstance(values, dict):
-        return text, list(values)
-    names: dict[str, int] = {}
-    parts, at = [], 0
-    for token in tokens(text, dialect):
-        if token.kind == "value" and token.text.startswith(":"):
-            number = names.setdefault(token.text[1:], len(names) + 1)
-            parts += [text[at : token.start], f"${number}"]
-            at = token.end
-    return "".join([*parts, text[at:]]), [values.get(name) for name in names]
+
+    text: str
+    values: list[Any]
+    cuts: tuple[tuple[int, int], ...] = ((0, 0),)
+    names: Mapping[str, str] = field(default_factory=dict)
+
+    def origin(self, at: int) -> int:
+        """Where a place of it is in the person's text; -1 stays what it is."""
+        if at < 0:
+            return at
+        index = bisect_right(self.cuts, at, key=lambda cut: cut[0]) - 1
+        start, origin = self.cuts[index]
+        behind = self.cuts[index + 1][1] if index + 1 < len(self.cuts) else at - start + origin
+        return min(origin + at - start, behind)
+
+    def told(self, sentence: str) -> str:
+        """A server's sentence with the person's names in place of our numbers."""
+        return re.sub(r"\$\d+", lambda found: self.names.get(found[0], found[0]), sentence)
+
+
+def positional(text: str, given: Given, dialect: str = "postgresql") -> Sent:
+    """A statement with numbers for ``:name``, for a server that knows only these; they follow those that it has.
+
+    Everything else of the text stays as it is; one that has no names comes back unchanged.
+
+    Raises:
+        DatabaseError: It asks for a value that is not given.
+    """
+    asked = placeholders(text, dialect)
+    names = [p.name for p in asked if not p.number]
+    if not names:
+        return Sent(text, list(given.listed))
+    values = list(given.listed)
+    missing = next((p.name for p in asked if p.name not in given.placeholders), "")
+    if missing:
+        known = ", ".join(given.placeholders) or "none"
+        raise DatabaseError(f"The statement wants a value for {missing}, which is not given (given: {known}).")
+    numbers = {name: f"${len(values) + index}" for index, name in enumerate(names, 1)}
+    parts, cuts, at, length = [], [(0, 0)], 0, 0
+    for start, end, name in sorted((*span, p.name) for p in asked if not p.number for span in p.spans):
+        length += start - at
+        cuts.append((length, start))
+        parts += [text[at:start], numbers[name]]
+        at, length = end, length + len(numbers[name])
+        cuts.append((length, end))
+    told = {number: name for name, number in numbers.items()}
+    values += [given.named[name[1:]] for name in names]
+    return Sent("".join([*parts, text[at:]]), values, tuple(cuts), told)

@@ -31,11 +31,12 @@ from PySide6.QtWidgets import (
 from kailash_studio.desktop.dialogs.tls_choice import TlsChoice
 from kailash_studio.desktop.engine import Engine
 from kailash_studio.desktop.icons import Icons
-from kailash_studio.desktop.widgets.basics import label
+from kailash_studio.desktop.widgets.basics import label, tab_as_laid_out
 from kailash_studio.errors import EngineError
 from kailash_studio.services.connections import FILES, KINDS
 
 _NAME = Qt.ItemDataRole.UserRole
+_REST = 0.25  # seconds without a key before a name is looked up
 _PORTS = {"postgresql": 5432, "mysql": 3306}
 _UNNAMED = "Give it a name, to test and save it."
 _TIPS = {
@@ -64,6 +65,7 @@ class ConnectionsDialog(QDialog):
         self._tasks: set[asyncio.Task[None]] = set()
         self._known: dict[str, dict[str, Any]] = {}
         self._testing: asyncio.Task[None] | None = None
+        self._asking: asyncio.Task[None] | None = None
         self._over = False
         self._chosen = ""  # the saved one that the form shows; empty while a new one is written
         self._written: dict[str, Any] = {}  # the form as it was shown
@@ -95,6 +97,7 @@ class ConnectionsDialog(QDialog):
         self.list.itemSelectionChanged.connect(self._selected)
         self.kind.currentTextChanged.connect(self._kind_changed)
         self.name.textChanged.connect(lambda _: self._enable())
+        self.secret.textEdited.connect(lambda _: self._ask_kept())
         self.new.clicked.connect(lambda: self._leave(self._begin_new))
         self.browse.clicked.connect(self._browse)
         self.remove.clicked.connect(self._ask_remove)
@@ -156,6 +159,7 @@ class ConnectionsDialog(QDialog):
         layout.setSpacing(16)
         layout.addLayout(left, 2)
         layout.addLayout(right, 3)
+        tab_as_laid_out(layout)
 
     # ------------------------------------------------------------------ the form
     def _begin_new(self) -> None:
@@ -226,13 +230,37 @@ class ConnectionsDialog(QDialog):
         self.tls.choose(saved.get("tls", "preferred"))
         self._kind_changed(saved["kind"])
         self.password.clear()
-        kept = "stored already; type to replace it" if saved.get("secret") else "none, or type one"
-        self.password.setPlaceholderText(kept)
+        self._ask_kept()
         self._chosen = saved["name"] if saved["name"] in self._known else ""
         self._mark(self._chosen)
         self._written = self._typed()
         self._say("")
         self._enable()
+
+    def _ask_kept(self) -> None:
+        """Ask the places of secrets whether there is a password under the name; one that hangs holds nothing up."""
+        if self._asking is not None:
+            self._asking.cancel()
+        name = self.secret.text().strip()
+        self._show_kept("looking whether it is stored …" if name else "none, or type one")
+        self._asking = self._spawn(self._tell_kept(name)) if name else None
+
+    async def _tell_kept(self, name: str) -> None:
+        await asyncio.sleep(_REST)
+        try:
+            found = (await self._engine.request("secret_where", name=name))["places"]
+        except EngineError as error:
+            self._show_kept("not known whether it is set", str(error))
+            return
+        place = next((place for place in found if place["used"]), None)
+        if place is not None:
+            self._show_kept("stored already; type to replace it", f"It is in {place['title']}.")
+        else:
+            self._show_kept("not set: type it", " ".join(p["problem"] for p in found if p["problem"]))
+
+    def _show_kept(self, words: str, more: str = "") -> None:
+        self.password.setPlaceholderText(words)
+        self.password.setToolTip(f"{_TIPS['Password']}. {more}" if more else _TIPS["Password"])
 
     def _kind_changed(self, kind: str) -> None:
         """A port that is another kind's usual one was not chosen: take the usual one of this kind."""
@@ -293,6 +321,7 @@ class ConnectionsDialog(QDialog):
         task = asyncio.ensure_future(self._told(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: work.close())  # one that is cancelled before it began was never awaited
         return task
 
     async def _told(self, work: Coroutine[Any, Any, None]) -> None:

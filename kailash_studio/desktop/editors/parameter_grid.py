@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
+from PySide6.QtWidgets import (
+    QAbstractItemDelegate,
+    QAbstractItemView,
+    QHeaderView,
+    QTableWidget,
+    QTableWidgetItem,
+    QWidget,
+)
 
 from kailash_studio.desktop.theme import Theme
+from kailash_studio.services.sql_text import Given
 from kailash_studio.spec.parameter import reference
 
 # types whose values are written as they are, so that nobody has to quote a name or a date
@@ -59,8 +67,9 @@ def show_value(value: Any, kind: str = "") -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _number(name: str) -> int:
-    return int(name[1:]) if name.startswith("$") else 0
+def _order(name: str) -> tuple[bool, int]:
+    """Numbers first, then names as they come."""
+    return (False, int(name[1:])) if name.startswith("$") else (True, 0)
 
 
 def _is_text(kind: str) -> bool:
@@ -71,20 +80,24 @@ class ParameterGrid(QTableWidget):
     """Name, type and value of each placeholder.
 
     Signals:
-        changed: All values as the document holds them: a list for ``$1``, ``$2``, an object for names.
+        changed: All values, ``Given``.
+        run_asked: Test them.
     """
 
     changed = Signal(object)
+    run_asked = Signal()
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(0, 3, parent)
         self._theme = theme
-        self._values: list[Any] | dict[str, Any] = []
+        self._given = Given()
+        self._fixed: Collection[str] = ()
         self._asked: list[tuple[str, str]] = []
         self._declared: Mapping[str, Any] = {}
         self._names: list[str] = []
         self._filling = False
         self._known = False
+        self._run_after = False
         self.setAccessibleName("Parameters")
         self.setHorizontalHeaderLabels(["Name", "Type", "Value"])
         self.verticalHeader().hide()
@@ -107,38 +120,34 @@ class ParameterGrid(QTableWidget):
     def show_parameters(
         self,
         asked: Sequence[tuple[str, str]],
-        values: list[Any] | dict[str, Any],
+        given: Given,
         declared: Mapping[str, Any],
         *,
+        fixed: Collection[str] = (),
         known: bool = True,
     ) -> None:
         """Show what a statement asks for, and what it is given.
 
         Args:
             asked: Placeholder and type of each.
-            values: What is given.
+            given: What is given.
             declared: The workflow's parameters, for references.
+            fixed: Which cannot be changed here: ``$`` those with numbers, ``:`` those with names.
             known: The statement has been looked at: what it does not ask for is not used.
         """
-        self._asked, self._values, self._declared = list(asked), values, declared
-        self._known = known
+        self._asked, self._given, self._declared = list(asked), given, declared
+        self._fixed, self._known = fixed, known
         if self.state() == QAbstractItemView.State.EditingState:
             return  # what is being typed is left alone; the end of it shows everything anew
         kinds = dict(asked)
-        given = self.given()
-        spare = [(name, "") for name in given if name not in kinds]
-        self._names = sorted((name for name, _ in [*asked, *spare]), key=_number)
+        values = given.placeholders
+        spare = [(name, "") for name in values if name not in kinds]
+        self._names = sorted((name for name, _ in [*asked, *spare]), key=_order)
         self._filling = True
         self.setRowCount(len(self._names))
         for row, name in enumerate(self._names):
-            self._fill(row, name, kinds, given)
+            self._fill(row, name, kinds, values)
         self._filling = False
-
-    def given(self) -> dict[str, Any]:
-        """The values by placeholder."""
-        if isinstance(self._values, dict):
-            return {f":{name}": value for name, value in self._values.items()}
-        return {f"${number}": value for number, value in enumerate(self._values, 1)}
 
     def _fill(self, row: int, name: str, kinds: Mapping[str, str], given: Mapping[str, Any]) -> None:
         used = name in kinds or not self._known
@@ -146,7 +155,7 @@ class ParameterGrid(QTableWidget):
         cells = (name, kind, show_value(given[name], kinds.get(name, "")) if name in given else "")
         for column, text in enumerate(cells):
             item = QTableWidgetItem(text)
-            if column != 2:
+            if column != 2 or name[0] in self._fixed:
                 item.setFlags(item.flags() & ~Qt.ItemFlag.ItemIsEditable)
             item.setFont(self._theme.font(12, mono=column != 1))
             tokens = ("amber", "text3" if used else "red", "text")
@@ -159,9 +168,13 @@ class ParameterGrid(QTableWidget):
             return "No value yet. A text, a number, null, JSON, or @name for a workflow parameter."
         found = reference(given[name])
         if found is None:
-            return f"Bound as {type(given[name]).__name__ if given[name] is not None else 'null'}."
-        default = self._declared.get(found[1], {}).get("default")
-        return f"The workflow parameter {found[1]}, by default {default!r}."
+            tip = f"Bound as {type(given[name]).__name__ if given[name] is not None else 'null'}."
+        else:
+            default = self._declared.get(found[1], {}).get("default")
+            tip = f"The workflow parameter {found[1]}, by default {default!r}."
+        if name.startswith("$") and int(name[1:]) < len(self._given.listed):
+            tip += " Delete makes it null, since those behind it keep their numbers."
+        return tip
 
     def _cell_changed(self, row: int, column: int) -> None:
         if self._filling or column != 2:
@@ -169,46 +182,60 @@ class ParameterGrid(QTableWidget):
         name, item = self._names[row], self.item(row, column)
         kind = dict(self._asked).get(name, "")
         text = item.text() if item is not None else ""
-        if text == "" and name not in self.given():
+        if text == "" and name not in self._given.placeholders:
             return
         self._set(name, read_value(text, kind))
 
     def _set(self, name: str, value: Any) -> None:
+        listed = list(self._given.listed)
         if name.startswith(":"):
-            values: Any = dict(self._values) if isinstance(self._values, dict) else {}
-            values[name[1:]] = value
-        else:
-            values = list(self._values) if isinstance(self._values, list) else []
-            values += [None] * (int(name[1:]) - len(values))
-            values[int(name[1:]) - 1] = value
-        self._hand_over(values)
+            self._hand_over(Given(listed, {**self._given.named, name[1:]: value}))
+            return
+        listed += [None] * (int(name[1:]) - len(listed))
+        listed[int(name[1:]) - 1] = value
+        self._hand_over(Given(listed, self._given.named))
 
-    def _hand_over(self, values: Any) -> None:
-        if values != self._values:
-            self._values = values
-            self.changed.emit(values)
-        self.show_parameters(self._asked, self._values, self._declared)
+    def _hand_over(self, given: Given) -> None:
+        if given != self._given:
+            self._given = given
+            self.changed.emit(given)
+        self.show_parameters(self._asked, self._given, self._declared, fixed=self._fixed, known=self._known)
 
     def take_away(self, row: int) -> None:
         """Take a value away; one in the middle of a list becomes null, since those behind it keep their numbers."""
-        name = self._names[row]
-        if isinstance(self._values, dict):
-            self._hand_over({key: value for key, value in self._values.items() if f":{key}" != name})
-        elif name in self.given():
-            number = int(name[1:])
-            last = number == len(self._values)
-            self._hand_over(self._values[:-1] if last else [*self._values[: number - 1], None, *self._values[number:]])
+        name, given = self._names[row], self._given
+        if name not in given.placeholders or name[0] in self._fixed:
+            return
+        if name.startswith(":"):
+            self._hand_over(Given(given.listed, {k: value for k, value in given.named.items() if k != name[1:]}))
+            return
+        listed = list(given.listed)
+        listed[int(name[1:]) - 1] = None
+        self._hand_over(Given(listed[:-1] if int(name[1:]) == len(listed) else listed, given.named))
+
+    def closeEditor(self, editor: QWidget, hint: QAbstractItemDelegate.EndEditHint) -> None:
+        """A value was written, or not; where Ctrl+Enter ended it, it is tested now."""
+        super().closeEditor(editor, hint)
+        if self._run_after:
+            self._run_after = False
+            self.run_asked.emit()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Delete takes the value of the row away; Enter edits it."""
+        """Delete takes the value of the row away; Enter edits it; Ctrl+Enter tests."""
         row = self.currentRow()
-        if self.state() == QAbstractItemView.State.EditingState:
+        enter = event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter)
+        if enter and event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+            if self.state() == QAbstractItemView.State.EditingState:
+                self._run_after = True  # the cell takes the value first
+            else:
+                self.run_asked.emit()
+        elif self.state() == QAbstractItemView.State.EditingState:
             event.ignore()  # Enter of the cell's own editor comes through here as well
         elif event.key() == Qt.Key.Key_Delete and row >= 0:
             self.take_away(row)
-        elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and row >= 0:
+        elif enter and row >= 0:
             item = self.item(row, 2)
-            if item is not None:
+            if item is not None and item.flags() & Qt.ItemFlag.ItemIsEditable:
                 self.setCurrentItem(item)
                 self.editItem(item)
         else:

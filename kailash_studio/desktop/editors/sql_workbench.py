@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -29,8 +29,9 @@ from kailash_studio.desktop.editors.sql import SqlEditor
 from kailash_studio.desktop.editors.sql_outcome import SqlOutcome
 from kailash_studio.desktop.icons import Icons
 from kailash_studio.desktop.theme import Theme
-from kailash_studio.desktop.widgets.basics import ElidedLabel, label
+from kailash_studio.desktop.widgets.basics import ElidedLabel, label, tab_as_laid_out
 from kailash_studio.services.sql_catalogue import Catalogue
+from kailash_studio.services.sql_text import Given
 
 LIMITS = (50, 200, 1000)
 _CHECK_AFTER_MS = 250
@@ -42,7 +43,7 @@ class SqlWorkbench(QDialog):
 
     Signals:
         committed: The statement.
-        values_changed: The values, as the document holds them.
+        values_changed: The values.
         check_wanted: The statement or its values rest for a moment: look at them.
         run_wanted: How many rows.
         explain_wanted: Whether to measure.
@@ -71,7 +72,8 @@ class SqlWorkbench(QDialog):
         self._busy_word = ""
         self._types: dict[str, str] = {}
         self._asked: list[str] = []
-        self._values: list[Any] | dict[str, Any] = []
+        self._given = Given()
+        self._fixed: Collection[str] = ()
         self._declared: Mapping[str, Any] = {}
         self._check: Mapping[str, Any] | None = None
         self.editor = SqlEditor(theme, self)
@@ -81,6 +83,7 @@ class SqlWorkbench(QDialog):
         self.editor.cursorPositionChanged.connect(self._show_place)
         self.grid = ParameterGrid(theme, self)
         self.grid.changed.connect(self._values_changed)
+        self.grid.run_asked.connect(self.run)
         self.catalogue = CatalogueTree(theme, icons, self)
         self.catalogue.taken.connect(self.editor.insert_name)
         self.outcome = SqlOutcome(theme, icons, self)
@@ -156,6 +159,7 @@ class SqlWorkbench(QDialog):
         layout.setSpacing(0)
         layout.addWidget(self._head())
         layout.addWidget(middle, 1)
+        tab_as_laid_out(layout)
         self._show_idle()
 
     @staticmethod
@@ -210,27 +214,28 @@ class SqlWorkbench(QDialog):
 
     # ------------------------------------------------------------------ the document
     def show_document(
-        self, text: str, values: list[Any] | dict[str, Any], declared: Mapping[str, Any], note: str, *, fixed: bool
+        self, text: str, given: Given, declared: Mapping[str, Any], note: str, *, fixed: Collection[str] = ()
     ) -> None:
         """Show what the document holds.
 
         Args:
             text: The statement.
-            values: Its values.
+            given: Its values.
             declared: The workflow's parameters.
             note: A sentence about the values.
-            fixed: They cannot be changed here.
+            fixed: Which cannot be changed here: ``$`` those with numbers, ``:`` those with names.
         """
         if not (self.editor.hasFocus() and self.editor.has_more()):
             before = self.editor.toPlainText()
             self.editor.show_text(text)
             if text != before:
                 self._check_timer.start()
-        if values != self._values or declared != self._declared:
-            self._values, self._declared = values, declared
+        if given != self._given or declared != self._declared:
+            self._given, self._declared = given, declared
             self._check_timer.start()
+        self._fixed = fixed
         self.note.setText(note)
-        self.grid.setEnabled(not fixed)
+        self.grid.setEnabled(not {"$", ":"} <= set(fixed))
         self._show_values()
 
     def text(self) -> str:
@@ -238,23 +243,25 @@ class SqlWorkbench(QDialog):
         return self.editor.toPlainText()
 
     @property
-    def values(self) -> list[Any] | dict[str, Any]:
+    def given(self) -> Given:
         """The values as they stand."""
-        return self._values
+        return self._given
 
     def _edited(self) -> None:
         self._check_timer.start()
 
-    def _values_changed(self, values: Any) -> None:
-        self._values = values
-        self.values_changed.emit(values)
+    def _values_changed(self, given: object) -> None:
+        assert isinstance(given, Given)  # the signal's type says less
+        self._given = given
+        self.values_changed.emit(given)
         self._check_timer.start()
 
     def _show_values(self) -> None:
         self.grid.show_parameters(
             [(name, self._types.get(name, "")) for name in self._asked],
-            self._values,
+            self._given,
             self._declared,
+            fixed=self._fixed,
             known=self._check is not None,
         )
 
@@ -377,11 +384,14 @@ class SqlWorkbench(QDialog):
             self.explain_wanted.emit(self.measure.isChecked())
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Escape cancels what is under way and never closes; Enter is the editor's."""
+        """Escape cancels what is under way and never closes; Ctrl+Enter tests; Enter alone is the editor's."""
         if event.key() == Qt.Key.Key_Escape:
             if self.busy:
                 self.cancel_wanted.emit()
-        elif event.key() not in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+        elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            if event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+                self.run()
+        else:
             super().keyPressEvent(event)
 
     def closeEvent(self, event: QCloseEvent) -> None:

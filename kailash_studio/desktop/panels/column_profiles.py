@@ -20,6 +20,13 @@ MOST_CARDS = 200
 """Columns that are shown: making a card for each of thousands holds the window up."""
 
 
+def _seen(text: str) -> str:
+    """A text so that it can be seen: an empty one, and one of spaces."""
+    if not text:
+        return "(empty)"
+    return text if text.strip() else f'"{text}"'
+
+
 class ProfileCard(QWidget):
     """One column."""
 
@@ -38,10 +45,10 @@ class ProfileCard(QWidget):
         if p["distinct"] is not None:
             parts.append(f"{'about ' if p['approximate'] else ''}{p['distinct']:,} distinct")
         if p["min"] is not None:
-            parts.append(f"{p['min']} to {p['max']}")
+            parts.append(f"{_seen(p['min'])} to {_seen(p['max'])}")
         if p["mean"] is not None:
             parts.append(f"mean {p['mean']}")
-        parts += [f"{text}: {count:,}" for text, count in p["top"][:_TOP_SHOWN]]
+        parts += [f"{_seen(text)}: {count:,}" for text, count in p["top"][:_TOP_SHOWN]]
         if p["trouble"]:
             parts.append(p["trouble"])
         return ", ".join(parts)
@@ -106,8 +113,8 @@ class ProfileCard(QWidget):
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(self._theme.colour("accent_bg"))
             painter.drawRoundedRect(QRectF(_PAD, y + 1, max(2.0, width * count / most), _LINE - 2), 3, 3)
-            painter.setPen(self._theme.colour("text2"))
-            shown = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, int(width * 0.7))
+            painter.setPen(self._theme.colour("text2" if text.strip() else "text3"))
+            shown = painter.fontMetrics().elidedText(_seen(text), Qt.TextElideMode.ElideRight, int(width * 0.7))
             painter.drawText(QRectF(_PAD + 4, y, width - 8, _LINE), _LEFT, shown)
             painter.drawText(QRectF(_PAD + 4, y, width - 8, _LINE), _RIGHT, f"{count:,}")
             y += _LINE
@@ -121,7 +128,7 @@ class ProfileCard(QWidget):
         end = int(width * (0.34 if middle else 0.5))
         for text, where in ((p["min"], _LEFT), (p["max"], _RIGHT)):
             painter.drawText(
-                QRectF(_PAD, y, width, _LINE), where, metrics.elidedText(text, Qt.TextElideMode.ElideRight, end)
+                QRectF(_PAD, y, width, _LINE), where, metrics.elidedText(_seen(text), Qt.TextElideMode.ElideRight, end)
             )
         painter.drawText(QRectF(_PAD, y, width, _LINE), Qt.AlignmentFlag.AlignCenter, middle)
 

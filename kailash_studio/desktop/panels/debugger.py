@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
-    QComboBox,
     QHBoxLayout,
     QHeaderView,
     QLineEdit,
@@ -22,10 +20,11 @@ from PySide6.QtWidgets import (
 )
 
 from kailash_studio.desktop.icons import Icons
+from kailash_studio.desktop.panels.breakpoint_list import BreakpointList
 from kailash_studio.desktop.panels.stop_values import FetchPage, StopValues
 from kailash_studio.desktop.theme import Theme
 from kailash_studio.desktop.widgets.basics import ElidedLabel, WholeText
-from kailash_studio.runtime.debugger import WHENS, Breakpoint
+from kailash_studio.runtime.debugger import Breakpoint
 from kailash_studio.runtime.wording import STANDS
 
 _STOP = Qt.ItemDataRole.UserRole
@@ -65,7 +64,6 @@ class Debugger(QWidget):
         self.setObjectName("panel")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._theme, self._icons = theme, icons
-        self._points: list[Breakpoint] = []
         self._when = ""
         self.caption = ElidedLabel("muted", self)
         self.buttons: dict[str, QToolButton] = {}
@@ -78,10 +76,7 @@ class Debugger(QWidget):
             self.buttons[name] = button
         self._give_tip = self.buttons["give"].toolTip()
         self.stops = self._tree(["Stands still", "Where", "Why"], "Nodes that stand still", (0, 100), (1, 56))
-        self.points = self._tree(
-            ["Breakpoint", "When", "Condition", "Hit", "Log"], "Breakpoints", (0, 110), (1, 80), (3, 36), (4, 70)
-        )
-        self.points.header().setSectionResizeMode(2, QHeaderView.ResizeMode.Stretch)
+        self.points = BreakpointList(self)
         self.stops.header().setSectionResizeMode(2, QHeaderView.ResizeMode.Stretch)
         self.values = StopValues(theme, self)
         self.expression = QLineEdit(self)
@@ -90,8 +85,9 @@ class Debugger(QWidget):
         self.result = WholeText("muted", self)
         self._lay_out()
         self.stops.itemSelectionChanged.connect(self._chosen_changed)
-        self.points.itemChanged.connect(self._point_edited)
-        self.points.itemActivated.connect(lambda item, _: self.node_wanted.emit(item.data(0, _STOP)))
+        self.points.changed.connect(self.breakpoint_changed)
+        self.points.removed.connect(self.breakpoint_removed)
+        self.points.node_wanted.connect(self.node_wanted)
         self.expression.returnPressed.connect(self._evaluate)
         self.values.changed.connect(self._enable)
         self.values.cell_typed.connect(lambda *typed: self.cell_typed.emit(self.chosen(), *typed))
@@ -224,64 +220,7 @@ class Debugger(QWidget):
     # ------------------------------------------------------------------ breakpoints
     def show_breakpoints(self, points: list[Breakpoint]) -> None:
         """Show them."""
-        self._points = points
-        self.points.blockSignals(True)
-        self.points.clear()
-        for index, point in enumerate(points):
-            hits = str(point.hits) if point.hits else ""
-            item = QTreeWidgetItem(self.points, [_place(point), "", point.condition, hits, point.log])
-            item.setData(0, _STOP, point.node)
-            item.setToolTip(0, _place(point))
-            item.setFlags(item.flags() | Qt.ItemFlag.ItemIsEditable | Qt.ItemFlag.ItemIsUserCheckable)
-            item.setCheckState(0, Qt.CheckState.Checked if point.enabled else Qt.CheckState.Unchecked)
-            item.setToolTip(2, "An expression over inputs, outputs and error; empty: it always stops.")
-            item.setToolTip(3, "Stop at this time only; empty: each time.")
-            item.setToolTip(4, "An expression that is written into the log instead of stopping.")
-            if point.connection:
-                item.setText(1, "value")
-            else:
-                self.points.setItemWidget(item, 1, self._when_choice(index, point))
-        self.points.blockSignals(False)
-
-    def _when_choice(self, index: int, point: Breakpoint) -> QComboBox:
-        choice = QComboBox(self.points)
-        choice.addItems(list(WHENS))
-        choice.setCurrentText(point.when)
-        choice.setAccessibleName(f"When {point.node} stops")
-        choice.currentTextChanged.connect(
-            lambda when: self.breakpoint_changed.emit(index, replace(self._points[index], when=when))
-        )
-        return choice
-
-    def _point_edited(self, item: QTreeWidgetItem) -> None:
-        index = self.points.indexOfTopLevelItem(item)
-        old = self._points[index]
-        hits = item.text(3).strip()
-        if hits and not hits.isdecimal():
-            item.setText(3, str(old.hits or ""))
-            return
-        new = replace(
-            old,
-            enabled=item.checkState(0) == Qt.CheckState.Checked,
-            condition=item.text(2).strip(),
-            hits=int(hits or 0),
-            log=item.text(4).strip(),
-        )
-        if new != old:
-            self.breakpoint_changed.emit(index, new)
-        elif item.text(0) != _place(old):
-            item.setText(0, _place(old))
-
-    def remove_chosen(self) -> None:
-        """Take the selected breakpoint away."""
-        items = self.points.selectedItems()
-        if items:
-            self.breakpoint_removed.emit(self.points.indexOfTopLevelItem(items[0]))
-
-
-def _place(point: Breakpoint) -> str:
-    """Where a breakpoint is, as the list says it."""
-    return point.connection.replace(">", " \N{RIGHTWARDS ARROW} ") if point.connection else point.node
+        self.points.show_points(points)
 
 
 def described(page: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-HELP = "Text to find, or  = equals   != differs   < <= > >= compare   1..5 between   null   !null"
+HELP = 'Text to find, or  = equals   != differs   < <= > >= compare   1..5 between   ="" empty   null   !null'
 
 _SIGNS = (
     ("!=", "differs"),
@@ -15,6 +15,7 @@ _SIGNS = (
     (">", "greater"),
     ("=", "equals"),
 )
+_NULLS = {"null": "is_null", "is null": "is_null", "!null": "not_null", "is not null": "not_null"}
 _WHOLE = frozenset({"integer", "number", "decimal", "boolean"})
 """Kinds of values that a text without a sign means as a whole: 5 is not looked for in 15."""
 
@@ -22,14 +23,19 @@ _WHOLE = frozenset({"integer", "number", "decimal", "boolean"})
 def condition_of(text: str, kind: str) -> tuple[str, list[str]] | None:
     """The operator and values of a filter's text, for a column of a kind; None while it says nothing.
 
-    An operator whose value is still to be typed says nothing yet.
+    An operator whose value is still to be typed says nothing yet. Behind an operator, what stands in double quotes is
+    taken as it is: nothing, spaces, the word null.
     """
     text = text.strip()
-    if text.lower() in {"null", "!null"}:
-        return ("is_null" if text.lower() == "null" else "not_null"), []
+    if " ".join(text.lower().split()) in _NULLS:
+        return _NULLS[" ".join(text.lower().split())], []
+    if text == '""':
+        return "equals", [""]
     for sign, operator in _SIGNS:
         if text.startswith(sign):
             value = text[len(sign) :].strip()
+            if len(value) > 1 and value[0] == value[-1] == '"':
+                return operator, [value[1:-1]]
             return (operator, [value]) if value else None
     low, dots, high = text.partition("..")
     if dots and kind != "text":

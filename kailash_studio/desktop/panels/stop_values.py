@@ -11,13 +11,11 @@ from PySide6.QtWidgets import (
     QAbstractItemDelegate,
     QComboBox,
     QHBoxLayout,
-    QHeaderView,
     QLineEdit,
     QPlainTextEdit,
     QPushButton,
     QStackedWidget,
     QToolButton,
-    QTreeWidget,
     QTreeWidgetItem,
     QTreeWidgetItemIterator,
     QVBoxLayout,
@@ -25,6 +23,7 @@ from PySide6.QtWidgets import (
 )
 
 from kailash_studio.desktop.panels.editable_table import EditableTable, EditableView
+from kailash_studio.desktop.panels.editable_tree import EditableTree
 from kailash_studio.desktop.theme import Theme
 from kailash_studio.desktop.widgets.basics import ElidedLabel, WholeText
 
@@ -78,15 +77,7 @@ class StopValues(QWidget):
         self.as_json.setToolTip("Show and change the whole value as JSON")
         self.note = WholeText("error_text", self)
         self.table = EditableView(self)
-        self.tree = QTreeWidget(self)
-        self.tree.setHeaderLabels(["Field", "Value", "Type"])
-        self.tree.setAccessibleName("The value as a tree; values can be edited")
-        self.tree.setToolTip("Double-click or F2 changes a value.")
-        self.tree.setEditTriggers(QTreeWidget.EditTrigger.NoEditTriggers)
-        self.tree.header().setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
-        self.tree.header().setStretchLastSection(False)
-        self.tree.setColumnWidth(0, 130)
-        self.tree.setColumnWidth(2, 70)
+        self.tree = EditableTree(self)
         self.text = QPlainTextEdit(self)
         self.text.setAccessibleName("The value as JSON")
         self.stack = QStackedWidget(self)
@@ -95,8 +86,8 @@ class StopValues(QWidget):
         self._lay_out()
         self.port.currentIndexChanged.connect(lambda _: self._port_chosen())
         self.as_json.toggled.connect(lambda _: self._show())
-        self.tree.itemDoubleClicked.connect(self._edit_item)
-        self.tree.itemActivated.connect(self._edit_item)
+        self.tree.edit_wanted.connect(self._edit_item)
+        self.tree.null_wanted.connect(self._make_null)
         self.tree.itemChanged.connect(self._item_edited)
         self.text.textChanged.connect(self._text_edited)
         self.undo.clicked.connect(self._undo)
@@ -364,10 +355,17 @@ class StopValues(QWidget):
             self.tree.editItem(item, 1)
 
     def _item_edited(self, item: QTreeWidgetItem, column: int) -> None:
-        if column != 1 or item.data(0, _PATH) is None:
-            return
-        self._cells.setdefault(self._key(), {})[tuple(item.data(0, _PATH))] = item.text(1)
+        if column == 1 and item.data(0, _PATH) is not None:
+            self._change(item, item.text(1))
+
+    def _make_null(self, item: QTreeWidgetItem) -> None:
+        if item.data(0, _PATH) is not None:
+            self._change(item, None)
+
+    def _change(self, item: QTreeWidgetItem, text: str | None) -> None:
+        self._cells.setdefault(self._key(), {})[tuple(item.data(0, _PATH))] = text
         self.tree.blockSignals(True)
+        item.setText(1, "null" if text is None else text)
         item.setForeground(1, self._theme.colour("amber"))
         self.tree.blockSignals(False)
         self._tell()

@@ -215,7 +215,7 @@ class RowsPanel(QWidget):
         self._table_port, self._all = self._shown, page.get("all", page["total"])
         self._model = PagedTable(self._theme, asked.page, page, self, words)
         self._model.failed.connect(self.caption.setText)
-        self.view.show_table(self._model, look, keep_widths=same)
+        self.view.show_table(self._model, look, rows=self._all, keep_widths=same)
         if same:
             self._stand_in(at.row(), at.column())
         self._count()

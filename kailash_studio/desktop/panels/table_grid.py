@@ -13,6 +13,7 @@ from kailash_studio.desktop.panels.table_model import PagedTable
 from kailash_studio.desktop.widgets.basics import is_copying
 
 _LONG_ROW = 300
+_NUMBER_ROOM = 30  # beside a row's number
 _LEAST, _MOST, _ROOM = 96, 360, 46  # of a column's width; with room for the mark of a sort
 
 
@@ -65,13 +66,23 @@ class TableGrid(QTableView):
         self.horizontalScrollBar().valueChanged.connect(self._fit)
         self.doubleClicked.connect(lambda index: self.cell_asked.emit(index.row(), index.column()))
 
-    def show_table(self, model: PagedTable, look: HeaderLook | None, *, keep_widths: bool) -> None:
-        """Show another table, under a look of its columns where there is one."""
+    def show_table(self, model: PagedTable, look: HeaderLook | None, *, rows: int, keep_widths: bool) -> None:
+        """Show another table, under a look of its columns where there is one.
+
+        Args:
+            model: It.
+            look: The look.
+            rows: How many it has without a filter: their numbers keep their room, also where none is shown, so that
+                filters stay where they are being typed.
+            keep_widths: Its columns are as wide as those of the one before.
+        """
         self._changing = True  # Qt lays out meanwhile, with columns of both
         with self.header.held():
             self.setModel(model)
             self._select_apart(model)
             self.header.start(model.columns, look)
+        room = self.verticalHeader().fontMetrics().horizontalAdvance(f"{rows:,}") + _NUMBER_ROOM
+        self.verticalHeader().setMinimumWidth(room)
         self._changing = False
         if not keep_widths:
             self._fitted = set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
@@ -13,10 +14,12 @@ from PySide6.QtWidgets import (
     QButtonGroup,
     QHBoxLayout,
     QLabel,
+    QLayout,
     QLineEdit,
     QPlainTextEdit,
     QPushButton,
     QSizePolicy,
+    QSplitter,
     QVBoxLayout,
     QWidget,
 )
@@ -30,6 +33,32 @@ def label(text: str, name: str, parent: QWidget | None = None) -> QLabel:
     made = QLabel(text, parent)
     made.setObjectName(name)
     return made
+
+
+def tab_as_laid_out(layout: QLayout) -> None:
+    """Let Tab go through a layout's fields as they are seen, not as they were made."""
+    for before, after in pairwise(_fields(layout)):
+        QWidget.setTabOrder(before, after)
+
+
+def _fields(layout: QLayout) -> list[QWidget]:
+    found: list[QWidget] = []
+    for index in range(layout.count()):
+        item = layout.itemAt(index)
+        inner = item.layout() if item is not None else None
+        widget = item.widget() if item is not None else None
+        found += _fields(inner) if inner is not None else _fields_in(widget) if widget is not None else []
+    return found
+
+
+def _fields_in(widget: QWidget) -> list[QWidget]:
+    if widget.focusPolicy() & Qt.FocusPolicy.TabFocus:
+        return [widget]
+    if isinstance(widget, QSplitter):
+        parts = (widget.widget(index) for index in range(widget.count()))
+        return [field for part in parts if part is not None for field in _fields_in(part)]
+    inner = widget.layout()
+    return _fields(inner) if inner is not None else []
 
 
 def is_copying(event: QKeyEvent) -> bool:

@@ -197,6 +197,10 @@ class StoredSecrets:
         """The value of a name; see ``Chain.secret``."""
         return self._chain().secret(name)
 
+    def where(self, name: str) -> list[Place]:
+        """See ``Chain.where``; a place that is not set up is left out."""
+        return [place for place in self._chain().where(name) if place.problem != NOT_SET_UP]
+
     def tested(self) -> list[Tested]:
         """See ``Chain.tested``."""
         return self._chain().tested()

@@ -38,7 +38,7 @@ _QUOTED = r"""(?P<quoted>"(?:[^"]|"")*")"""
 _COMMENT = rf"(?P<comment>--[^\n]*|{_comment('|' + _comment('|' + _comment('')))})"
 _OPAQUE = rf"{_TEXT}|{_QUOTED}|{_COMMENT}"
 _NO_SQL = re.compile(_OPAQUE, re.DOTALL)
-_NAMED = re.compile(_OPAQUE + r"|::|:(?P<name>[A-Za-z_]\w*)|\$\d+", re.DOTALL)
+_NAMED = re.compile(_OPAQUE + r"|::|:(?P<name>[A-Za-z_]\w*)|\$(?P<number>\d+)", re.DOTALL)
 _WORD = re.compile(r"[^\W\d][\w$]*")
 _NAME = r"[^\W\d][\w$]*(?:\.[^\W\d][\w$]*)*"
 _CALL = re.compile(rf"({_NAME})\s*\(")
@@ -123,18 +123,22 @@ def bound(statement: str, values: Mapping[str, Any], params: Sequence[Any] = ())
         params: Values for ``$1``, ``$2``, ... that the statement has as well.
 
     Raises:
-        DatabaseError: The statement names a value that is not given.
+        DatabaseError: The statement names a value that is not given, or has a number for which there is none.
     """
     places: dict[str, int] = {}
     listed = list(params)
+    given = len(listed)
+    highest = 0
 
     def numbered(found: re.Match[str]) -> str:
+        nonlocal highest
         name = found["name"]
         if name is None:
+            highest = max(highest, int(found["number"] or 0))
             return found[0]
         if name not in values:
-            given = ", ".join(sorted(values)) or "none"
-            wrong = DatabaseError(f"The statement wants a value for :{name}, which is not given (given: {given}).")
+            known = ", ".join(sorted(values)) or "none"
+            wrong = DatabaseError(f"The statement wants a value for :{name}, which is not given (given: {known}).")
             wrong.permanent = True
             raise wrong
         if name not in places:
@@ -142,4 +146,11 @@ def bound(statement: str, values: Mapping[str, Any], params: Sequence[Any] = ())
             places[name] = len(listed)
         return f"${places[name]}"
 
-    return (_NAMED.sub(numbered, statement) if values else statement), listed
+    if not values:
+        return statement, listed
+    sent = _NAMED.sub(numbered, statement)
+    if places and highest > given:  # a name would be taken for it
+        wrong = DatabaseError(f"The statement wants a value for ${highest}; params has {given}.")
+        wrong.permanent = True
+        raise wrong
+    return sent, listed

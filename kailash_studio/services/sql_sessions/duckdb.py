@@ -16,8 +16,8 @@ from kailash_studio.services.duckdb_file import connect, too_long
 from kailash_studio.services.duckdb_query import prepare, table_of, translated
 from kailash_studio.services.sql_catalogue import MOST_COLUMNS, Catalogue, Relation, relations_in
 from kailash_studio.services.sql_plan import PlanStep, from_duckdb
-from kailash_studio.services.sql_sessions.session import ONLY_READS, Description, Fault, FirstRows, Session, Values
-from kailash_studio.services.sql_text import Lines, placeholders, positional
+from kailash_studio.services.sql_sessions.session import ONLY_READS, Description, Fault, FirstRows, Session
+from kailash_studio.services.sql_text import Given, Lines, Sent, placeholders, positional
 from kailash_studio.services.stoppable import in_thread
 from kailash_studio.tables.table import Table
 
@@ -58,55 +58,53 @@ class DuckDBSession(Session):
 
     async def describe(self, statement: str) -> Description:
         """See ``Session``; the columns of a query are told."""
-        names = [p.name for p in placeholders(statement)]
-        named = any(name.startswith(":") for name in names)
-        sent, bound = positional(statement, dict.fromkeys(name[1:] for name in names) if named else [])
-        nulls = bound or [None] * max((int(name[1:]) for name in names if not named), default=0)
+        sent = positional(statement, Given.nothing(placeholders(statement)))
 
         def work(cursor: Any) -> Description:
             import duckdb
 
             word = ""
             try:
-                word = "DESCRIBE" if _kind(sent) == duckdb.StatementType.SELECT else "EXPLAIN"
-                found = cursor.execute(f"{word} {sent}", nulls or None).fetchall()
+                word = "DESCRIBE" if _kind(sent.text) == duckdb.StatementType.SELECT else "EXPLAIN"
+                found = cursor.execute(f"{word} {sent.text}", sent.values or None).fetchall()
             except DatabaseError as error:
                 return Description({}, [], Fault(str(error)))
             except duckdb.Error as error:
-                fault = _fault(error, sent, len(f"{word} ") if word else 0)
+                fault = _fault(error, sent.text, len(f"{word} ") if word else 0)
                 if fault.sentence == ONLY_READS:
                     return Description({}, [])  # it was understood
-                return Description({}, [], fault if sent == statement else Fault(fault.sentence))
+                return Description({}, [], fault.of(sent))
             return Description({}, [(row[0], row[1]) for row in found] if word == "DESCRIBE" else [])
 
-        return await self._ask(work, sent)
+        return await self._ask(work, statement, sent)
 
-    async def _first_rows(self, statement: str, values: Values, limit: int) -> FirstRows:
-        sent, bound = positional(statement, values if isinstance(values, dict) else list(values))
+    async def _first_rows(self, statement: str, given: Given, limit: int) -> FirstRows:
+        sent = positional(statement, given)
 
         def work(cursor: Any) -> FirstRows:
-            _kind(sent)
-            relation = cursor.sql(sent, params=bound or None)
+            _kind(sent.text)
+            relation = cursor.sql(sent.text, params=sent.values or None)
             if relation is None:
                 return FirstRows([], [], False)
             columns = [(column[0], str(column[1])) for column in relation.description]
             found = [tuple(row.values()) for row in table_of(relation, limit=limit + 1)]
             return FirstRows.of(columns, found, limit)
 
-        return await self._ask(work, sent)
+        return await self._ask(work, statement, sent)
 
-    async def _plan(self, statement: str, values: Values, analyze: bool) -> PlanStep:
-        sent, bound = positional(statement, values if isinstance(values, dict) else list(values))
+    async def _plan(self, statement: str, given: Given, analyze: bool) -> PlanStep:
+        sent = positional(statement, given)
         prefix = f"EXPLAIN ({'ANALYZE, ' * analyze}FORMAT json) "
 
         def work(cursor: Any) -> str:
-            _kind(sent)
-            return str(cursor.execute(prefix + sent, bound or None).fetchall()[0][1])
+            _kind(sent.text)
+            return str(cursor.execute(prefix + sent.text, sent.values or None).fetchall()[0][1])
 
-        return from_duckdb(json.loads(await self._ask(work, sent, before=len(prefix))))
+        return from_duckdb(json.loads(await self._ask(work, statement, sent, before=len(prefix))))
 
-    async def _ask(self, work: Callable[[Any], T], statement: str, *, before: int = 0) -> T:
+    async def _ask(self, work: Callable[[Any], T], statement: str, sent: Sent | None = None, *, before: int = 0) -> T:
         """Let ``work`` use a cursor in a transaction that only reads, in a thread; cancelling interrupts it."""
+        sent = sent or Sent(statement, [])
         database = await asyncio.to_thread(self._opened)
         try:
             cursor = self._cursor(database)
@@ -118,7 +116,7 @@ class DuckDBSession(Session):
                     cursor.execute("BEGIN TRANSACTION READ ONLY")
                     return work(cursor)
                 except duckdb.Error as error:
-                    raise _fault(error, statement, before).error(statement) from None
+                    raise _fault(error, sent.text, before).of(sent).error(statement) from None
 
             said = too_long(self.seconds, self.where)
             return await in_thread(ask, seconds=self.seconds, too_long=said, interrupt=cursor.interrupt)

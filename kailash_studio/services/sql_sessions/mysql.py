@@ -14,8 +14,8 @@ from kailash_studio.services.mysql_target import MySQLTarget
 from kailash_studio.services.mysql_text import READING, bound, placed
 from kailash_studio.services.sql_catalogue import MOST_COLUMNS, Catalogue, relations_in
 from kailash_studio.services.sql_plan import PlanStep, from_mysql
-from kailash_studio.services.sql_sessions.session import ONLY_READS, Description, Fault, FirstRows, Session, Values
-from kailash_studio.services.sql_text import first_word, positional, tokens
+from kailash_studio.services.sql_sessions.session import ONLY_READS, Description, Fault, FirstRows, Session
+from kailash_studio.services.sql_text import Given, first_word, placeholders, positional, tokens
 
 T = TypeVar("T")
 
@@ -66,9 +66,8 @@ class MySQLSession(Session):
 
     async def describe(self, statement: str) -> Description:
         """See ``Session``; the server tells faults alone."""
-        names = {t.text[1:] for t in tokens(statement, "mysql") if t.kind == "value" and t.text.startswith(":")}
-        sent, _ = positional(statement, dict.fromkeys(sorted(names)) if names else [], "mysql")
-        prepared, _ = placed(sent, "?")
+        sent = positional(statement, Given.nothing(placeholders(statement, "mysql")), "mysql")
+        prepared, _ = placed(sent.text, "?")
 
         async def work(connection: Any) -> Description:
             import pymysql.err
@@ -85,7 +84,7 @@ class MySQLSession(Session):
 
         return await self._ask(work, statement)
 
-    async def _first_rows(self, statement: str, values: Values, limit: int) -> FirstRows:
+    async def _first_rows(self, statement: str, given: Given, limit: int) -> FirstRows:
         if first_word(statement, "mysql") not in READING or _writes_a_file(statement):
             raise DatabaseError(ONLY_READS)
 
@@ -94,13 +93,13 @@ class MySQLSession(Session):
 
             # one that fetches no more than is asked for; closing it would read all the rest, the connection is closed
             cursor = await connection.cursor(aiomysql.SSCursor)
-            await cursor.execute(*self._sent(statement, values))
+            await cursor.execute(*self._sent(statement, given))
             columns = [(column[0], _type_of(column)) for column in cursor.description or ()]
             return FirstRows.of(columns, await cursor.fetchmany(limit + 1) if columns else [], limit)
 
         return await self._ask(work, statement)
 
-    async def _plan(self, statement: str, values: Values, analyze: bool) -> PlanStep:
+    async def _plan(self, statement: str, given: Given, analyze: bool) -> PlanStep:
         if analyze and (first_word(statement, "mysql") not in READING or _writes_a_file(statement)):
             raise DatabaseError(_MEASURING_WRITES)
         words = "ANALYZE " if analyze else "EXPLAIN "
@@ -110,7 +109,7 @@ class MySQLSession(Session):
 
             if analyze and "mariadb" not in connection.server_version.lower():
                 raise DatabaseError(_MEASURED_BY_MARIADB)
-            sent, *rest = self._sent(statement, values)
+            sent, *rest = self._sent(statement, given)
             async with connection.cursor(aiomysql.DictCursor) as cursor:
                 await cursor.execute(words + sent, *rest)
                 return list(await cursor.fetchall())
@@ -118,8 +117,12 @@ class MySQLSession(Session):
         return from_mysql(await self._ask(work, statement))
 
     @staticmethod
-    def _sent(statement: str, values: Values) -> tuple[Any, ...]:
-        return bound(*positional(statement, values if isinstance(values, dict) else list(values), "mysql"))
+    def _sent(statement: str, given: Given) -> tuple[Any, ...]:
+        sent = positional(statement, given, "mysql")
+        try:
+            return bound(sent.text, sent.values)
+        except DatabaseError as error:
+            raise DatabaseError(sent.told(str(error)), sqlstate=error.sqlstate) from None
 
     async def _ask(self, work: Callable[[Any], Awaitable[T]], statement: str) -> T:
         """Let ``work`` use a connection; the server's words against the statement become an error with their place."""

@@ -14,8 +14,8 @@ from kailash_studio.services.postgres.errors import place_of, tls_failed
 from kailash_studio.services.postgres.values import fitted
 from kailash_studio.services.sql_catalogue import MOST_COLUMNS, Catalogue, relations_in
 from kailash_studio.services.sql_plan import PlanStep, from_postgresql
-from kailash_studio.services.sql_sessions.session import Description, Fault, FirstRows, Session, Values
-from kailash_studio.services.sql_text import placeholders, positional
+from kailash_studio.services.sql_sessions.session import Description, Fault, FirstRows, Session
+from kailash_studio.services.sql_text import Given, Sent, placeholders, positional
 
 T = TypeVar("T")
 
@@ -116,13 +116,20 @@ class PostgresSession(Session):
             raise DatabaseError(f"The connection to {self.where} is not well described: {said}.") from None
 
     async def ask(
-        self, work: Callable[[Any], Awaitable[T]], statement: str, *, before: int = 0, writable: bool = False
+        self,
+        work: Callable[[Any], Awaitable[T]],
+        statement: str,
+        sent: Sent,
+        *,
+        before: int = 0,
+        writable: bool = False,
     ) -> T:
         """Let ``work`` use a connection; the server's words against the statement become an error with their place.
 
         Args:
             work: Called with the connection; awaited.
             statement: The person's text.
+            sent: What is sent of it.
             before: Characters of ours that stand before it in what is sent.
             writable: See ``reading``.
 
@@ -139,7 +146,7 @@ class PostgresSession(Session):
                 f"The statement did not end within {self.seconds:g} s and was stopped: narrow it, or look at its plan."
             ) from None
         except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            raise fault_of(error, before=before).error(statement) from None
+            raise fault_of(error, before=before).of(sent).error(statement) from None
 
     async def catalogue(self) -> Catalogue:
         """See ``Session``."""
@@ -154,44 +161,38 @@ class PostgresSession(Session):
         """See ``Session``; types and columns are told."""
         import asyncpg
 
-        names = [p.name for p in placeholders(statement)]
-        named = any(name.startswith(":") for name in names)
-        sent, _ = positional(statement, dict.fromkeys(name[1:] for name in names) if named else [])
+        asked = placeholders(statement)
+        sent = positional(statement, Given.nothing(asked))
         try:
             async with self.reading() as connection:
-                prepared = await connection.prepare(sent)
+                prepared = await connection.prepare(sent.text)
                 types = [_type_name(t) for t in prepared.get_parameters()]
                 columns = [(a.name, _type_name(a.type)) for a in prepared.get_attributes()]
         except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            fault = fault_of(error)
-            if sent != statement:  # the places of a text with other placeholders are not those of this one
-                fault = Fault(fault.sentence, -1, fault.sqlstate)
-            return Description({}, [], fault)
-        if named:
-            return Description(dict(zip(names, types, strict=False)), columns)
-        return Description({f"${number}": kind for number, kind in enumerate(types, 1)}, columns)
+            return Description({}, [], fault_of(error).of(sent))
+        return Description({sent.told(f"${number}"): kind for number, kind in enumerate(types, 1)}, columns)
 
-    async def _first_rows(self, statement: str, values: Values, limit: int) -> FirstRows:
-        sent, bound = positional(statement, values if isinstance(values, dict) else list(values))
+    async def _first_rows(self, statement: str, given: Given, limit: int) -> FirstRows:
+        sent = positional(statement, given)
 
         async def work(connection: Any) -> FirstRows:
-            prepared = await connection.prepare(sent)
-            given = fitted(bound, [kind.name for kind in prepared.get_parameters()])
+            prepared = await connection.prepare(sent.text)
+            values = _fitted(sent, prepared)
             columns = [(a.name, _type_name(a.type)) for a in prepared.get_attributes()]
-            cursor = await prepared.cursor(*given)
+            cursor = await prepared.cursor(*values)
             return FirstRows.of(columns, await cursor.fetch(limit + 1), limit)
 
-        return await self.ask(work, sent)
+        return await self.ask(work, statement, sent)
 
-    async def _plan(self, statement: str, values: Values, analyze: bool) -> PlanStep:
-        sent, bound = positional(statement, values if isinstance(values, dict) else list(values))
+    async def _plan(self, statement: str, given: Given, analyze: bool) -> PlanStep:
+        sent = positional(statement, given)
         prefix = f"EXPLAIN (FORMAT JSON{', ANALYZE, BUFFERS' if analyze else ''}) "
 
         async def work(connection: Any) -> Any:
-            prepared = await connection.prepare(prefix + sent)
-            return await prepared.fetchval(*fitted(bound, [kind.name for kind in prepared.get_parameters()]))
+            prepared = await connection.prepare(prefix + sent.text)
+            return await prepared.fetchval(*_fitted(sent, prepared))
 
-        found = await self.ask(work, sent, before=len(prefix), writable=analyze)
+        found = await self.ask(work, statement, sent, before=len(prefix), writable=analyze)
         return from_postgresql(json.loads(found)[0])
 
 
@@ -212,6 +213,14 @@ def fault_of(error: Any, *, before: int = 0) -> Fault:
     position = str(getattr(error, "position", None) or "")
     at = int(position) - 1 - before if position.isdigit() else -1
     return Fault(f"{message[:1].upper()}{message[1:]}." + (f" {hint}" if hint else ""), max(at, -1), state)
+
+
+def _fitted(sent: Sent, prepared: Any) -> list[Any]:
+    """The values as the server wants them; what it says against one names it as the person does."""
+    try:
+        return fitted(sent.values, [kind.name for kind in prepared.get_parameters()])
+    except DatabaseError as error:
+        raise DatabaseError(sent.told(str(error)), sqlstate=error.sqlstate) from None
 
 
 async def _leave(connection: Any) -> None:

@@ -7,7 +7,7 @@ node's run does not come here: see ``services.sql``.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,12 +15,12 @@ from kailash_studio.errors import DatabaseError
 from kailash_studio.services.postgres.rows import unique
 from kailash_studio.services.sql_catalogue import Catalogue
 from kailash_studio.services.sql_plan import PlanStep
-from kailash_studio.services.sql_text import Lines, first_word
+from kailash_studio.services.sql_text import Given, Lines, Sent, first_word
 
 MOST_ROWS = 1_000
 ONLY_READS = "A test run only reads, and this statement writes: run the workflow to have it done."
 
-Values = Sequence[Any] | dict[str, Any]
+Values = Given | Sequence[Any] | Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,10 @@ class Fault:
     sentence: str
     position: int = -1
     sqlstate: str = ""
+
+    def of(self, sent: Sent) -> Fault:
+        """It against the person's text, of which another one was sent."""
+        return Fault(sent.told(self.sentence), sent.origin(self.position), self.sqlstate)
 
     def error(self, statement: str) -> DatabaseError:
         """It as an error, with the line and column."""
@@ -118,7 +122,7 @@ class Session(ABC):
         Raises:
             DatabaseError: The database cannot be asked, the statement or a value is at fault, or it takes too long.
         """
-        return await self._first_rows(statement, values, max(1, min(limit, MOST_ROWS)))
+        return await self._first_rows(statement, Given.of(values), max(1, min(limit, MOST_ROWS)))
 
     async def explain(self, statement: str, values: Values, *, analyze: bool = False) -> PlanStep:
         """The plan of a statement.
@@ -133,10 +137,10 @@ class Session(ABC):
         """
         if first_word(statement, self.dialect) == "explain":
             raise DatabaseError("The statement is an EXPLAIN already: take that word away, Explain adds it.")
-        return await self._plan(statement, values, analyze)
+        return await self._plan(statement, Given.of(values), analyze)
 
     @abstractmethod
-    async def _first_rows(self, statement: str, values: Values, limit: int) -> FirstRows: ...
+    async def _first_rows(self, statement: str, given: Given, limit: int) -> FirstRows: ...
 
     @abstractmethod
-    async def _plan(self, statement: str, values: Values, analyze: bool) -> PlanStep: ...
+    async def _plan(self, statement: str, given: Given, analyze: bool) -> PlanStep: ...

@@ -6,15 +6,15 @@ import contextlib
 import re
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from kailash_studio.errors import DatabaseError
 from kailash_studio.services.sql_catalogue import MOST_COLUMNS, Catalogue, relations_in
 from kailash_studio.services.sql_plan import PlanStep, from_sqlite
-from kailash_studio.services.sql_sessions.session import ONLY_READS, Description, Fault, FirstRows, Session, Values
-from kailash_studio.services.sql_text import placeholders
+from kailash_studio.services.sql_sessions.session import ONLY_READS, Description, Fault, FirstRows, Session
+from kailash_studio.services.sql_text import Given, placeholders, positional
 from kailash_studio.services.stoppable import in_thread
 
 T = TypeVar("T")
@@ -48,28 +48,32 @@ class SqliteSession(Session):
 
     async def describe(self, statement: str) -> Description:
         """See ``Session``; SQLite tells faults alone."""
-        names = [p.name for p in placeholders(statement)]
+        sent = positional(statement, Given.nothing(placeholders(statement)))
 
         def work(connection: sqlite3.Connection) -> Description:
             try:
-                connection.execute(f"EXPLAIN {_for_sqlite(statement)}", _no_values(names)).close()
+                connection.execute(f"EXPLAIN {_for_sqlite(sent.text)}", sent.values).close()
             except sqlite3.Error as error:
                 return Description({}, [], fault_in_sqlite(error, statement))
             return Description({}, [])
 
         return await self.ask(work, statement)
 
-    async def _first_rows(self, statement: str, values: Values, limit: int) -> FirstRows:
+    async def _first_rows(self, statement: str, given: Given, limit: int) -> FirstRows:
+        sent = positional(statement, given)
+
         def work(connection: sqlite3.Connection) -> FirstRows:
-            cursor = connection.execute(_for_sqlite(statement), values)
+            cursor = connection.execute(_for_sqlite(sent.text), sent.values)
             columns = [(column[0], "") for column in cursor.description or ()]
             return FirstRows.of(columns, cursor.fetchmany(limit + 1), limit)
 
         return await self.ask(work, statement)
 
-    async def _plan(self, statement: str, values: Values, analyze: bool) -> PlanStep:
-        sent = f"EXPLAIN QUERY PLAN {_for_sqlite(statement)}"
-        return from_sqlite(await self.ask(lambda connection: connection.execute(sent, values).fetchall(), statement))
+    async def _plan(self, statement: str, given: Given, analyze: bool) -> PlanStep:
+        sent = positional(statement, given)
+        asked = f"EXPLAIN QUERY PLAN {_for_sqlite(sent.text)}"
+        found = await self.ask(lambda connection: connection.execute(asked, sent.values).fetchall(), statement)
+        return from_sqlite(found)
 
     async def ask(self, work: Callable[[sqlite3.Connection], T], statement: str) -> T:
         """Let ``work`` use a connection, in a thread; cancelling interrupts it.
@@ -118,12 +122,6 @@ def fault_in_sqlite(error: sqlite3.Error, statement: str) -> Fault:
             places = [m.start() for m in re.finditer(re.escape(found.group(1)), statement, re.IGNORECASE)]
             position = places[0] if len(places) == 1 else -1
     return Fault(f"{said[:1].upper()}{said[1:]}.", position)
-
-
-def _no_values(names: Sequence[str]) -> Any:
-    if any(name.startswith(":") for name in names):
-        return dict.fromkeys(name[1:] for name in names)
-    return [None] * max((int(name[1:]) for name in names if name[1:].isdigit()), default=0)
 
 
 def _for_sqlite(statement: str) -> str:

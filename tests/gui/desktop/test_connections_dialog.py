@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from fakes.black_hole import silent_listener
 from fakes.stalls import StallMeter
+from fakes.waiting import until
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QFileDialog, QMessageBox
@@ -40,13 +41,6 @@ def sit(loop: QEventLoop, window: MainWindow) -> Callable[[Sitting], None]:
         await asyncio.sleep(0.05)
 
     return lambda sitting: loop.run_until_complete(asyncio.wait_for(work(sitting), 60))
-
-
-async def until(holds: Callable[[], object]) -> None:
-    """Wait for something to hold."""
-    async with asyncio.timeout(20):
-        while not holds():
-            await asyncio.sleep(0.01)
 
 
 def press(button: Any) -> None:
@@ -116,6 +110,30 @@ def test_a_password_goes_to_the_store_of_secrets_and_nowhere_else(
         for path in user_home.rglob("*"):
             if path.is_file():
                 assert b"swordfish-canary" not in path.read_bytes(), path
+
+    sit(sitting)
+
+
+def test_whether_a_password_is_stored_is_asked_of_the_store(sit: Callable[[Sitting], None], user_home: Path) -> None:
+    async def sitting(dialog: ConnectionsDialog) -> None:
+        told = dialog.password.placeholderText
+        assert told() == "none, or type one"
+        QTest.keyClicks(dialog.name, "prod")
+        QTest.keyClicks(dialog.secret, "prod_password")
+        assert told() == "looking whether it is stored …"
+        await until(lambda: told() == "not set: type it")
+        press(dialog.save)
+        await until(lambda: dialog.said.text() == "prod is saved.")
+        await until(lambda: told() == "not set: type it")
+        QTest.keyClicks(dialog.password, "swordfish")
+        press(dialog.save)
+        await until(lambda: told() == "stored already; type to replace it")
+        assert "It is in the encrypted file" in dialog.password.toolTip()
+        QTest.keyClicks(dialog.secret, "s")
+        await until(lambda: told() == "not set: type it")
+        for _ in range(len("prod_passwords")):
+            QTest.keyClick(dialog.secret, Qt.Key.Key_Backspace)
+        assert told() == "none, or type one"
 
     sit(sitting)
 

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PySide6.QtCore import QModelIndex, Qt
+from PySide6.QtCore import QCoreApplication, QModelIndex, QPoint, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QLineEdit
+from PySide6.QtWidgets import QComboBox, QLineEdit, QStyle, QStyleOptionViewItem, QTabWidget
 from qasync import QEventLoop
 
 from kailash_studio.desktop.icons import Icons
+from kailash_studio.desktop.panels.breakpoint_list import BreakpointList
 from kailash_studio.desktop.panels.debugger import Debugger, described
 from kailash_studio.desktop.settings import Settings
 from kailash_studio.desktop.theme import Theme
@@ -230,6 +231,24 @@ def test_a_nested_value_is_a_tree_whose_leaves_are_changed(panel: Debugger) -> N
     assert panel.values.edited()[2] == {}
 
 
+def test_a_leaf_of_a_tree_is_changed_by_f2_and_made_null_by_delete(panel: Debugger) -> None:
+    panel.show_stops(stops())
+    value = {"rates": {"EUR": 1.08}, "name": "x"}
+    panel.show_values(1, stand("before", inputs={"given": shown_value(value)}), page)
+    tree = panel.values.tree
+    panel.activateWindow()
+    tree.setFocus()
+    for row in range(2):
+        tree.setCurrentItem(tree.topLevelItem(row))
+        QTest.keyClick(tree, Qt.Key.Key_Delete)
+    assert panel.values.edited()[2] == {"inputs": {"given": [[["name"], None]]}}, "what has others inside stays"
+    assert tree.topLevelItem(1).text(1) == "null"
+    QTest.keyClick(tree, Qt.Key.Key_F2)
+    assert tree.findChild(QLineEdit) is not None
+    panel.values.undo.click()
+    assert panel.values.edited()[2] == {}
+
+
 def test_a_large_value_is_a_table_whose_further_pages_are_fetched(panel: Debugger, loop: QEventLoop) -> None:
     panel.show_stops(stops())
     panel.show_values(1, stand("before", inputs={"rows": {"page": page_of(LONG, 0, 200)}}), page)
@@ -310,6 +329,82 @@ def test_breakpoints_are_edited_in_the_list(panel: Debugger) -> None:
     assert second.text(3) == "2"
     second.setCheckState(0, Qt.CheckState.Unchecked)
     assert changed[-1] == (1, Breakpoint("b", "error", hits=2, enabled=False))
+
+
+def _with_breakpoints(window: MainWindow, count: int = 3) -> list[str]:
+    """Nodes that all have one; the list of breakpoints is in front and has the keyboard."""
+    nodes = [window.session.add_node("TableViewNode", (300.0 * i, 0.0)) for i in range(count)]
+    for node in nodes:
+        window.breakpoints.toggle(node)
+    window.show_debugger()
+    points = window.debugger.points
+    tabs = next(t for t in window.debugger.findChildren(QTabWidget) if t.indexOf(points) >= 0)
+    tabs.setCurrentWidget(points)
+    window.activateWindow()
+    points.setFocus()
+    QCoreApplication.processEvents()
+    assert points.hasFocus()
+    return nodes
+
+
+def _tick_box(points: BreakpointList, row: int) -> QPoint:
+    """The middle of the box that a row is ticked in."""
+    option, at = QStyleOptionViewItem(), points.model().index(row, 0)
+    points.initViewItemOption(option)
+    option.rect = points.visualRect(at)
+    option.features |= QStyleOptionViewItem.ViewItemFeature.HasCheckIndicator
+    return points.style().subElementRect(QStyle.SubElement.SE_ItemViewItemCheckIndicator, option, points).center()
+
+
+def test_a_breakpoint_is_ticked_with_the_mouse_and_with_space(window: MainWindow) -> None:
+    nodes = _with_breakpoints(window)
+    points = window.debugger.points
+    rows = [points.topLevelItem(row) for row in range(3)]
+    for row, node in enumerate(nodes):
+        for state in ("off", "on"):
+            QTest.mouseClick(
+                points.viewport(), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, _tick_box(points, row)
+            )
+            assert window.canvas.store.cards[node].view.breakpoint == state
+    for column, state in ((0, "off"), (2, "on"), (3, "off"), (4, "on")):  # the second one holds a field of its own
+        points.setCurrentItem(rows[1], column)
+        QTest.keyClick(points, Qt.Key.Key_Space)
+        assert window.canvas.store.cards[nodes[1]].view.breakpoint == state
+    assert [points.topLevelItem(row) for row in range(3)] == rows, "rows stay while something happens in them"
+
+
+def test_when_a_breakpoint_stops_is_chosen_in_its_row(window: MainWindow) -> None:
+    nodes = _with_breakpoints(window)
+    points = window.debugger.points
+    choice = points.itemWidget(points.topLevelItem(1), 1)
+    assert isinstance(choice, QComboBox)
+    choice.setFocus()
+    QTest.keyClick(choice, Qt.Key.Key_Down)
+    assert [point.when for point in window.breakpoints.all()] == ["before", "after", "before"]
+    assert points.itemWidget(points.topLevelItem(1), 1) is choice and choice.hasFocus()
+    window.breakpoints.remove(0)
+    left = points.itemWidget(points.topLevelItem(0), 1)
+    assert isinstance(left, QComboBox) and left.currentText() == "after", "rows show what moved up"
+    left.setCurrentText("error")
+    assert window.breakpoints.all()[0] == Breakpoint(nodes[1], "error")
+
+
+def test_a_breakpoint_is_changed_and_removed_by_keys(window: MainWindow, qtbot: Any) -> None:
+    nodes = _with_breakpoints(window)
+    window.canvas.select(nodes[2:])
+    points = window.debugger.points
+    points.setCurrentItem(points.topLevelItem(0))
+    QTest.keyClick(points, Qt.Key.Key_F2)
+    editor = points.findChild(QLineEdit)
+    assert editor is not None, "F2 on its name changes its condition"
+    QTest.keyClicks(editor, "len(inputs) > 1")
+    QTest.keyClick(editor, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: window.breakpoints.all()[0].condition == "len(inputs) > 1")
+    points.setFocus()
+    QTest.keyClick(points, Qt.Key.Key_Delete)
+    assert [point.node for point in window.breakpoints.all()] == nodes[1:]
+    assert list(window.session.workflow.nodes) == nodes
+    assert [points.topLevelItem(row).text(0) for row in range(points.topLevelItemCount())] == nodes[1:]
 
 
 def test_breakpoints_follow_their_nodes_and_stay_with_the_file(window: MainWindow, tmp_path: Path) -> None:

@@ -329,6 +329,26 @@ def test_pins_follow_their_nodes_into_a_sub_workflow_and_back(sit: Sit, window: 
     sit(sitting)
 
 
+def test_pins_that_are_told_after_the_window_was_closed_are_for_nobody(
+    sit: Sit, window: MainWindow, tmp_path: Path
+) -> None:
+    async def sitting() -> None:
+        draw(window, MENDED)
+        window.session.save(tmp_path / "w.kailash.json")
+        await ran(window, window.actions_by_name["run"].trigger)
+        window.canvas.select(["first"])
+        window.actions_by_name["pin"].trigger()
+        await until(lambda: window.pins.has("first"))
+        window.session.open(tmp_path / "w.kailash.json")
+        assert not window.pins.has("first"), "they are asked for"
+        window.pins.close()
+        await window.engine.request("pins", file=str(tmp_path / "w.kailash.json"))
+        await asyncio.sleep(0)
+        assert not window.pins.has("first")
+
+    sit(sitting)
+
+
 def test_a_safe_preview_writes_nothing_and_says_what_it_left_out(sit: Sit, window: MainWindow, tmp_path: Path) -> None:
     async def sitting() -> None:
         draw(window, MENDED)

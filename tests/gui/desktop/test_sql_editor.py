@@ -18,6 +18,7 @@ from kailash_studio.desktop.theme import Theme
 from kailash_studio.services.sql_analysis import lint
 from kailash_studio.services.sql_catalogue import Catalogue, Column, Relation
 from kailash_studio.services.sql_plan import from_postgresql
+from kailash_studio.services.sql_text import Given
 
 _CONTROL = Qt.KeyboardModifier.ControlModifier
 Show = Callable[[QWidget], QWidget]
@@ -230,23 +231,63 @@ def test_the_grid_gives_values_in_the_form_of_the_document(theme: Theme, shown: 
     shown(grid)
     heard: list[Any] = []
     grid.changed.connect(heard.append)
-    grid.show_parameters([("$1", "text"), ("$2", "integer")], ["Growth"], {})
+    grid.show_parameters([("$1", "text"), ("$2", "integer")], Given(["Growth"]), {})
     _type_into(grid, 1, "7")
-    assert heard == [["Growth", 7]]
-    grid.show_parameters([], ["Growth"], {}, known=False)
+    assert heard == [Given(["Growth", 7])]
+    grid.show_parameters([], Given(["Growth"]), {}, known=False)
     kind = grid.item(0, 1)
     assert kind is not None
     assert kind.text() == "", "nobody has looked at the statement yet"
-    grid.show_parameters([("$1", "text")], ["Growth", 7], {})
+    grid.show_parameters([("$1", "text")], Given(["Growth", 7]), {})
     assert [grid.item(row, 1).text() for row in range(2)] == ["text", "not used"]  # type: ignore[union-attr]
     grid.setCurrentCell(1, 2)
     QTest.keyClick(grid, Qt.Key.Key_Delete)
-    assert heard[-1] == ["Growth"]
+    assert heard[-1] == Given(["Growth"])
     _type_into(grid, 0, "@risk")
-    assert heard[-1] == [{"$parameter": "risk"}]
-    grid.show_parameters([(":who", "text")], {}, {})
-    _type_into(grid, 0, "Ada")
-    assert heard[-1] == {"who": "Ada"}
+    assert heard[-1] == Given([{"$parameter": "risk"}])
+    grid.show_parameters([("$1", "text"), (":who", "text")], Given(["Growth"]), {})
+    _type_into(grid, 1, "Ada")
+    assert heard[-1] == Given(["Growth"], {"who": "Ada"})
+    grid.setCurrentCell(1, 2)
+    QTest.keyClick(grid, Qt.Key.Key_Delete)
+    assert heard[-1] == Given(["Growth"])
+    grid.show_parameters([("$1", "text"), (":who", "text")], Given(["Growth"]), {}, fixed={"$"})
+    grid.setCurrentCell(0, 2)
+    QTest.keyClick(grid, Qt.Key.Key_Delete)
+    QTest.keyClick(grid, Qt.Key.Key_Return)
+    assert grid.state() != ParameterGrid.State.EditingState
+    assert heard[-1] == Given(["Growth"])
+
+
+def test_delete_says_when_a_value_becomes_null(theme: Theme, shown: Show) -> None:
+    grid = ParameterGrid(theme)
+    shown(grid)
+    grid.show_parameters([("$1", ""), ("$2", "")], Given([1, 2]), {})
+    tips = [grid.item(row, 2).toolTip() for row in range(2)]  # type: ignore[union-attr]
+    assert tips == ["Bound as int. Delete makes it null, since those behind it keep their numbers.", "Bound as int."]
+    grid.setCurrentCell(0, 2)
+    QTest.keyClick(grid, Qt.Key.Key_Delete)
+    assert grid.item(0, 2).text() == "null"  # type: ignore[union-attr]
+
+
+def test_control_and_enter_in_the_grid_test_the_values(theme: Theme, shown: Show) -> None:
+    grid = ParameterGrid(theme)
+    shown(grid)
+    heard: list[Any] = []
+    grid.changed.connect(heard.append)
+    grid.run_asked.connect(lambda: heard.append("run"))
+    grid.show_parameters([("$1", "integer")], Given([1]), {})
+    grid.setCurrentCell(0, 2)
+    QTest.keyClick(grid, Qt.Key.Key_Return, _CONTROL)
+    assert heard == ["run"] and grid.state() != ParameterGrid.State.EditingState
+    QTest.keyClick(grid, Qt.Key.Key_Return)
+    field = grid.focusWidget()
+    assert field is not None
+    QTest.keyClick(field, Qt.Key.Key_A, _CONTROL)
+    QTest.keyClicks(field, "2")
+    QTest.keyClick(field, Qt.Key.Key_Return, _CONTROL)
+    QCoreApplication.processEvents()
+    assert heard == ["run", Given([2]), "run"]
 
 
 # ---------------------------------------------------------------------- results

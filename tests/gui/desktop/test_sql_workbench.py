@@ -24,6 +24,7 @@ from kailash_studio.desktop.editors.sql import SqlEditor
 from kailash_studio.desktop.editors.sql_workbench import SqlWorkbench
 from kailash_studio.desktop.inspector.fields import CodeField
 from kailash_studio.desktop.window import MainWindow
+from kailash_studio.services.sql_text import Given
 
 _CONTROL = Qt.KeyboardModifier.ControlModifier
 Sit = Callable[[Coroutine[Any, Any, None]], None]
@@ -94,7 +95,7 @@ def test_an_analyst_writes_a_statement(window: MainWindow, sit: Sit, with_databa
         assert bench.outcome.plan.topLevelItem(0) is not None
         window.session.undo()
         assert parameters(window, node) == {"query": QUERY}
-        assert bench.values == []
+        assert bench.given == Given()
         while window.session.history.undo_label and parameters(window, node) != {"query": "SELECT 1"}:
             window.session.undo()
         assert bench.text() == "SELECT 1"
@@ -124,6 +125,79 @@ def test_a_test_run_that_writes_is_refused_and_a_long_one_cancelled(
         await until(lambda: not bench.busy)
         assert bench.outcome.caption.toolTip() == "Cancelled"
         assert bench.isVisible()
+
+    sit(sitting())
+
+
+NAMED = "SELECT client_name FROM portfolios WHERE total_value > :minimum"
+
+
+async def give(bench: SqlWorkbench, name: str, text: str) -> None:
+    """Write a value into the grid with keys."""
+    rows = bench.grid.rowCount
+    await until(lambda: any(bench.grid.item(row, 0).text() == name for row in range(rows())))  # type: ignore[union-attr]
+    row = next(row for row in range(rows()) if bench.grid.item(row, 0).text() == name)  # type: ignore[union-attr]
+    bench.grid.setCurrentCell(row, 2)
+    QTest.keyClick(bench.grid, Qt.Key.Key_Return)
+    field = bench.grid.focusWidget()
+    assert field is not None
+    QTest.keyClicks(field, text)
+    QTest.keyClick(field, Qt.Key.Key_Return)
+
+
+def test_values_with_names_are_given_tested_explained_and_undone(
+    window: MainWindow, sit: Sit, with_database: Path
+) -> None:
+    async def sitting() -> None:
+        node, bench = await opened(window, {"query": NAMED})
+        await until(lambda: _problems(bench) == [":minimum has no value: give it one among the parameters."])
+        await until(lambda: bench.grid.item(0, 1) is not None and bench.grid.item(0, 1).text() == "numeric")
+        await give(bench, ":minimum", "1000")
+        await until(lambda: "takes this statement" in bench.verdict.text())
+        assert parameters(window, node) == {"query": NAMED, "values": {"minimum": 1000}}
+        assert bench.grid.item(0, 2).text() == "1000"  # type: ignore[union-attr]
+        bench.run()
+        await until(lambda: bench.outcome.result_page.currentWidget() is bench.outcome.rows)
+        assert bench.outcome.rows.model().rowCount() > 10
+        bench.explain()
+        await until(lambda: bench.outcome.plan_page.currentWidget() is bench.outcome.plan)
+        rewrite(bench, f"{NAMED} AND risk_profile = $1 AND total_value < 9 * :minimum")
+        await give(bench, "$1", "Growth")
+        await until(lambda: "takes this statement" in bench.verdict.text())
+        assert parameters(window, node)["params"] == ["Growth"]
+        assert parameters(window, node)["values"] == {"minimum": 1000}
+        for ask, page, shown in (
+            (bench.run, bench.outcome.result_page, bench.outcome.rows),
+            (bench.explain, bench.outcome.plan_page, bench.outcome.plan),
+        ):
+            bench.outcome.show_nothing()
+            ask()
+            await until(lambda page=page, shown=shown: page.currentWidget() is shown)  # type: ignore[misc]
+        QTest.keyClicks(bench.editor, " AND ris")
+        assert "risk_profile" in bench.editor.completions()
+        QTest.keyClick(bench.editor, Qt.Key.Key_Escape)
+        while window.session.history.undo_label and "values" in parameters(window, node):
+            window.session.undo()
+        assert parameters(window, node) == {"query": NAMED}
+        assert bench.given == Given()
+
+    sit(sitting())
+
+
+def test_names_stay_their_own_where_a_connection_gives_the_numbers(
+    window: MainWindow, sit: Sit, with_database: Path
+) -> None:
+    async def sitting() -> None:
+        node, bench = await opened(window, {"query": "SELECT $1::int + :more::int AS n", "values": {"more": 1}})
+        source = window.session.add_node("PythonCodeNode", (0, 200), {"code": "def values() -> list: return [1]"})
+        assert window.session.connect_ports(source, "result", node, "params") is None
+        await until(lambda: "takes this statement" in bench.verdict.text())
+        await give(bench, "$1", "40")
+        bench.run()
+        await until(lambda: bench.outcome.result_page.currentWidget() is bench.outcome.rows)
+        assert bench.outcome.rows.model().index(0, 0).data() == "41"
+        assert "params" not in parameters(window, node)
+        assert parameters(window, node)["values"] == {"more": 1}
 
     sit(sitting())
 
@@ -228,8 +302,10 @@ def test_it_opens_with_a_key_and_only_for_sql(window: MainWindow, sit: Sit) -> N
         window.actions_by_name["sql"].trigger()
         window.actions_by_name["sql"].trigger()
         (bench,) = window.sql_link.benches()
-        assert "workflow parameter p" in bench.note.text()
-        assert bench.values == [7] and not bench.grid.isEnabled()
+        assert "are the workflow parameter p" in bench.note.text()
+        assert bench.given == Given([7])
+        await until(lambda: bench.grid.item(0, 2) is not None)
+        assert not bench.grid.item(0, 2).flags() & Qt.ItemFlag.ItemIsEditable  # type: ignore[union-attr]
         bench.close()
 
     sit(sitting())

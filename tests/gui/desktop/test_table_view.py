@@ -166,6 +166,53 @@ def test_what_is_typed_under_a_column_filters_and_counts(rows: RowsPanel, answer
     run(look())
 
 
+def test_empty_texts_are_listed_and_found_and_are_no_nulls(rows: RowsPanel, answering: Answering, run: Any) -> None:
+    regions = ["north", "", None, "", "  ", ""]
+    answering.value = Table(pa.table({"id": range(6), "region": regions}))
+
+    async def look() -> None:
+        rows.show_port("read", "data", answering)
+        await until(lambda: rows.caption.whole.startswith("6 rows"))
+        rows.profiled.click()
+        await until(lambda: len(rows.profiles.cards) == 2)
+        said = rows.profiles.cards[1].sentence()
+        assert "(empty): 3" in said and '"  ": 1' in said
+        assert "(empty) to north" in said
+        rows.filters.click()
+        for text, found in (
+            ('=""', [1, 3, 5]),
+            ("is null", [2]),
+            ('!=""', [0, 4]),
+            ('="  "', [4]),
+            ("!null", [0, 1, 3, 4, 5]),
+        ):
+            rows.view.header.field(1).setText(text)
+            rows.view.header.field(1).returnPressed.emit()
+            await until(lambda found=found: [row[0] for row in rows.texts(9)] == [str(number) for number in found])  # type: ignore[misc]
+
+    run(look())
+
+
+def test_a_filter_stays_under_the_cursor_where_it_leaves_no_row(rows: RowsPanel, run: Any) -> None:
+    async def look() -> None:
+        rows.filters.click()
+        field = rows.view.header.field(0)
+
+        def seen() -> tuple[int, int]:
+            QCoreApplication.processEvents()
+            return field.mapTo(rows, QPoint()).x(), rows.view.verticalHeader().width()
+
+        before = seen()
+        assert before[1] > rows.view.fontMetrics().horizontalAdvance(f"{ROWS:,}")
+        for text, caption in (("> 99999", "0 of"), ("7", "1 of"), ("", f"{ROWS:,} rows")):
+            field.setText(text)
+            field.returnPressed.emit()
+            await until(lambda caption=caption: rows.caption.whole.startswith(caption))  # type: ignore[misc]
+            assert seen() == before
+
+    run(look())
+
+
 def test_columns_are_hidden_from_the_menu_moved_and_copied_as_they_stand(rows: RowsPanel, run: Any) -> None:
     header = rows.view.header
     actions = {action.text(): action for action in header.menu("group").actions()}
@@ -223,6 +270,15 @@ def test_who_scrolls_fast_waits_for_no_page_in_between(rows: RowsPanel, run: Any
         ("a..b", "text", ("contains", ["a..b"])),
         ("NULL", "text", ("is_null", [])),
         ("!null", "date", ("not_null", [])),
+        ("is  Null", "text", ("is_null", [])),
+        ("is not null", "integer", ("not_null", [])),
+        ('=""', "text", ("equals", [""])),
+        ('!= ""', "text", ("differs", [""])),
+        ('""', "text", ("equals", [""])),
+        ('="null"', "text", ("equals", ["null"])),
+        ('="  "', "text", ("equals", ["  "])),
+        ('="', "text", ("equals", ['"'])),
+        ('say "hi"', "text", ("contains", ['say "hi"'])),
     ],
 )
 def test_the_text_of_a_filter_is_a_condition(text: str, kind: str, condition: Any) -> None:

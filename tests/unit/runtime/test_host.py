@@ -240,5 +240,7 @@ def test_a_refused_test_of_a_connection_does_not_quote_its_password() -> None:
         assert "***prod_password***" in told["error"]["sentence"]
         places = (await ask("secret_places"))["places"]
         assert [(p["place"], p["problem"]) for p in places if p["writable"]] == [("encrypted", "")]
+        where = (await ask("secret_where", name="prod_password"))["places"]
+        assert where and not any(place["found"] for place in where)
 
     talk(conversation)

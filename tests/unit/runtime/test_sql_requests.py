@@ -231,6 +231,37 @@ def test_a_secret_among_the_values_is_in_no_answer_and_no_refusal(
     talk(conversation)
 
 
+def test_names_and_numbers_in_one_statement_and_a_value_that_is_not_given(with_database: Path, tmp_path: Path) -> None:
+    text = "SELECT count(*) AS n FROM portfolios WHERE total_value > :least AND total_value > :least AND client_id < $1"
+    sqlite3.connect(tmp_path / "shop.db").close()
+    duckdb.connect(str(tmp_path / "shop.duckdb")).close()
+
+    async def conversation(ask: Ask, until: Any) -> None:
+        words = EMBEDDED | {"values": [5], "names": {"least": {"$parameter": "floor"}}}
+        words["declared"] = {"floor": {"type": "number", "default": 1000}}
+        checked = await ask("sql_check", **words, text=text, ask=True)
+        assert (checked["findings"], checked["asked"]) == ([], True)
+        assert checked["parameters"] == [["$1", "integer"], [":least", "numeric"]]
+        assert (await ask("sql_try", **words, text=text))["columns"] == ["n"]
+        assert "plan" in await ask("sql_explain", **words, text=text)
+        missing = await ask("sql_try", **(words | {"names": {}}), text=text)
+        assert "wants a value for :least, which is not given (given: $1)" in missing["error"]["sentence"]
+        unfit = await ask("sql_try", **(words | {"names": {"least": "much"}}), text=text)
+        assert unfit["error"]["sentence"].startswith(":least does not take the value 'much'")
+        none = await ask("sql_check", **(words | {"names": None}), text=text)
+        assert [f["code"] for f in none["findings"]] == ["mixed_values"]
+        for kind in ("sqlite", "duckdb"):
+            given = {"connection": "details", "database_type": kind, "database": f"shop.{kind.replace('sqlite', 'db')}"}
+            own = words | {"given": given, "folder": str(tmp_path)}
+            statement = "SELECT :least - $1 - :least + :more AS n"
+            own["names"] = {"least": 3, "more": 50}
+            assert (await ask("sql_try", **own, text=statement))["rows"] == [["45"]]
+            assert (await ask("sql_check", **own, text=statement, ask=True))["findings"] == []
+            assert "plan" in await ask("sql_explain", **own, text=statement)
+
+    talk(conversation)
+
+
 @pytest.mark.parametrize("values", ["text", 3])
 def test_values_that_are_none(values: Any, with_database: Path) -> None:
     async def conversation(ask: Ask, until: Any) -> None:

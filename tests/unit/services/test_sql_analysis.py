@@ -133,13 +133,26 @@ def test_values_are_counted() -> None:
     assert found(text, values={"$1", "$2", "$3"}) == [("value_unused", "")]
     assert found("SELECT $2::int", values={"$1", "$2"}) == [("value_unused", "$2")]
     assert found("SELECT :a, :b, 'x'::text, ':c'", values={":a"}) == [("value_missing", ":b")]
-    assert found("SELECT :a, $1", values=None) == [("mixed_values", ":a")]
+    assert found("SELECT :a, $1", values=None) == []
+    assert found("SELECT :a, $1", values={"$1", ":a"}) == []
+    assert found("SELECT :a, $1", values={"$1"}) == [("value_missing", ":a")]
+    assert found("SELECT :a, $1", values={":a"}) == [("value_missing", "$1")]
+    assert found("SELECT :a", values={"$1", ":a", ":b"}) == [("value_unused", "")]
+
+
+def test_values_that_a_connection_gives_are_not_missed_and_those_with_names_are() -> None:
+    text = "SELECT :a, :b, $1, $3"
+    assert [f.sentence for f in lint(text, values={":a"}, connected=True)] == [
+        ":b has no value: give it one among the parameters."
+    ]
 
 
 def test_a_node_without_names_is_told_to_take_numbers() -> None:
     text = "SELECT :a, :b"
     findings = lint(text, values=set(), named=False)
     assert [(text[f.start : f.end], f.sentence[-3:]) for f in findings] == [(":a", "$1."), (":b", "$2.")]
+    (one,) = lint("SELECT $1, :a", values={"$1"}, named=False)
+    assert one.sentence.endswith("write $2.")
 
 
 @given(st.lists(st.sampled_from(sorted({word for line in GOOD for word in line.split()})), max_size=14))
@@ -183,5 +196,5 @@ def test_the_database_names_the_beginning_of_a_dotted_name() -> None:
 def test_sqlite_has_its_own_rules() -> None:
     catalogue = Catalogue("sqlite", (_relation("main", "Trades", "Id price"),), ("main",))
     good = 'SELECT ID, PRICE, rowid, "no column is a text" FROM trades WHERE id = $1 AND price > :p OR `Id` IS NULL'
-    assert [f for f in found(good, dialect="sqlite", catalogue=catalogue) if f[0] != "mixed_values"] == []
+    assert found(good, dialect="sqlite", catalogue=catalogue) == []
     assert found("SELECT prise FROM trades", dialect="sqlite", catalogue=catalogue) == [("unknown_column", "prise")]

@@ -20,6 +20,7 @@ from kailash_studio.services.sql_analysis import agreed, lint
 from kailash_studio.services.sql_completion import suggest
 from kailash_studio.services.sql_sessions.mysql import MySQLSession
 from kailash_studio.services.sql_sessions.session import ONLY_READS
+from kailash_studio.services.sql_text import Given
 
 _SCHEMA = (
     "CREATE TABLE trades (id INT PRIMARY KEY AUTO_INCREMENT, price DECIMAL(10,2) NOT NULL, `Odd name` TEXT,"
@@ -127,6 +128,10 @@ def test_first_rows_are_limited_and_typed(server: Server) -> None:
     assert found.rows[0][2] == "t'2" and not found.more
     named = on(server, lambda s: s.first_rows("SELECT :a - :b AS d, '%'", {"a": 5, "b": 2}))
     assert named.rows == [(3, "%")]
+    mixed = on(server, lambda s: s.first_rows("SELECT :a - $1 - :a AS d", Given([2], {"a": 5})))
+    assert mixed.rows == [(-2,)]
+    with pytest.raises(DatabaseError, match="The value for :a is nan"):
+        on(server, lambda s: s.first_rows("SELECT :a", {"a": float("nan")}))
 
 
 @pytest.mark.parametrize(

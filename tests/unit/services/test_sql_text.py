@@ -6,9 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kailash_studio.errors import DatabaseError
 from kailash_studio.services.sql_catalogue import Catalogue, Column, Relation
 from kailash_studio.services.sql_completion import suggest
-from kailash_studio.services.sql_text import Lines, first_word, placeholders, positional, statements, tokens
+from kailash_studio.services.sql_text import (
+    Given,
+    Lines,
+    Sent,
+    first_word,
+    placeholders,
+    positional,
+    statements,
+    tokens,
+)
 
 
 def _relation(schema: str, name: str, columns: str, kind: str = "table") -> Relation:
@@ -70,8 +80,24 @@ def test_placeholders_statements_and_places() -> None:
 
 def test_names_become_numbers_for_a_server_that_knows_only_these() -> None:
     text = "SELECT :b, ':b', :a, x::int, :b"
-    assert positional(text, {"a": 1, "b": 2}) == ("SELECT $1, ':b', $2, x::int, $1", [2, 1])
-    assert positional("SELECT $1", [3]) == ("SELECT $1", [3])
+    sent = positional(text, Given([], {"a": 1, "b": 2}))
+    assert (sent.text, sent.values) == ("SELECT $1, ':b', $2, x::int, $1", [2, 1])
+    assert positional("SELECT $1", Given([3])) == Sent("SELECT $1", [3])
+    with pytest.raises(DatabaseError, match=r"a value for :b, which is not given \(given: :a\)"):
+        positional(text, Given([], {"a": 1}))
+
+
+def test_names_stand_behind_the_numbers_and_places_and_words_lead_back() -> None:
+    text = "SELECT :wanted, $1, :b, $2, :wanted FROM t"
+    sent = positional(text, Given(["x", "y"], {"wanted": 1, "b": 2}))
+    assert (sent.text, sent.values) == ("SELECT $3, $1, $4, $2, $3 FROM t", ["x", "y", 1, 2])
+    for word in ("SELECT", "$1", "$2", "FROM"):
+        assert sent.origin(sent.text.index(word)) == text.index(word)
+    assert sent.origin(sent.text.index("$4")) == text.index(":b")
+    assert sent.origin(-1) == -1
+    assert sent.told("$3 and $1") == ":wanted and $1"
+    with pytest.raises(DatabaseError, match=r"a value for \$2"):
+        positional(text, Given(["x"], {"wanted": 1, "b": 2}))
 
 
 # ---------------------------------------------------------------------- completion

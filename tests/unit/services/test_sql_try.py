@@ -92,6 +92,13 @@ def test_a_description_has_types_and_places(on_server: Callable[..., None]) -> N
         assert found.columns == [("client_name", "text"), ("total_value", "numeric")]
         named = await session.describe("SELECT 1 FROM portfolios WHERE cash > :least AND client_id = :who")
         assert named.parameters == {":least": "numeric", ":who": "integer"}
+        mixed = await session.describe(
+            "SELECT 1 FROM portfolios WHERE cash > :least AND client_id = $1 AND cash < :least"
+        )
+        assert mixed.parameters == {"$1": "integer", ":least": "numeric"}
+        behind = "SELECT 1 FROM portfolios WHERE cash > :least_of_all AND client_i = $1"
+        refused = (await session.describe(behind)).fault
+        assert refused is not None and behind[refused.position :].startswith("client_i ")
         wrong = await session.describe("SELECT client_nam\nFROM portfolios")
         assert wrong.fault is not None
         assert (wrong.fault.position, wrong.fault.sqlstate) == (7, "42703")

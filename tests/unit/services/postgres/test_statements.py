@@ -97,3 +97,10 @@ def test_a_value_that_is_missing_is_named() -> None:
     with pytest.raises(DatabaseError, match=r"wants a value for :b, which is not given \(given: a\)") as raised:
         bound("SELECT :a, :b", {"a": 1})
     assert raised.value.permanent
+
+
+def test_a_name_is_never_taken_for_a_number_that_is_missing() -> None:
+    assert bound("SELECT $1, :a", {"a": 1}, ["x"]) == ("SELECT $1, $2", ["x", 1])
+    with pytest.raises(DatabaseError, match=r"wants a value for \$2; params has 1") as raised:
+        bound("SELECT $1, $2, :a", {"a": 1}, ["x"])
+    assert raised.value.permanent
