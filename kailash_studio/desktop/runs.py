@@ -24,6 +24,7 @@ from kailash_studio.spec.finding import has_errors
 from kailash_studio.workflow.commands import Change
 from kailash_studio.workflow.workflow import Connection, Workflow
 
+_OPEN = frozenset({"", "started", "stopped", "retrying"})
 _ENDED = frozenset({"succeeded", "recovered", "failed"})
 _TEST, _SAFE = "TEST RUN · faults were put in", "SAFE PREVIEW · nothing was written"
 _UNREAL = {  # what a run is not gone on from, by the word of its request, and what to do instead
@@ -350,7 +351,8 @@ class Runs(QObject):
         if state == "gone":
             if self.running and self.current is not None:
                 self.current.state = "interrupted"
-                open_nodes = [n for n in self._session.workflow.nodes if self._state_of(n) in {"", "started"}]
+                open_nodes = [n for n in self._session.workflow.nodes if self._state_of(n) in _OPEN]
+                self.current.put({n: {"state": "cancelled", "reason": "the engine ended"} for n in open_nodes})
                 self._canvas.set_states({n: NodeState("cancelled", "", "The engine ended.") for n in open_nodes})
             self._starting = False
             self.changed.emit()

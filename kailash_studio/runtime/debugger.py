@@ -17,7 +17,6 @@ from kailash_studio.runtime import events
 from kailash_studio.runtime.expressions import value_of
 from kailash_studio.runtime.plan import NotCalled, Step
 from kailash_studio.spec.context import Outputs, RunContext
-from kailash_studio.spec.values import to_plain
 from kailash_studio.workflow.sub_workflows import PASSING, SEPARATOR, parent_of
 
 if TYPE_CHECKING:
@@ -30,6 +29,7 @@ HOWS: tuple[How, ...] = ("into", "over", "out")
 WHENS: tuple[When, ...] = ("before", "after", "error", "retry", "fallback")
 
 _SKIPPED = "it was skipped by hand"
+_LATER = "The attempts that are left have the parameters of this call: those that were changed count in the next one."
 
 Recompile = Callable[[str, Mapping[str, Any]], Step]
 
@@ -150,6 +150,7 @@ class Debugger:
         ``over`` lets all of it run and stops at what follows it. ``out`` does so from any node inside.
         """
         stop = self._stop(number)
+        self._check(stop, decision or Decision())  # a step that is refused stops nowhere later
         plan = self._attached().plan
         called = stop.when in {"after", "error"} or (decision is not None and decision.do in {"give", "skip"})
         entering = plan.enters(stop.node)
@@ -268,6 +269,7 @@ class Debugger:
                 raise
             except Exception as raised:  # noqa: BLE001 - the node's failure, which somebody may want to look at
                 error = raised
+            inputs = dict(context.inputs)  # they may have been changed before an attempt
             when: When = "after" if error is None else "error"
             said = describe(error) if error is not None else ""
             reason = await self._reason(node, when, inputs, outputs, said)
@@ -285,10 +287,17 @@ class Debugger:
                 return outputs
 
     async def _retrying(self, context: RunContext, error: str) -> None:
-        """A guard is about to wait for another attempt."""
-        reason = await self._reason(context.node_id, "retry", context.inputs, None, error)
-        if reason:
-            await self._stand(context.node_id, "retry", reason, context.inputs, None, error)
+        """A guard is about to wait for another attempt, which is made with the inputs that were changed meanwhile."""
+        node = context.node_id
+        reason = await self._reason(node, "retry", context.inputs, None, error)
+        if not reason:
+            return
+        decision = await self._stand(node, "retry", reason, context.inputs, None, error)
+        if decision.inputs:
+            context.inputs = {**context.inputs, **decision.inputs}
+            self._attached().edit_inputs(node, decision.inputs)
+        if decision.parameters:
+            self._attached().log("warning", node, _LATER)
 
     # ------------------------------------------------------------------ whether to stop
     async def _reason(
@@ -332,6 +341,8 @@ class Debugger:
     async def _value(
         self, expression: str, values: Mapping[str, Any], node: str, decides: str, *, truth: bool = False
     ) -> Any:
+        from kailash_studio.spec.values import to_plain
+
         plain = {name: to_plain(value) for name, value in values.items()}
         return await value_of(expression, plain, self._attached().scope, self._clock, node, decides, truth=truth)
 
@@ -374,6 +385,8 @@ class Debugger:
             raise EngineError(f"{stop.node} has not been called yet: let it go on instead.")
         if decision.do != "go_on" and stop.when == "retry":
             raise EngineError(f"{stop.node} is about to try again: it can go on, or the run can be cancelled.")
+        if decision.parameters and (decision.do == "again" or (decision.do == "go_on" and stop.when == "before")):
+            self._recompiled(stop.node, decision)  # what cannot be is said while it still stands
 
     def _for_all(self, node: str, decision: Decision) -> bool:
         """Whether what is given where a sub-workflow begins is what the sub-workflow gives."""
@@ -391,18 +404,24 @@ class Debugger:
 
     def _changed(self, step: Step, inputs: dict[str, Any], decision: Decision) -> tuple[dict[str, Any], Step]:
         """Inputs and step for a call with what was changed by hand; the run's record says so."""
+        from kailash_studio.spec.values import to_plain
+
         run = self._attached()
         if decision.inputs:
             inputs = inputs | dict(decision.inputs)
             run.edit_inputs(step.node_id, decision.inputs)
         if decision.parameters:
-            assert self._recompile is not None  # set with the run
-            given = {**self._made_with.get(step.node_id, {}), **decision.parameters}
-            step = self._recompile(step.node_id, given)
+            step, given = self._recompiled(step.node_id, decision)
             self._made_with[step.node_id] = given
             told = {"parameters": tuple(decision.parameters), "made_with": to_plain(given)}
             run.note(events.PARAMETERS_EDITED, step.node_id, told)
         return inputs, step
+
+    def _recompiled(self, node: str, decision: Decision) -> tuple[Step, dict[str, Any]]:
+        """The step of a node with all parameters that were given by hand, and these."""
+        assert self._recompile is not None  # set with the run
+        given = {**self._made_with.get(node, {}), **decision.parameters}
+        return self._recompile(node, given), given
 
     def _given(self, node: str, decision: Decision) -> Outputs:
         self._attached().note(events.OUTPUTS_EDITED, node, {"outputs": tuple(decision.outputs)})

@@ -90,7 +90,7 @@ class DeadLetters(QWidget):
     wanted = Signal(str, str, int)
     members_wanted = Signal(str, str, str, int)
     details_wanted = Signal(str)
-    replay_wanted = Signal(object, dict, bool)
+    replay_wanted = Signal(object, object, bool)
     forecast_wanted = Signal(object, bool)
     stop_wanted = Signal()
     discard_wanted = Signal(object)

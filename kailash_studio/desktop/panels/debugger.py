@@ -176,6 +176,7 @@ class Debugger(QWidget):
         """Let the selected node go on in one of the ways; to go on or step, its values need not have arrived yet."""
         at_once = not self._when and do in {"go_on", "step"}
         if self.chosen() and (at_once or self.buttons[do].isEnabled()):
+            self.values.finish_typing()
             inputs, outputs, cells = self.values.edited()
             if do == "give":
                 outputs |= self.values.written()
@@ -207,6 +208,7 @@ class Debugger(QWidget):
     def _evaluate(self) -> None:
         if not self.chosen() or not self.expression.text().strip():
             return
+        self.values.finish_typing()
         if self.values.wrong():
             self.show_result(self.values.wrong(), wrong=True)
             return

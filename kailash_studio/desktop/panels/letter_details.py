@@ -20,7 +20,7 @@ class LetterDetails(QWidget):
         replay_wanted: The inputs that were changed, by name; all else is as it was.
     """
 
-    replay_wanted = Signal(dict)
+    replay_wanted = Signal(object)  # a dict would come out of Qt with its keys, and those inside, sorted
 
     def __init__(self, icons: Icons, parent: QWidget | None = None) -> None:
         super().__init__(parent)

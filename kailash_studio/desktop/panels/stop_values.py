@@ -8,8 +8,10 @@ from typing import Any
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
+    QAbstractItemDelegate,
     QComboBox,
     QHBoxLayout,
+    QLineEdit,
     QPlainTextEdit,
     QPushButton,
     QStackedWidget,
@@ -23,7 +25,7 @@ from PySide6.QtWidgets import (
 from kailash_studio.desktop.panels.editable_table import EditableTable, EditableView
 from kailash_studio.desktop.panels.editable_tree import EditableTree
 from kailash_studio.desktop.theme import Theme
-from kailash_studio.desktop.widgets.basics import ElidedLabel
+from kailash_studio.desktop.widgets.basics import ElidedLabel, WholeText
 
 _WRITTEN = ("outputs", "")
 _PATH, _TEXT = Qt.ItemDataRole.UserRole, Qt.ItemDataRole.UserRole + 1
@@ -73,8 +75,7 @@ class StopValues(QWidget):
         self.as_json.setText("JSON")
         self.as_json.setCheckable(True)
         self.as_json.setToolTip("Show and change the whole value as JSON")
-        self.note = ElidedLabel("error_text", self)
-        self.note.hide()
+        self.note = WholeText("error_text", self)
         self.table = EditableView(self)
         self.tree = EditableTree(self)
         self.text = QPlainTextEdit(self)
@@ -131,6 +132,14 @@ class StopValues(QWidget):
         """
         self._fetch, self._gives = fetch, list(gives)
         self._fill(inputs, outputs, give=give)
+
+    def finish_typing(self) -> None:
+        """Take what stands in a cell that is being typed into: a key that lets the node go on leaves it open."""
+        for view in (self.table, self.tree):
+            for editor in view.viewport().findChildren(QLineEdit):
+                if editor.isVisible():
+                    view.commitData(editor)
+                    view.closeEditor(editor, QAbstractItemDelegate.EndEditHint.NoHint)
 
     def edited(self) -> tuple[dict[str, Any], dict[str, Any], Cells]:
         """What was changed: inputs and outputs that were written anew, by name, and single cells.
@@ -253,6 +262,7 @@ class StopValues(QWidget):
             self.port.setCurrentIndex(len(inputs))  # what it gave is what one wants to see after a call
         self.port.blockSignals(False)
         self.port.setEnabled(self.port.count() > 0)
+        self.as_json.setVisible(self.port.count() > 0)
         self._port_chosen()
 
     def _key(self) -> Key:
@@ -386,8 +396,8 @@ class StopValues(QWidget):
         self.changed.emit()
 
     def _say(self, wrong: str) -> None:
-        self.note.setText(wrong)
-        self.note.setVisible(bool(wrong))
+        self.note.say(wrong, "error_text")
+        self.note.setToolTip(wrong)
 
     def _ask(self, key: Key) -> None:
         """Ask about the cells whose new texts nobody has taken yet."""

@@ -175,6 +175,27 @@ def test_a_cell_that_is_refused_is_again_what_it_was_and_says_why(panel: Debugge
     assert values.edited()[2] == {}
 
 
+def test_a_cell_that_is_still_open_counts_as_it_is_shown(panel: Debugger) -> None:
+    decided: list[Any] = []
+    panel.decided.connect(lambda *what: decided.append(what))
+    panel.show_stops(stops())
+    panel.show_values(1, stand("before", inputs={"rows": shown_value(ROWS), "one": shown_value({"rate": 1})}), page)
+    panel.values.table.edit(index(panel, 0, 1))
+    editor = panel.values.table.findChild(QLineEdit)
+    assert editor is not None
+    editor.setText("40")
+    panel.decide("go_on")
+    assert decided[0][2] == nothing(cells={"inputs": {"rows": [[0, "price", "40"]]}})
+    panel.values.port.setCurrentIndex(1)
+    tree = panel.values.tree
+    tree.editItem(tree.topLevelItem(0), 1)
+    editor = tree.findChild(QLineEdit)
+    assert editor is not None
+    editor.setText("2")
+    panel.decide("step")
+    assert decided[1][2]["cells"]["inputs"]["one"] == [[["rate"], "2"]]
+
+
 def test_an_output_is_changed_after_the_call(panel: Debugger) -> None:
     decided: list[Any] = []
     panel.decided.connect(lambda *what: decided.append(what))

@@ -102,6 +102,9 @@ def test_inputs_are_changed_for_a_replay(letters: DeadLetters) -> None:
     assert details.wrong.text() == ""
     QTest.mouseClick(details.replay, Qt.MouseButton.LeftButton)
     assert asked == [(Choice([], [f"{0:016x}"], "new", ""), {"x": 7}, False)]
+    details.inputs.setPlainText('{"x": 5, "rows": [{"total": 1, "zeta": 3, "alpha": 2}]}')
+    QTest.mouseClick(details.replay, Qt.MouseButton.LeftButton)
+    assert list(asked[1][1]["rows"][0]) == ["total", "zeta", "alpha"], "records keep the order of their fields"
 
 
 def test_a_replay_tells_how_it_goes_and_can_be_stopped(letters: DeadLetters) -> None:

@@ -378,6 +378,10 @@ def test_a_run_that_was_killed_at_a_breakpoint_is_offered_and_stands_there_again
         await asyncio.sleep(0.3)  # the journal is some milliseconds behind
         os.kill(window.engine.pid, signal.SIGKILL)
         await until(window.notice.isVisible)
+        cards, states = window.canvas.store.cards, interrupted.states
+        assert [cards[n].state.state for n in ("first", "value", "last")] == ["succeeded", "cancelled", "cancelled"]
+        assert (states["value"]["state"], interrupted.stopped) == ("cancelled", {}), "nothing stands still any more"
+        assert not window.debugger.chosen()
         window.breakpoints.remove(0)
         press(window.notice.buttons[0])
         await until(window.failure.isVisible)

@@ -10,7 +10,7 @@ import pytest
 from fakes.virtual_time import run_virtually
 
 from kailash_studio import WorkflowBuilder
-from kailash_studio.errors import EngineError, NodeError, PythonCodeError
+from kailash_studio.errors import EngineError, NodeError, PythonCodeError, StudioError
 from kailash_studio.nodes.code import PythonCodeNode
 from kailash_studio.resilience.clock import Clock, SystemClock
 from kailash_studio.runtime.async_local import AsyncLocalRuntime
@@ -167,6 +167,10 @@ def test_a_node_is_called_again_with_other_parameters() -> None:
         session.debugger.go_on(stop.number, Decision("again", parameters={"memory_limit": 512}))
         stop = await session.stop()
         assert stop.outputs == {"result": 2}, "what was given before stays"
+        for wrong in ({"code": "def code( return 3"}, {"memory_limit": 1}, {"nothing": 1}):
+            with pytest.raises(StudioError):
+                session.debugger.go_on(stop.number, Decision("again", parameters=wrong))
+        assert stop.number in session.debugger.stops, "it still stands"
         session.debugger.go_on(stop.number)
 
     outcome, events = debugged(builder, script, Breakpoint("code", "after"), sandbox=True)
@@ -181,6 +185,21 @@ def test_a_node_is_called_again_with_other_parameters() -> None:
         "Given by hand, parameters: memory_limit.",
     ]
     assert ends(events)["code"].edited == ["parameters: code", "parameters: memory_limit"]
+
+
+def test_a_credential_in_a_parameter_that_is_given_at_a_stop_is_not_told() -> None:
+    builder = WorkflowBuilder("w")
+    builder.add_node("HTTPRequestNode", "ask", url="http://localhost:9/")
+
+    async def script(session: Session) -> None:
+        stop = await session.stop()
+        given = {"url": "http://somebody:open-sesame@localhost:9/"}
+        session.debugger.go_on(stop.number, Decision(parameters=given))
+
+    _, events = debugged(builder, script, Breakpoint("ask"), sandbox=True)
+    (edited,) = [event for event in events if event.kind == "parameters_edited"]
+    assert edited.details["made_with"]["url"].startswith("http://somebody:***")
+    assert "open-sesame" not in repr(events)
 
 
 def test_stepping_stops_at_the_end_of_a_node_and_before_the_next() -> None:
@@ -201,6 +220,18 @@ def test_stepping_stops_at_the_end_of_a_node_and_before_the_next() -> None:
         ("c", "before", "step"),
         ("c", "after", "step"),
     ]
+
+
+def test_a_step_that_is_refused_leaves_no_stop_behind() -> None:
+    async def script(session: Session) -> None:
+        stop = await session.stop()
+        with pytest.raises(EngineError, match="has to give result"):
+            session.debugger.step(stop.number, Decision("give"))
+        session.debugger.go_on(stop.number)
+
+    outcome, events = debugged(chain(one, one, one), script, Breakpoint("b"))
+    assert outcome.state == "succeeded"
+    assert [event.node for event in events if event.kind == "node_stopped"] == ["b"]
 
 
 def test_run_to_here() -> None:

@@ -210,6 +210,39 @@ def test_a_breakpoint_on_a_retry_can_be_set_while_the_run_goes_on() -> None:
     assert debugged(retrying(), script)[0].results == {"a": {"result": 7}}
 
 
+def test_an_attempt_is_made_with_the_inputs_that_were_changed_before_it() -> None:
+    seen: list[int] = []
+
+    def picky(x: int) -> int:
+        seen.append(x)
+        if x < 10:
+            raise ConnectionError(f"{x} is too small")
+        return x
+
+    builder = WorkflowBuilder("w")
+    builder.add_node("a", call(one, "a"))
+    builder.add_node("b", call(picky, "b"))
+    builder.add_connection("a", "result", "b", "x")
+    builder.configure_retry("b", max_retries=3, base_delay=1.0, jitter="none")
+
+    async def script(talk: Talk) -> None:
+        stop = await talk.stop()
+        talk.debugger.go_on(stop.number, Decision(inputs={"x": 5}, parameters={"code": "def b(x): return 0"}))
+        stop = await talk.stop()
+        assert (stop.when, dict(stop.inputs)) == ("retry", {"x": 5})
+        talk.debugger.go_on(stop.number, Decision(inputs={"x": 50}))
+        stop = await talk.stop()
+        assert (stop.when, dict(stop.inputs), stop.outputs) == ("after", {"x": 50}, {"result": 50})
+        talk.debugger.go_on(stop.number)
+
+    outcome, events = debugged(builder, script, Breakpoint("b", "retry"), Breakpoint("b", "after"))
+    assert seen == [1, 5, 50]
+    assert outcome.results["b"] == {"result": 50}
+    assert [e.details for e in events if e.kind == "inputs_edited"] == [{"inputs": ("x",)}] * 2
+    (line,) = [e.details["text"] for e in events if e.kind == "log_written"]
+    assert "count in the next one" in line, "attempts are those of one call"
+
+
 def test_a_run_that_stood_at_a_retry_stands_there_again() -> None:
     async def script(talk: Talk) -> None:
         talk.debugger.stand_again({"a": "retry"})

@@ -151,6 +151,9 @@ def test_a_run_is_debugged(tmp_path: Path) -> None:
         await ask("step", run_id=run, stop=1, inputs={"rows": [{"a": 40}]})
         await until(stopped("sum", 2))
         assert (await ask("stop_values", run_id=run, stop=2))["outputs"]["result"]["plain"] == "40"
+        cells = {"outputs": {"result": [[[], "41"]]}}
+        found = await ask("evaluate", run_id=run, stop=2, expression="outputs['result']", cells=cells)
+        assert found["page"]["tree"]["text"] == "41"
         await ask("breakpoints", run_id=run, breakpoints=[])
         await ask("go_on", run_id=run, stop=2, go="give", outputs={"result": 7})
         ended = await until(lambda m: m.get("update", {}).get("run_id") == run and m["update"]["run"])
