@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
@@ -25,10 +26,12 @@ from kailash_studio.desktop.icons import Icons
 from kailash_studio.desktop.panels.stop_values import FetchPage, StopValues
 from kailash_studio.desktop.theme import Theme
 from kailash_studio.desktop.widgets.basics import ElidedLabel
+from kailash_studio.desktop.widgets.columns import Columns
 from kailash_studio.runtime.debugger import WHENS, Breakpoint
 from kailash_studio.runtime.wording import STANDS
 
 _STOP = Qt.ItemDataRole.UserRole
+_BOTH = 560  # px from which breakpoints and values stand side by side
 _BUTTONS = (
     ("go_on", "Continue", "play", "Let it go on, with what you have changed (F5)."),
     ("step", "Step", "step-forward", "Let it go on and stop at what comes next (F10)."),
@@ -85,6 +88,8 @@ class Debugger(QWidget):
         self.expression.setPlaceholderText("Evaluate: len(inputs['rows'])")
         self.expression.setAccessibleName("Expression over inputs, outputs and error")
         self.result = ElidedLabel("muted", self)
+        Columns(self.stops, 2, kept=90)
+        Columns(self.points, 2, kept=90)
         self._lay_out()
         self.stops.itemSelectionChanged.connect(self._chosen_changed)
         self.points.itemChanged.connect(self._point_edited)
@@ -128,11 +133,24 @@ class Debugger(QWidget):
         split.addWidget(left)
         split.addWidget(right)
         split.setSizes([250, 330])
+        left.setMinimumWidth(170)  # both names
+        left.currentChanged.connect(self._make_room)
+        self._lists, self._beside, self._split = left, right, split
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addLayout(bar)
         layout.addWidget(split, 1)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """What stands beside the breakpoints has room, or none."""
+        super().resizeEvent(event)
+        self._beside.setVisible(not self._lists.currentIndex() or self.width() >= _BOTH)
+
+    def _make_room(self, tab: int) -> None:
+        """Breakpoints have more columns than stops, and what stands beside them is about stops."""
+        self._beside.setVisible(not tab or self.width() >= _BOTH)
+        self._split.setSizes([380, 200] if tab else [250, 330])
 
     # ------------------------------------------------------------------ stops
     def show_stops(self, stopped: Mapping[str, Mapping[str, Any]]) -> None:
