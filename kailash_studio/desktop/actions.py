@@ -161,6 +161,10 @@ ACTIONS = (
     ActionDeclaration("about", "Help", "About", "info", (), "Version and licences."),
 )
 
+OF_ANY_LIST = ("cut", "copy", "paste", "delete", "select_all")
+OF_NODES = (*OF_ANY_LIST, "rename", "duplicate")
+"""What the window does with nodes. The first are what a list or a table does with its own rows as well."""
+
 
 def make_actions(window: QMainWindow, icons: Icons, handlers: Mapping[str, Callable[[], object]]) -> dict[str, QAction]:
     """The actions of the table, in the window's menu bar, calling their handlers."""

@@ -85,6 +85,7 @@ class AttachLink(QObject):
         )
         if shown:
             self._shown = shown[-1]
+            self._runs.expected = self._shown["run_id"]
             task = asyncio.ensure_future(self._show(shown[-1]))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -110,7 +111,7 @@ class AttachLink(QObject):
             self._say(f"{why} {_FREE_WINDOW}")
             self._engine.start()
         elif state == "starting" and self._engine.attached is None:
-            self._shown = None
+            self._shown, self._runs.expected = None, ""
             self._held.clear()
             self._notice.hide()
 

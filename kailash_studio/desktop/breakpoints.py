@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from operator import itemgetter
 
 from PySide6.QtCore import QObject, Signal
 
+from kailash_studio.desktop.gone import Gone
 from kailash_studio.desktop.session import Session
 from kailash_studio.desktop.settings import Settings
 from kailash_studio.errors import EngineError
@@ -31,6 +33,7 @@ class Breakpoints(QObject):
         super().__init__(parent)
         self._session, self._settings = session, settings
         self._points: list[Breakpoint] = []
+        self._gone: Gone[list[tuple[int, Breakpoint]]] = Gone()  # with their places in the list
         session.opened.connect(self._load)
         session.changed.connect(self._follow)
         session.saved_changed.connect(self._keep)
@@ -88,20 +91,32 @@ class Breakpoints(QObject):
         self.changed.emit()
 
     def _follow(self, changes: tuple[Change, ...]) -> None:
-        """What has another name now keeps its breakpoints; a node or connection that is gone has none."""
-        workflow = self._session.workflow
+        """What has another name now keeps its breakpoints; what is gone has none, until Undo brings it back."""
         names, connections = new_keys(changes), new_keys(changes, "connections")
         moved = [
             replace(p, node=names.get(p.node, p.node), connection=connections.get(p.connection, p.connection))
             for p in self._points
         ]
-        points = [
-            p for p in moved if p.node in workflow.nodes and (not p.connection or p.connection in workflow.connections)
-        ]
+        lost: dict[str, list[tuple[int, Breakpoint]]] = {}
+        for index, point in enumerate(moved):
+            if not self._stands(point):
+                lost.setdefault(point.connection or point.node, []).append((index, point))
+        for change in changes:
+            if change.section != "positions" and change.after is None and change.key in lost:
+                self._gone.keep(change, lost[change.key])
+        points = [point for point in moved if self._stands(point)]
+        for index, point in sorted((known for own in self._gone.back(changes) for known in own), key=itemgetter(0)):
+            points.insert(index, point)
         if points != self._points:
             self._set(points)
 
+    def _stands(self, point: Breakpoint) -> bool:
+        workflow = self._session.workflow
+        there = not point.connection or point.connection in workflow.connections
+        return there and point.node in workflow.nodes
+
     def _load(self) -> None:
+        self._gone.forget()
         try:
             self._points = read_breakpoints(self._settings.breakpoints.get(self._file(), []))
         except (EngineError, TypeError, AttributeError):

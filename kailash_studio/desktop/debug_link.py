@@ -13,6 +13,7 @@ from kailash_studio.desktop.canvas import Canvas
 from kailash_studio.desktop.engine import Engine
 from kailash_studio.desktop.errands import EngineErrands
 from kailash_studio.desktop.panels.debugger import Debugger, described
+from kailash_studio.desktop.panels.stop_values import Key, cell_of
 from kailash_studio.desktop.runs import Runs
 from kailash_studio.desktop.session import Session
 from kailash_studio.errors import EngineError
@@ -51,7 +52,8 @@ class DebugLink(QObject):
         breakpoints.changed.connect(self._breakpoints_changed)
         panel.values_wanted.connect(lambda stop: self._errands.begin(self._show_values(stop), anyway=True))
         panel.decided.connect(self._decided)
-        panel.evaluate_wanted.connect(lambda stop, text: self._errands.begin(self._evaluate(stop, text), anyway=True))
+        panel.evaluate_wanted.connect(self._evaluate_wanted)
+        panel.cell_typed.connect(self._cell_typed)
         panel.breakpoint_changed.connect(self._put)
         panel.breakpoint_removed.connect(breakpoints.remove)
         panel.show_breakpoints(breakpoints.all())
@@ -116,11 +118,19 @@ class DebugLink(QObject):
         assert isinstance(point, Breakpoint)  # the panel's; Qt's signals carry objects
         self._breakpoints.put(index, point)
 
+    def _evaluate_wanted(self, stop: int, expression: str, changes: object) -> None:
+        assert isinstance(changes, dict)  # the panel's, as in each decision
+        self._errands.begin(self._evaluate(stop, expression, changes), anyway=True)
+
+    def _cell_typed(self, stop: int, key: Any, place: Any, text: Any) -> None:
+        self._errands.begin(self._check_cell(stop, key, place, text), anyway=True)
+
     def _run_id(self) -> str:
         return self._runs.current.run_id if self._runs.current is not None else ""
 
     # ------------------------------------------------------------------ with the engine
-    def _decided(self, stop: int, do: str, changes: dict[str, Any]) -> None:
+    def _decided(self, stop: int, do: str, changes: object) -> None:
+        assert isinstance(changes, dict)  # the panel's; Qt's signals carry objects
         gives = changes["outputs"] or changes["cells"].get("outputs")
         words = {**changes, "parameters": self._parameters_now(stop)}
         if do == "step":
@@ -130,10 +140,10 @@ class DebugLink(QObject):
             self._ask("go_on", stop=stop, go="give" if gives and do == "go_on" else do, **words)
 
     def _parameters_now(self, stop: int) -> dict[str, Any]:
-        """The parameters of the node that were changed since the run began, in the inspector."""
+        """The parameters of the node that were changed in the inspector since it was called, or the run began."""
         run, workflow = self._runs.current, self._session.workflow
         node = next((n for n, state in self._runs.stopped().items() if state["stop"] == stop), "")
-        before = run.document.nodes.get(node) if run is not None and run.document is not None else None
+        before = run.as_called().nodes.get(node) if run is not None and run.document is not None else None
         now = workflow.nodes.get(node)
         if before is None or now is None or before.type != now.type:
             return {}
@@ -161,9 +171,21 @@ class DebugLink(QObject):
 
         self._panel.show_values(stop, told, page)
 
-    async def _evaluate(self, stop: int, expression: str) -> None:
+    async def _check_cell(self, stop: int, key: Key, place: Any, text: str | None) -> None:
+        """Ask whether a cell can be what was typed, so that it is told there and not when the node goes on."""
+        words = {"stop": stop, "side": key[0], "name": key[1], "cell": cell_of(place, text)}
+        wrong = (await self._engine.request("check_cell", run_id=self._run_id(), **words))["wrong"]
+        if stop != self._panel.chosen():
+            return
+        if wrong:
+            self._panel.values.refuse(key, place, text, wrong)
+        else:
+            self._panel.values.take(key, place, text)
+
+    async def _evaluate(self, stop: int, expression: str, changes: dict[str, Any]) -> None:
+        words = {"stop": stop, "expression": expression, **changes}
         try:
-            told = await self._engine.request("evaluate", run_id=self._run_id(), stop=stop, expression=expression)
+            told = await self._engine.request("evaluate", run_id=self._run_id(), **words)
         except EngineError as error:
             self._panel.show_result(str(error), wrong=True)
         else:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from PySide6.QtCore import QByteArray, QObject, Qt
+from PySide6.QtCore import QByteArray, QEvent, QKeyCombination, QObject, Qt
+from PySide6.QtGui import QAction, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QDockWidget, QMainWindow, QSplitter, QWidget
 
+from kailash_studio.desktop.actions import OF_ANY_LIST, OF_NODES
 from kailash_studio.desktop.icons import Icons
 from kailash_studio.desktop.settings import Settings
 from kailash_studio.desktop.widgets.tabs import RoomyTabs
@@ -23,6 +25,30 @@ class Tab(NamedTuple):
     title: str
 
 
+class _Dock(QDockWidget):
+    """A dock whose panels have some keys for themselves, which elsewhere in the window mean nodes.
+
+    Qt asks whoever has the keyboard, and then all that it stands in, whether a key is theirs before it is a shortcut's.
+    So one answer here holds for all panels, and for what is put into one later.
+    """
+
+    def __init__(self, title: str, window: QMainWindow, own: Iterable[QAction]) -> None:
+        super().__init__(title, window)
+        self._own = list(own)
+
+    def event(self, event: QEvent) -> bool:
+        """Claim the keys before the window's shortcuts get them."""
+        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and self._claims(event):
+            event.accept()
+            return True
+        return super().event(event)
+
+    def _claims(self, event: QKeyEvent) -> bool:
+        modifiers = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
+        pressed = QKeySequence(QKeyCombination(modifiers, Qt.Key(event.key())))
+        return any(pressed in action.shortcuts() for action in self._own)
+
+
 class Docks(QObject):
     """The docks of a window.
 
@@ -36,6 +62,7 @@ class Docks(QObject):
         self,
         window: QMainWindow,
         icons: Icons,
+        actions: Mapping[str, QAction],
         *,
         left: QWidget,
         right: QWidget,
@@ -43,7 +70,7 @@ class Docks(QObject):
         report: Sequence[Tab],
     ) -> None:
         super().__init__(window)
-        self._window = window
+        self._window, self._actions = window, actions
         self.bottom = QSplitter(Qt.Orientation.Horizontal, window)
         self.bottom.setChildrenCollapsible(False)
         self.data_tabs, self.report_tabs = RoomyTabs(self.bottom), RoomyTabs(self.bottom)
@@ -51,18 +78,22 @@ class Docks(QObject):
             for panel, icon, title in panels:
                 tabs.add(panel, icons.icon(icon), title)
         self.bottom.setSizes([400, 640])
+        area = Qt.DockWidgetArea
+        # what stands at the sides is about the selected node: F2 renames it from there
         sides = [
-            self._dock("palette", "Nodes", left, Qt.DockWidgetArea.LeftDockWidgetArea, 220),
-            self._dock("inspector", "Inspector", right, Qt.DockWidgetArea.RightDockWidgetArea, 300),
+            self._dock("palette", "Nodes", left, area.LeftDockWidgetArea, 220, OF_ANY_LIST),
+            self._dock("inspector", "Inspector", right, area.RightDockWidgetArea, 300, OF_ANY_LIST),
         ]
-        self._foot = self._dock("bottom", "Run", self.bottom, Qt.DockWidgetArea.BottomDockWidgetArea, 0)
+        self._foot = self._dock("bottom", "Run", self.bottom, area.BottomDockWidgetArea, 0, OF_NODES)
         window.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea)
         window.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)
         window.resizeDocks([self._foot], [250], Qt.Orientation.Vertical)
         window.resizeDocks(sides, [236, 370], Qt.Orientation.Horizontal)
 
-    def _dock(self, name: str, title: str, widget: QWidget, area: Qt.DockWidgetArea, width: int) -> QDockWidget:
-        dock = QDockWidget(title, self._window)
+    def _dock(
+        self, name: str, title: str, widget: QWidget, area: Qt.DockWidgetArea, width: int, own: Iterable[str]
+    ) -> QDockWidget:
+        dock = _Dock(title, self._window, (self._actions[action] for action in own))
         dock.setObjectName(f"dock_{name}")
         dock.setTitleBarWidget(QWidget(dock))  # the panels have headers of their own
         dock.setFeatures(QDockWidget.DockWidgetFeature.NoDockWidgetFeatures)

@@ -76,6 +76,7 @@ class Editing(QObject):
         broken = [(f.place.removeprefix("plugins/"), f.sentence) for f in self._session.registry.findings]
         palette.set_types(palette_entries(self._session.registry), broken)
         palette.add_requested.connect(self._add_beside)
+        palette.let_go.connect(self._canvas.setFocus)
 
     def _add(self, type_name: str, x: float, y: float, parent: str) -> str:
         """Place a node somewhere, in a sub-workflow or in none, and select it; empty where it cannot stand."""

@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
 
 from kailash_studio.desktop.dialogs.fault import FaultDialog
+from kailash_studio.desktop.gone import Gone
 from kailash_studio.desktop.session import Session
 from kailash_studio.errors import DocumentError
 from kailash_studio.folders import resources, write_whole
@@ -31,6 +32,7 @@ class Faults(QObject):
         super().__init__(parent)
         self._session, self._say = session, say
         self._scenario = Scenario()
+        self._gone: Gone[tuple[str, Fault]] = Gone()
         session.opened.connect(self._load)
         session.changed.connect(self._follow)
         session.saved_changed.connect(self._saved)
@@ -66,12 +68,16 @@ class Faults(QObject):
         self.changed.emit()
 
     def _follow(self, changes: tuple[Change, ...]) -> None:
-        """A node that has another name now keeps its fault; one that is gone has none."""
-        names, gone = new_keys(changes), {c.key for c in changes if c.section == "nodes" and c.after is None}
-        faults = self._scenario.faults
-        if any(node in faults for node in gone):
-            moved = {names.get(node, node): fault for node, fault in faults.items()}
-            self._set({node: fault for node, fault in moved.items() if node in self._session.workflow.nodes})
+        """A node that has another name now keeps its fault; one that is gone has none, until Undo brings it back."""
+        names, faults = new_keys(changes), self._scenario.faults
+        for change in changes:
+            if change.section == "nodes" and change.after is None and not change.moved and change.key in faults:
+                self._gone.keep(change, (change.key, faults[change.key]))
+        left = {names.get(node, node): fault for node, fault in faults.items()}
+        left = {node: fault for node, fault in left.items() if node in self._session.workflow.nodes}
+        left |= self._gone.back(changes)
+        if left != faults:
+            self._set(left)
 
     # ------------------------------------------------------------------ the file
     def _file(self) -> Path | None:
@@ -86,6 +92,7 @@ class Faults(QObject):
             self._keep()
 
     def _load(self) -> None:
+        self._gone.forget()
         self._path, self._broken = self._file(), False
         self._scenario = Scenario()
         if self._path is not None and self._path.exists():

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
 from kailash_studio.desktop.engine import Engine
+from kailash_studio.desktop.errands import EngineErrands
 from kailash_studio.desktop.panels.breakers import Breakers
 from kailash_studio.desktop.panels.dead_letters import Choice, DeadLetters
 from kailash_studio.desktop.panels.pools import Pools
@@ -46,36 +46,35 @@ class OperationsLink(QObject):
         super().__init__(parent)
         self._engine, self._runs, self._session, self._say = engine, runs, session, say
         self._letters, self._breakers, self._pools = letters, breakers, pools
-        pools.wanted.connect(lambda: self._spawn(self._list_pools()))
-        pools.do_wanted.connect(lambda pool, what: self._spawn(self._pool_do(pool, what)))
+        self._errands = EngineErrands(engine, say)
+        pools.wanted.connect(lambda: self._errands.begin(self._list_pools()))
+        pools.do_wanted.connect(lambda pool, what: self._errands.begin(self._pool_do(pool, what)))
         pools.owner_wanted.connect(self._show_owner)
-        self._tasks: set[asyncio.Task[None]] = set()
         self._was_running = False
         self._waiting = self._open = 0
-        self._closed = False
         engine.state_changed.connect(lambda state, _: self.refresh() if state == "ready" else None)
         engine.updated.connect(self._updated)
         engine.replayed.connect(self._replayed)
         runs.changed.connect(self._run_changed)
-        letters.wanted.connect(lambda *what: self._spawn(self._list(*what)))
-        letters.members_wanted.connect(lambda *what: self._spawn(self._members(*what)))
-        letters.details_wanted.connect(lambda letter_id: self._spawn(self._details(letter_id)))
-        letters.replay_wanted.connect(lambda *what: self._spawn(self._replay(*what)))
-        letters.forecast_wanted.connect(lambda *what: self._spawn(self._forecast(*what)))
-        letters.stop_wanted.connect(lambda: self._spawn(self._stop()))
-        letters.discard_wanted.connect(lambda choice: self._spawn(self._change("discard", choice)))
-        letters.restore_wanted.connect(lambda choice: self._spawn(self._change("restore", choice)))
-        breakers.set_wanted.connect(lambda key, forced: self._spawn(self._set_breaker(key, forced)))
+        letters.wanted.connect(lambda *what: self._errands.begin(self._list(*what)))
+        letters.members_wanted.connect(lambda *what: self._errands.begin(self._members(*what)))
+        letters.details_wanted.connect(lambda letter_id: self._errands.begin(self._details(letter_id)))
+        letters.replay_wanted.connect(lambda *what: self._errands.begin(self._replay(*what)))
+        letters.forecast_wanted.connect(lambda *what: self._errands.begin(self._forecast(*what)))
+        letters.stop_wanted.connect(lambda: self._errands.begin(self._stop()))
+        letters.discard_wanted.connect(lambda choice: self._errands.begin(self._change("discard", choice)))
+        letters.restore_wanted.connect(lambda choice: self._errands.begin(self._change("restore", choice)))
+        breakers.set_wanted.connect(lambda key, forced: self._errands.begin(self._set_breaker(key, forced)))
 
     def refresh(self) -> None:
         """Ask for everything anew."""
         self.ask_connections()
         self._letters.ask()
-        self._spawn(self._list_breakers())
+        self._errands.begin(self._list_breakers())
 
     def ask_connections(self) -> None:
         """Ask which connections are saved."""
-        self._spawn(self._list_connections())
+        self._errands.begin(self._list_connections())
 
     async def _list_connections(self) -> None:
         told = await self._ask("connections")
@@ -90,10 +89,8 @@ class OperationsLink(QObject):
     def _updated(self, update: dict[str, Any]) -> None:
         if update.get("letters"):
             self.refresh()
-        elif update["run_id"] != self._run_id() and update["log"]:
-            self._runs.logged.emit(update["log"])  # of the replay of a single letter
         if update.get("breakers"):
-            self._spawn(self._list_breakers())
+            self._errands.begin(self._list_breakers())
 
     def _run_id(self) -> str:
         return self._runs.current.run_id if self._runs.current is not None else ""
@@ -111,28 +108,13 @@ class OperationsLink(QObject):
         if told["ended"]:
             self.refresh()
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        if self._engine.state != "ready" or self._closed:
-            work.close()  # it is asked again when the engine is there
-            return
-        task = asyncio.ensure_future(self._told(work))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _told(self, work: Coroutine[Any, Any, None]) -> None:
-        try:
-            await work
-        except EngineError as error:
-            if self._engine.state == "ready" and not self._closed:
-                self._say(str(error))
-
     def close(self) -> None:
         """The window closes: answers that come now are for nobody."""
-        self._closed = True
+        self._errands.close()
 
     async def _ask(self, do: str, **words: Any) -> dict[str, Any]:
         answer = await self._engine.request(do, **words)
-        if self._closed:
+        if self._errands.closed:
             raise EngineError("The window is closing.")
         return answer
 

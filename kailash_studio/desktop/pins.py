@@ -66,6 +66,10 @@ class Pins(QObject):
         """Let nodes be called again."""
         self._errands.begin(self._ask("unpin", nodes=nodes))
 
+    def close(self) -> None:
+        """The window closes: answers that come now are for nobody."""
+        self._errands.close()
+
     # ------------------------------------------------------------------ following
     def _path(self) -> str:
         return str(self._session.path) if self._session.path is not None else ""
@@ -110,5 +114,5 @@ class Pins(QObject):
         async with self._turn:  # each request reads the file and writes it
             file = self._path()
             told = await self._engine.request(do, file=file, **words)
-            if file == self._path():
+            if file == self._path() and not self._errands.closed:
                 self._show(frozenset(told["nodes"]))

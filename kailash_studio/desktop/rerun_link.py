@@ -89,6 +89,8 @@ class RerunLink(QObject):
             self._say("A run is under way: stop it, or wait for its end.")
         elif run is None:
             self._say("There is no run to go on from yet: press Run.")
+        elif run.unreal:
+            self._say(run.unreal)
         elif mode != "failed" and not nodes:
             self._say("Select the node to run from.")
         else:
@@ -155,10 +157,10 @@ class RerunLink(QObject):
         error = run.states[first].get("error", "")
         more = f" ({len(failed) - 1} more failed)" if len(failed) > 1 else ""
         told = error if error.startswith(first) else f"{first}: {error}"
-        self._notice.say(
-            told + more,
-            [("Show the data", lambda: self._show_data(first)), ("Run from the failure", self.from_failure)],
-        )
+        offered: list[tuple[str, Callable[[], object]]] = [("Show the data", lambda: self._show_data(first))]
+        if not run.unreal:
+            offered.append(("Run from the failure", self.from_failure))
+        self._notice.say(told + more, offered)
 
     def _show_data(self, node: str) -> None:
         if node in self._session.workflow.nodes:
@@ -185,7 +187,7 @@ class RerunLink(QObject):
         if run is None or self._runs.running or run.document is None:
             return
         outdated = self._outdated[1] if self._outdated[0] == run.run_id else {}
-        found = stale_nodes(run.document, self._session.workflow, outdated)
+        found = stale_nodes(run.as_called(), self._session.workflow, outdated, self._session.registry)
         had = {node for node, state in run.states.items() if state["state"] in _GAVE}
         before, self.stale = self.stale, {node: why for node, why in found.items() if node in had}
         marks = {node: NodeState("stale", "stale", f"{why}: run from here") for node, why in self.stale.items()}

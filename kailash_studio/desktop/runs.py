@@ -13,16 +13,23 @@ from PySide6.QtWidgets import QMessageBox, QWidget
 from kailash_studio.desktop.canvas import Canvas
 from kailash_studio.desktop.canvas.view import NodeState
 from kailash_studio.desktop.engine import Engine
+from kailash_studio.desktop.gone import Gone
 from kailash_studio.desktop.session import Session
 from kailash_studio.desktop.values import Values
 from kailash_studio.errors import DocumentError, EngineError
+from kailash_studio.runtime.rerun import as_called
 from kailash_studio.runtime.wording import duration
 from kailash_studio.services import trust
 from kailash_studio.spec.finding import has_errors
+from kailash_studio.workflow.commands import Change
 from kailash_studio.workflow.workflow import Connection, Workflow
 
 _ENDED = frozenset({"succeeded", "recovered", "failed"})
 _TEST, _SAFE = "TEST RUN · faults were put in", "SAFE PREVIEW · nothing was written"
+_UNREAL = {  # what a run is not gone on from, by the word of its request, and what to do instead
+    "scenario": "Nothing goes on from a test run: press Run to run the workflow itself.",
+    "safe": "Nothing goes on from a safe preview: press Run to run the workflow itself.",
+}
 _SLICE = 400  # nodes that are painted in a row
 _WORDS = {
     "started": "running",
@@ -49,6 +56,7 @@ class RunView:
         document: The workflow as it ran; None when that is not known here.
         stopped: The states of those that stand still.
         ended_nodes: How many nodes have succeeded or failed.
+        unreal: Why nothing goes on from it: it is a test or a safe preview; empty for a real run.
     """
 
     run_id: str
@@ -59,6 +67,7 @@ class RunView:
     document: Workflow | None = None
     stopped: dict[str, dict[str, Any]] = field(default_factory=dict)
     ended_nodes: int = 0
+    unreal: str = ""
 
     def put(self, states: Mapping[str, dict[str, Any]]) -> None:
         """Take newer states of nodes."""
@@ -70,6 +79,12 @@ class RunView:
             else:
                 self.stopped.pop(node, None)
         self.states.update(states)
+
+    def as_called(self) -> Workflow:
+        """The workflow as it ran, with the parameters that were given by hand at stops; it is known here."""
+        assert self.document is not None  # callers look first
+        given = {node: state["made_with"] for node, state in self.states.items() if "made_with" in state}
+        return as_called(self.document, given)
 
 
 class Runs(QObject):
@@ -96,6 +111,8 @@ class Runs(QObject):
         self.values = Values(engine)
         self.current: RunView | None = None
         self._early: list[dict[str, Any]] = []  # updates that came before the answer that names their run
+        self.expected = ""  # a run that is being drawn: ``adopt`` brings what it told meanwhile
+        self._closed = False
         self.happened: dict[str, tuple[str, str, list[str]]] = {}
         self.whys: dict[str, str] = {}
         self.capsule = ""  # the file whose recorded answers runs get
@@ -103,6 +120,7 @@ class Runs(QObject):
         self.breakpoints: Callable[[], list[dict[str, Any]]] = list
         self._starting = False
         self._outgoing: dict[str, list[Connection]] | None = None  # by node, until the graph changes
+        self._gone: Gone[tuple[str, RunView, NodeState]] = Gone()
         self._tasks: set[asyncio.Task[None]] = set()
         session.changed.connect(self._graph_changed)
         engine.updated.connect(self._update)
@@ -147,7 +165,7 @@ class Runs(QObject):
 
     def adopt(self, shown: dict[str, Any], later: Sequence[dict[str, Any]] = ()) -> None:
         """Follow a run of another process: what is known of it, as ``runtime.server`` shows it, and later updates."""
-        self.current = RunView(shown["run_id"], {}, document=self._session.workflow.as_it_is())
+        self.current, self.expected = RunView(shown["run_id"], {}, document=self._session.workflow.as_it_is()), ""
         self.current.put(shown["states"])
         news = {"states": {}, "log": shown["log"], "run": None, "paused": shown["paused"]}
         self._update({"run_id": shown["run_id"], **news})
@@ -175,8 +193,17 @@ class Runs(QObject):
             self._outgoing = by_source(self._session.workflow.connections.values())
         return [connection for node in nodes for connection in self._outgoing.get(node, ())]
 
-    def _graph_changed(self, changes: object) -> None:
+    def _graph_changed(self, changes: tuple[Change, ...]) -> None:
+        """A node that Undo brings back stands as it stood; what it has done meanwhile, it has done."""
         self._outgoing = None
+        run = self.current
+        for change in changes:
+            if run is not None and change.section == "nodes" and change.after is None:
+                self._gone.keep(change, (change.key, run, self._canvas.state(change.key)))
+        for node_id, its_run, state in self._gone.back(changes):
+            if its_run is run:
+                known = its_run.states.get(node_id) if self.running else None
+                self._canvas.set_states({node_id: node_state(known) if known is not None else state})
 
     def stop(self) -> None:
         """Stop the run that is under way."""
@@ -186,13 +213,14 @@ class Runs(QObject):
     def clear(self) -> None:
         """Forget the last run: another workflow is open."""
         self.current = self._outgoing = None
+        self._gone.forget()
         self._canvas.clear_run()
         self._canvas.set_watermark("")
         self.changed.emit()
 
     def close(self) -> None:
         """The window closes: what the engine still tells is for nobody."""
-        self.current = None
+        self.current, self._closed = None, True
 
     def _ask_trust(self, then: Callable[[], None]) -> None:
         effects = trust.effects(self._session.workflow, self._session.registry)
@@ -230,9 +258,8 @@ class Runs(QObject):
     async def _start(self, workflow: Workflow, further: dict[str, Any]) -> None:
         session = self._session
         if session.workflow is not workflow:
-            self._starting = False
+            self._started()
             return
-        self._early.clear()
         self.happened, self.whys = {}, {}
         self.compared.emit()
         large = session.large
@@ -256,7 +283,8 @@ class Runs(QObject):
                 return
             answer = await self._engine.request("run", workflow=text, **words)
             if session.workflow is workflow:
-                self.current = RunView(answer["run_id"], {}, document=document)
+                unreal = "" if self.capsule else next((why for word, why in _UNREAL.items() if further.get(word)), "")
+                self.current = RunView(answer["run_id"], {}, document=document, unreal=unreal)
                 if large:
                     self._spawn(self._paint(self.current))
         except (EngineError, DocumentError) as error:
@@ -264,11 +292,15 @@ class Runs(QObject):
                 self._canvas.clear_run()
             self.said.emit(str(error))
         finally:
-            self._starting = False
-            for update in self._early:
-                self._update(update)
-            self._early.clear()
-            self.changed.emit()
+            self._started()
+
+    def _started(self) -> None:
+        """The answer to the request for a run is there: what came before it has its turn."""
+        self._starting = False
+        early, self._early = self._early, []
+        for update in early:
+            self._update(update)
+        self.changed.emit()
 
     async def _stop(self, run_id: str) -> None:
         try:
@@ -282,6 +314,8 @@ class Runs(QObject):
             return
         run = self.current
         if run is None or update["run_id"] != run.run_id:
+            if update["log"] and update["run_id"] != self.expected and not self._closed:
+                self.logged.emit(update["log"])  # of another run, such as the replay of a single letter
             return
         states: dict[str, dict[str, Any]] = update["states"]
         run.put(states)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QAction
+from PySide6.QtGui import QAction, QShowEvent
 from PySide6.QtWidgets import (
+    QHBoxLayout,
     QLabel,
     QPushButton,
     QSizePolicy,
@@ -16,6 +17,8 @@ from PySide6.QtWidgets import (
 
 from kailash_studio.desktop.icons import Icons
 from kailash_studio.desktop.theme import Theme
+
+_RUN, _RUNNING, _CONTINUE = "Run", "Running…", "Continue"
 
 
 class RunBar(QToolBar):
@@ -36,11 +39,11 @@ class RunBar(QToolBar):
         self._theme, self._icons = theme, icons
         self._logo = QLabel(self)
         self.addWidget(self._logo)
-        self._title = QLabel(self)
+        self._title, self._edited = QLabel(self), QLabel(self)
         self._title.setObjectName("workflow_title")
-        self._title.setTextFormat(Qt.TextFormat.RichText)
-        self.addWidget(self._title)
-        self._gap(12)
+        for part in (self._title, self._edited):
+            part.setTextFormat(Qt.TextFormat.RichText)
+        self.addWidget(self._with_mark())
         self.run_button = QPushButton("Run", self)
         self.run_button.setObjectName("primary")
         self.run_button.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # disabled after a click, it would hand the focus on
@@ -70,6 +73,19 @@ class RunBar(QToolBar):
         theme.changed.connect(self._paint_icons)
         self._paint_icons()
 
+    def _with_mark(self) -> QWidget:
+        """The title with the mark of what is not saved; its room is kept, so that the buttons stay where they are."""
+        policy = self._edited.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)
+        self._edited.setSizePolicy(policy)
+        both = QWidget(self)
+        layout = QHBoxLayout(both)
+        layout.setContentsMargins(0, 0, 8, 0)
+        layout.setSpacing(8)
+        layout.addWidget(self._title)
+        layout.addWidget(self._edited)
+        return both
+
     def _gap(self, width: int) -> None:
         gap = QWidget(self)
         gap.setFixedWidth(width)
@@ -86,13 +102,24 @@ class RunBar(QToolBar):
         theme = self._theme
         text2, text, amber = (theme.colour(token).name() for token in ("text2", "text", "amber"))
         before = f'<span style="color:{text2}">{_escaped(folder)} / </span>' if folder else ""
-        after = f'&nbsp; <span style="color:{amber}">● edited</span>' if edited else ""
-        self._title.setText(f'&nbsp;{before}<b style="color:{text}">{_escaped(name)}</b>{after}')
+        self._title.setText(f'&nbsp;{before}<b style="color:{text}">{_escaped(name)}</b>')
+        self._edited.setText(f'<span style="color:{amber}">● edited</span>')
+        self._edited.setVisible(edited)
 
     def show_running(self, running: bool, *, waits: bool = False) -> None:
         """Say whether a run is under way, or waits for somebody to let it go on."""
         self.run_button.setEnabled(not running or waits)
-        self.run_button.setText("Continue" if waits else "Running…" if running else "Run")
+        self.run_button.setText(_CONTINUE if waits else _RUNNING if running else _RUN)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """As wide as for the widest of its words, Run leaves the buttons behind it where they are."""
+        super().showEvent(event)
+        said, widest = self.run_button.text(), 0
+        for word in (_RUN, _RUNNING, _CONTINUE):
+            self.run_button.setText(word)
+            widest = max(widest, self.run_button.sizeHint().width())
+        self.run_button.setText(said)
+        self.run_button.setMinimumWidth(widest)
 
 
 class StatusLine(QStatusBar):

@@ -15,6 +15,8 @@ from kailash_studio.runtime.worst_case import worst_case
 if TYPE_CHECKING:
     from kailash_studio.desktop.window import MainWindow
 
+_GOING_ON = ("run_failed", "run_from", "run_only")
+
 
 class StatusLink(QObject):
     """Follows document, run and engine of a window, and says which actions can be taken now."""
@@ -23,6 +25,7 @@ class StatusLink(QObject):
         super().__init__(window)
         self._window, self._session, self._runs = window, window.session, window.runs
         self._line, self._actions = window.line, window.actions_by_name
+        self._tips = {name: self._actions[name].toolTip() for name in _GOING_ON}
         self._session.saved_changed.connect(self._show_title)
         self._session.opened.connect(self._show_title)
         self._session.changed.connect(lambda _: self._show_counts())
@@ -83,8 +86,10 @@ class StatusLink(QObject):
         self._actions["run"].setText("Continue" if waits else "Run")
         for name in ("stop", "step", "pause", "run_to"):
             self._actions[name].setEnabled(running)
-        for name in ("run_failed", "run_from", "run_only"):
-            self._actions[name].setEnabled(run is not None and not running)
+        why_not = run.unreal if run is not None else ""
+        for name in _GOING_ON:
+            self._actions[name].setEnabled(run is not None and not running and not why_not)
+            self._actions[name].setToolTip(why_not or self._tips[name])
         for name in ("run_safe", "run_test"):
             self._actions[name].setEnabled(not running)
         if run is None:

@@ -75,6 +75,7 @@ QCheckBox::indicator:focus { border-color: $accent; }
 QPlainTextEdit, QTextEdit { background: $canvas; border: 1px solid $border; border-radius: 6px; padding: 4px;
     selection-background-color: $fill; selection-color: $on_accent; }
 QPlainTextEdit { font-family: 'JetBrains Mono'; font-size: 12px; }
+QPlainTextEdit[bare="true"] { background: transparent; border: 0; padding: 0; }
 QTextBrowser { background: $panel; border: 0; padding: 4px 8px; }
 
 QTreeView, QTableView, QListView, QListWidget { background: $panel; border: 0; alternate-background-color: $panel;

@@ -167,6 +167,7 @@ class MainWindow(QMainWindow):
         self.docks = Docks(
             self,
             self.icons,
+            self.actions_by_name,
             left=self.palette_panel,
             right=history.side,
             data=[
@@ -430,6 +431,7 @@ class MainWindow(QMainWindow):
         self.operations_link.close()
         self.preview_link.close()
         self.rerun_link.close()
+        self.pins.close()
         self.canvas_link.close()
         self.history.close()
         self.runs.close()

@@ -229,7 +229,7 @@ class AsyncLocalRuntime:
         if debugger is not None:
             debugger.attach(
                 run,
-                lambda node, given: self._recompiled(built, values, node, given, redactor.secret, compiled),
+                lambda node, given: self._recompiled(built, values, node, given, redactor, compiled),
                 clock,
             )
         if recorder is not None:
@@ -310,14 +310,16 @@ class AsyncLocalRuntime:
         values: Values,
         node: str,
         parameters: Mapping[str, Any],
-        secret: Callable[[str], str],
+        redactor: Redactor,
         compiled: Mapping[str, Any],
     ) -> Step:
         """The step of a node with other parameters."""
         placed = built.node(node)
         other = replace(placed, parameters={**placed.parameters, **parameters})
         changed = replace(built, nodes={**built.nodes, node: other}, monitor=None)
-        plan = compile_plan(changed, self.registry, values, secret=secret, **compiled)
+        for place, value in secrets_in_clear(changed, self.registry, values):
+            redactor.hide(place, value)
+        plan = compile_plan(changed, self.registry, values, secret=redactor.secret, **compiled)
         return plan.steps[plan.positions[node]]
 
     def opened(self, key: Hashable) -> Closable | None:

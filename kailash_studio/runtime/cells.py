@@ -27,7 +27,8 @@ def with_cells(value: Any, cells: Any, where: str) -> Any:
     Args:
         value: A table, or anything else.
         cells: ``[row, column, new]`` of a table, rows counted from 0; ``[path, new]`` of any other value, the path a
-            list of keys and positions. A text becomes what the cell held; an empty one is null where no text stood.
+            list of keys and positions. A text becomes what the cell held; an empty one is null where no text stood. A
+            whole number may become a fraction, but in a column that has a type.
         where: What it is, for messages.
 
     Raises:
@@ -96,7 +97,7 @@ def _in_arrow(table: Table, row: int, path: Sequence[Any], new: Any, where: str)
     if old is None:
         old = next((record[column] for record in table[:_LOOKED_AT] if record[column] is not None), None)
     try:
-        return table.with_cell(row, column, _like(old, new, f"{where}, {column}"))
+        return table.with_cell(row, column, _like(old, new, f"{where}, {column}", typed=True))
     except TableError as error:
         raise EngineError(f"{where}, {column}: {error}") from None
 
@@ -119,14 +120,14 @@ def _position(step: Any, count: int, where: str) -> int:
 
 
 # ---------------------------------------------------------------------------------------------- types
-def _like(old: Any, new: Any, where: str) -> Any:
-    """What was given, as a value of the type that stood there."""
+def _like(old: Any, new: Any, where: str, *, typed: bool = False) -> Any:
+    """What was given, as a value of the type that stood there; of exactly that one where the place is ``typed``."""
     if hasattr(old, "item") and getattr(old, "shape", None) == ():  # a NumPy scalar
-        made = _like(old.item(), new, where)
+        made = _like(old.item(), new, where, typed=True)
         return made if made is None else type(old)(made)
     if new is None or old is None:
         return new
-    for kind, word, make in _KINDS:
+    for kind, word, make in _TYPED if typed else _KINDS:
         if isinstance(old, kind):
             if new == "" and kind not in _MAY_BE_EMPTY:
                 return None
@@ -146,6 +147,13 @@ def _whole(old: Any, new: Any) -> Any:
     if number != number.to_integral_value():
         raise ValueError
     return int(number)
+
+
+def _whole_or_fraction(old: Any, new: Any) -> Any:
+    number = Decimal(_number(new))
+    if not number.is_finite():
+        raise ValueError
+    return int(number) if number == number.to_integral_value() else float(number)
 
 
 def _number(new: Any) -> str:
@@ -184,9 +192,10 @@ def _inner(old: Any, new: Any) -> Any:
 
 
 # the first that fits counts: a boolean is an integer, a time is a date
-_KINDS: tuple[tuple[type | tuple[type, ...], str, Callable[[Any, Any], Any]], ...] = (
+_Kinds = tuple[tuple[type | tuple[type, ...], str, Callable[[Any, Any], Any]], ...]
+_KINDS: _Kinds = (
     (bool, "true or false", _boolean),
-    (int, "whole number", _whole),
+    (int, "number", _whole_or_fraction),
     (float, "number", lambda old, new: float(_number(new))),
     (Decimal, "decimal number", lambda old, new: Decimal(_number(new))),
     (Fraction, "fraction", lambda old, new: Fraction(_number(new))),
@@ -200,6 +209,7 @@ _KINDS: tuple[tuple[type | tuple[type, ...], str, Callable[[Any, Any], Any]], ..
     ((bytes, bytearray), "row of bytes in hexadecimal", lambda old, new: type(old)(bytes.fromhex(_text(old, new)))),
     ((Mapping, list, tuple, set, frozenset), "list or record in JSON", _inner),
 )
+_TYPED: _Kinds = (_KINDS[0], (int, "whole number", _whole), *_KINDS[2:])
 _MAY_BE_EMPTY = (str, (bytes, bytearray), (Mapping, list, tuple, set, frozenset))
 
 

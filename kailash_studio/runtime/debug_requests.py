@@ -24,10 +24,16 @@ go_on        ``run_id``, ``stop``; ``go``: ``go_on``, ``give``,   --
 run_to       ``run_id``, ``node``                                 --
 stop_values  ``run_id``, ``stop``                                 ``inputs``, ``outputs`` (null before it succeeded):
                                                                   name and ``pages.page_of``; ``plain``: the values
-                                                                  themselves where they are small
+                                                                  themselves where they are small; ``gives``: the
+                                                                  ways to give outputs by hand, each the names and
+                                                                  those that must not lack
 stop_page    ``run_id``, ``stop``; ``side``: ``inputs`` or         ``pages.page_of``
              ``outputs``; ``name``; ``offset``, ``limit``
-evaluate     ``run_id``, ``stop``, ``expression``                 ``page`` of the value
+check_cell   ``run_id``, ``stop``, ``side``, ``name``; ``cell``   ``wrong``: why it cannot be what the cell held, or
+             as in ``go_on``                                      empty
+evaluate     ``run_id``, ``stop``, ``expression``; ``inputs``,     ``page`` of the value
+             ``outputs``, ``cells`` as in ``go_on``: what is
+             changed counts
 ===========  ===================================================  ====================================================
 """
 
@@ -73,6 +79,7 @@ class DebugRequests:
             "run_to": self._run_to,
             "stop_values": self._stop_values,
             "stop_page": self._stop_page,
+            "check_cell": self._check_cell,
             "evaluate": self._evaluate,
         }
 
@@ -124,6 +131,7 @@ class DebugRequests:
         told: Answer = {"node": stop.node, "when": stop.when, "reason": stop.reason, "error": stop.error}
         for side, values in sides.items():
             told[side] = None if values is None else {name: _shown(value) for name, value in values.items()}
+        told["gives"] = self._debugger(request).gives(stop.number)
         shown: Answer = self._run(request).redactor.value(told)
         return shown
 
@@ -137,11 +145,22 @@ class DebugRequests:
         shown: Answer = self._run(request).redactor.value(page)
         return shown
 
+    def _check_cell(self, request: Mapping[str, Any]) -> Answer:
+        stop = self._stop(request)
+        side, values = ("input", stop.inputs) if request["side"] == "inputs" else ("output", stop.outputs or {})
+        try:
+            _patched(stop.node, side, values, {}, {request["name"]: [request["cell"]]})
+        except EngineError as wrong:
+            return {"wrong": str(wrong)}
+        return {"wrong": ""}
+
     def _evaluate(self, request: Mapping[str, Any]) -> asyncio.Future[Answer]:
         debugger, number = self._debugger(request), int(request["stop"])
+        inputs, outputs = self._changed(request)
 
         async def work() -> Answer:
-            page = page_of(await debugger.evaluate(number, str(request["expression"])), 0, _PAGE)
+            changed = Decision(inputs=inputs, outputs=outputs)
+            page = page_of(await debugger.evaluate(number, str(request["expression"]), changed), 0, _PAGE)
             return {"page": self._run(request).redactor.value(page)}
 
         return asyncio.ensure_future(work())
@@ -167,16 +186,23 @@ class DebugRequests:
 
     def _decision(self, request: Mapping[str, Any]) -> Decision:
         go = request.get("go", "go_on")
+        if go != "give" and (request.get("cells") or {}).get("outputs"):
+            raise EngineError(f"Outputs of {self._stop(request).node} are given with give.")
+        inputs, outputs = self._changed(request)
+        return Decision(go, inputs=inputs, outputs=outputs, parameters=request.get("parameters") or {})
+
+    def _changed(self, request: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The inputs and outputs that were changed, whole or by cells."""
         inputs, outputs = dict(request.get("inputs") or {}), dict(request.get("outputs") or {})
         cells: Mapping[str, Any] = request.get("cells") or {}
         if cells:
             stop = self._stop(request)
             inputs = _patched(stop.node, "input", stop.inputs, inputs, cells.get("inputs") or {})
             if cells.get("outputs"):
-                if go != "give" or stop.outputs is None:
-                    raise EngineError(f"Outputs of {stop.node} are given with give, once it has some.")
+                if stop.outputs is None:
+                    raise EngineError(f"{stop.node} has no outputs yet whose cells could change.")
                 outputs = _patched(stop.node, "output", stop.outputs, dict(stop.outputs) | outputs, cells["outputs"])
-        return Decision(go, inputs=inputs, outputs=outputs, parameters=request.get("parameters") or {})
+        return inputs, outputs
 
 
 def read_breakpoints(given: Any) -> list[Breakpoint]:

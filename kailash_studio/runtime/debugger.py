@@ -17,6 +17,7 @@ from kailash_studio.runtime import events
 from kailash_studio.runtime.expressions import value_of
 from kailash_studio.runtime.plan import NotCalled, Step
 from kailash_studio.spec.context import Outputs, RunContext
+from kailash_studio.spec.values import to_plain
 from kailash_studio.workflow.sub_workflows import PASSING, SEPARATOR, parent_of
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Decision:
             ``again``.
         inputs: Inputs to change, by name.
         outputs: All outputs that are given, by name.
-        parameters: Parameters to change for another call, by name.
+        parameters: Parameters to change for the call, by name; those that were changed before stay changed.
     """
 
     do: Do = "go_on"
@@ -116,6 +117,7 @@ class Debugger:
         self._hit: dict[tuple[str, When, str, int], int] = {}
         self._once: dict[str, str] = {}  # nodes that are stopped at once, and why
         self._stood: dict[str, str] = {}  # where nodes stood still in the run that this one goes on from
+        self._made_with: dict[str, dict[str, Any]] = {}  # parameters that were given by hand, by node
         self._number = 0
         self._run: Run | None = None
         self._recompile: Recompile | None = None
@@ -182,14 +184,36 @@ class Debugger:
             if not stop.decided.done():
                 self.go_on(number)
 
-    async def evaluate(self, number: int, expression: str) -> Any:
+    def gives(self, number: int) -> list[tuple[list[str], list[str]]]:
+        """What can be given by hand at a stop: the names of outputs, and those of them that have to be there.
+
+        Where a sub-workflow begins there are two ways: what all of it gives, and what comes into it.
+        """
+        stop, plan = self._stop(number), self._attached().plan
+        step = plan.steps[plan.positions[stop.node]]
+        ways = [(sorted(step.outputs), sorted(step.outputs - step.conditional))]
+        around = plan.enters(stop.node) if stop.when == "before" else ""
+        if around:
+            ways.insert(0, (sorted(plan.steps[plan.positions[around]].outputs), []))
+        return ways
+
+    async def evaluate(self, number: int, expression: str, changed: Decision | None = None) -> Any:
         """The value of an expression over ``inputs``, ``outputs`` and ``error`` of a stopped node, in the sandbox.
+
+        Args:
+            number: The stop.
+            expression: Python.
+            changed: Inputs and outputs that count instead of those that stand there, by name.
 
         Raises:
             StudioError: It cannot be evaluated.
         """
         stop = self._stop(number)
-        values = {"inputs": stop.inputs, "outputs": stop.outputs, "error": stop.error}
+        inputs, outputs = dict(stop.inputs), stop.outputs
+        if changed is not None:
+            inputs |= changed.inputs
+            outputs = {**(outputs or {}), **changed.outputs} if changed.outputs else outputs
+        values = {"inputs": inputs, "outputs": outputs, "error": stop.error}
         return await self._value(expression, values, stop.node, "by hand")
 
     # ------------------------------------------------------------------ for the engine
@@ -289,7 +313,7 @@ class Debugger:
     async def _asked(self, point: Breakpoint, number: int, node: str, values: Mapping[str, Any]) -> str:
         decides = f"{point.when} {number}"
         try:
-            if point.condition and not await self._value(f"bool({point.condition})", values, node, decides):
+            if point.condition and not await self._value(point.condition, values, node, decides, truth=True):
                 return ""
             key = (point.node, point.when, point.connection, number)
             self._hit[key] = self._hit.get(key, 0) + 1
@@ -305,11 +329,11 @@ class Debugger:
             return f"the condition cannot be evaluated: {wrong}"
         return ""
 
-    async def _value(self, expression: str, values: Mapping[str, Any], node: str, decides: str) -> Any:
-        from kailash_studio.spec.values import to_plain
-
+    async def _value(
+        self, expression: str, values: Mapping[str, Any], node: str, decides: str, *, truth: bool = False
+    ) -> Any:
         plain = {name: to_plain(value) for name, value in values.items()}
-        return await value_of(expression, plain, self._attached().scope, self._clock, node, decides)
+        return await value_of(expression, plain, self._attached().scope, self._clock, node, decides, truth=truth)
 
     # ------------------------------------------------------------------ standing still
     async def _stand(
@@ -373,8 +397,11 @@ class Debugger:
             run.edit_inputs(step.node_id, decision.inputs)
         if decision.parameters:
             assert self._recompile is not None  # set with the run
-            step = self._recompile(step.node_id, decision.parameters)
-            run.note(events.PARAMETERS_EDITED, step.node_id, {"parameters": tuple(decision.parameters)})
+            given = {**self._made_with.get(step.node_id, {}), **decision.parameters}
+            step = self._recompile(step.node_id, given)
+            self._made_with[step.node_id] = given
+            told = {"parameters": tuple(decision.parameters), "made_with": to_plain(given)}
+            run.note(events.PARAMETERS_EDITED, step.node_id, told)
         return inputs, step
 
     def _given(self, node: str, decision: Decision) -> Outputs:

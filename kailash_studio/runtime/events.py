@@ -40,7 +40,8 @@ class Event(NamedTuple):
         details: By kind. Succeeded: ``outputs`` given, ``rows`` by output, ``seconds``. Failed: ``error``, ``code``,
             ``seconds``. Recovered: as succeeded, with ``by`` (the fallback) and ``error``. Skipped, cancelled, run
             paused: ``reason``; skipped because of a failure: ``of``, the node that failed; because a branch was not
-            taken: ``untaken``. Edited: the names of what was given by hand. Node stopped: ``stop`` (its number),
+            taken: ``untaken``. Edited: the names of what was given by hand, and of parameters ``made_with``, all that
+            were given to the node so far with their values. Node stopped: ``stop`` (its number),
             ``when``, ``reason``; continued: ``stop``, ``do``. Log: ``level``, ``text``. Run finished: ``state``,
             ``seconds``, counts of nodes. The kinds that a guard tells of are in ``resilience.guard``: attempts carry
             ``attempt`` and, failed, ``error``, ``code``, ``seconds``, ``wait`` until the next one or None, ``why``.

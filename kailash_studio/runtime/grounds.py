@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from typing import Any
 
 from kailash_studio.errors import JournalError
 from kailash_studio.runtime import events
@@ -23,6 +24,12 @@ Hashes = Mapping[str, Mapping[str, str]]
 def marked(journal: Journal, run_id: str, word: str) -> set[str]:
     """The nodes that a run did not call: ``reused`` or ``pinned``."""
     return {e.node for e in journal.events(run_id) if e.kind == events.NODE_SUCCEEDED and e.details.get(word)}
+
+
+def made_with(journal: Journal, run_id: str) -> dict[str, Mapping[str, Any]]:
+    """The parameters that nodes of a run were called with where they were given by hand."""
+    told = [event for event in journal.events(run_id) if event.kind == events.PARAMETERS_EDITED]
+    return {event.node: event.details.get("made_with", {}) for event in told}  # older records have the names alone
 
 
 def outdated(journal: Journal, run: RunRecord, workflow: Workflow) -> dict[str, str]:

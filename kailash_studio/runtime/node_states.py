@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from kailash_studio.resilience.guard import ATTEMPT_FAILED
@@ -13,13 +14,25 @@ State = dict[str, Any]
 
 
 class NodeStates:
-    """Takes the events of one run in order; it remembers no more than how often nodes were tried."""
+    """Takes the events of one run in order; it remembers how often nodes were tried, and with what parameters.
+
+    The states of a node that was called with other parameters than the document's have them, ``made_with``.
+    """
 
     def __init__(self) -> None:
         self._tries: dict[str, int] = {}
+        self._made_with: dict[str, Mapping[str, Any]] = {}
 
     def state_after(self, event: Event) -> State | None:
         """The new state of the event's node, or None where it stays what it was."""
+        if event.kind == events.PARAMETERS_EDITED:
+            self._made_with[event.node] = event.details.get("made_with", {})  # older records have the names alone
+        state = self._state_after(event)
+        if state is not None and event.node in self._made_with:
+            state["made_with"] = dict(self._made_with[event.node])
+        return state
+
+    def _state_after(self, event: Event) -> State | None:
         told = event.details
         if event.kind in events.NODE_ENDED or event.kind == events.NODE_STARTED:
             tries = self._tries.get(event.node, 0)

@@ -6,7 +6,7 @@ Pure decisions over two documents: the one that ran, and the one that is there n
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from kailash_studio.errors import EngineError
@@ -39,12 +39,24 @@ class Rerun:
     asks: Mapping[str, str]
 
 
-def stale_nodes(before: Workflow, now: Workflow, outdated: Mapping[str, str] | None = None) -> dict[str, str]:
+def as_called(ran: Workflow, made_with: Mapping[str, Mapping[str, Any]]) -> Workflow:
+    """The document of a run with the parameters that nodes were called with where they were given by hand."""
+    nodes = {
+        node: replace(placed, parameters={**placed.parameters, **made_with[node]})
+        for node, placed in ran.nodes.items()
+        if node in made_with
+    }
+    return replace(ran, nodes={**ran.nodes, **nodes}, monitor=None) if nodes else ran
+
+
+def stale_nodes(
+    before: Workflow, now: Workflow, outdated: Mapping[str, str] | None = None, registry: Registry | None = None
+) -> dict[str, str]:
     """The nodes whose results of a run of ``before`` are not those that ``now`` would give, each with the reason.
 
     A node is stale when its type, its parameters or what is connected to it have changed, when its result was made from
     other values than stand above it (``outdated``, see ``grounds``), or when a node above it is stale. Its policies,
-    its place and its remarks do not matter.
+    its place and its remarks do not matter, nor with a registry whether a default is written down.
     """
     outdated = outdated or {}
     order, _ = topological_order(successors(now))
@@ -52,7 +64,9 @@ def stale_nodes(before: Workflow, now: Workflow, outdated: Mapping[str, str] | N
     changed = {n for n in before.parameters.keys() | now.parameters.keys() if _value(before, n) != _value(now, n)}
     stale: dict[str, str] = {}
     for node in order:
-        reason = _changed(before, now, node, changed) or _connected_otherwise(old.get(node, {}), new.get(node, {}))
+        reason = _changed(before, now, node, changed, registry) or _connected_otherwise(
+            old.get(node, {}), new.get(node, {})
+        )
         reason = reason or outdated.get(node, "")
         if not reason:
             above = next(
@@ -101,7 +115,7 @@ def plan_rerun(
             raise EngineError(f"There is no node {node} in the workflow any more.")
         chosen += within(now, node)
     there = {node for node in (*finished, *pinned) if node in now.nodes}
-    changed = stale_nodes(before, now, outdated)
+    changed = stale_nodes(before, now, outdated, registry)
     stale = {node: why for node, why in changed.items() if node in finished and node not in pinned}
     counts = there - stale.keys()
     if mode == "only":
@@ -153,7 +167,7 @@ def _value(workflow: Workflow, name: str) -> Any:
     return declared.get("default") if isinstance(declared, Mapping) else declared
 
 
-def _changed(before: Workflow, now: Workflow, node: str, parameters: Collection[str]) -> str:
+def _changed(before: Workflow, now: Workflow, node: str, parameters: Collection[str], registry: Registry | None) -> str:
     new, old = now.nodes[node], before.nodes.get(node)
     if old is None:
         return "it was not in the run"
@@ -161,6 +175,10 @@ def _changed(before: Workflow, now: Workflow, node: str, parameters: Collection[
         return "its type has changed"
     names = old.parameters.keys() | new.parameters.keys()
     differ = sorted(name for name in names if old.parameters.get(name) != new.parameters.get(name))
+    node_type = registry.find(new.type) if differ and registry is not None else None
+    if node_type is not None:
+        kept = {name: declared.default for name, declared in node_type.declarations.items()}
+        differ = [n for n in differ if old.parameters.get(n, kept.get(n)) != new.parameters.get(n, kept.get(n))]
     if differ:
         return f"{', '.join(differ)} {'has' if len(differ) == 1 else 'have'} changed"
     referred = sorted(name for name in _references(new.parameters) if name in parameters)

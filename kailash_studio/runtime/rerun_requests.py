@@ -3,7 +3,8 @@
 A ``run`` request may bring ``again`` (``run_id``, ``mode``, ``nodes``: see ``runtime.rerun``), ``safe`` (call nothing
 that changes something outside), ``file``, whose pins then count, and ``scenario`` (``resilience.faults``), which makes
 it a test, or ``capsule``, a file whose recorded answers it gets instead of calling anything outside; with
-``allow_code`` full Python that has none really runs.
+``allow_code`` full Python that has none really runs. ``again`` is refused where the earlier run was a test or a safe
+preview.
 
 ===========  ===================================================  ====================================================
 do           with                                                 ok
@@ -33,11 +34,11 @@ from typing import Any
 from kailash_studio.errors import EngineError
 from kailash_studio.runtime import events
 from kailash_studio.runtime.async_local import AsyncLocalRuntime
-from kailash_studio.runtime.grounds import marked, outdated, outdated_by_pins
+from kailash_studio.runtime.grounds import made_with, marked, outdated, outdated_by_pins
 from kailash_studio.runtime.journal.journal import Journal, RunRecord
-from kailash_studio.runtime.journal.replay import NOT_REAL, workflow_of
+from kailash_studio.runtime.journal.replay import NOT_REAL, check_real, workflow_of
 from kailash_studio.runtime.pins import Pins
-from kailash_studio.runtime.rerun import MODES, Rerun, plan_rerun, stale_nodes
+from kailash_studio.runtime.rerun import MODES, Rerun, as_called, plan_rerun, stale_nodes
 from kailash_studio.services.credentials.redaction import Redactor
 from kailash_studio.spec.context import Outputs
 from kailash_studio.workflow.reader import read
@@ -132,14 +133,16 @@ class RerunRequests:
             raise EngineError(f"{mode!r} is no way to run again: there are {', '.join(MODES)}.")
         self._journal.caught_up()  # the run may have ended just now; a full disk must not keep anybody from going on
         record = self._journal.run(again["run_id"])
-        if record.origin == "capsule" and not request.get("capsule"):
+        if record.origin != "capsule":
+            check_real(record)
+        elif not request.get("capsule"):
             raise EngineError(f"Run {record.run_id} was of a capsule, which is not open: nothing real goes on from it.")
         finished = self._results(record.run_id)
         if finished is None:
             finished = self._journal.finished(record.run_id)
         was_pinned = marked(self._journal, record.run_id, "pinned")
         finished = {node: outputs for node, outputs in finished.items() if node not in was_pinned}
-        before = workflow_of(self._journal, record)
+        before = self._as_called(record)
         told = self._journal.events(record.run_id)
         called = {e.node for e in told if e.kind in _CALLED}
         untaken = {e.node for e in told if e.kind == events.NODE_SKIPPED and e.details.get("untaken")}
@@ -157,6 +160,10 @@ class RerunRequests:
         )
         return record, finished, plan
 
+    def _as_called(self, record: RunRecord) -> Workflow:
+        """What a run ran; its record says which parameters were given by hand."""
+        return as_called(workflow_of(self._journal, record), made_with(self._journal, record.run_id))
+
     # ------------------------------------------------------------------ the requests
     def _rerun(self, request: Mapping[str, Any]) -> Answer:
         workflow = read(request["workflow"]).workflow
@@ -167,9 +174,10 @@ class RerunRequests:
     def _stale(self, request: Mapping[str, Any]) -> Answer:
         self._journal.caught_up()
         record = self._journal.run(request["run_id"])
-        before = workflow_of(self._journal, record)
+        before = self._as_called(record)
         found = outdated(self._journal, record, before)
-        return {"stale": stale_nodes(before, read(request["workflow"]).workflow, found), "outdated": found}
+        now = read(request["workflow"]).workflow
+        return {"stale": stale_nodes(before, now, found, self._runtime.registry), "outdated": found}
 
     def _interrupted(self, request: Mapping[str, Any]) -> Answer:
         found = [run for run in self._journal.runs(state="interrupted", limit=_LOOKED_AT) if self._can_go_on(run)]

@@ -114,7 +114,8 @@ def ends(told: Sequence[Event]) -> dict[str, NodeEnd]:
         elif event.kind == ATTEMPT_FAILED:
             end.attempts += 1
         elif event.kind in _EDITED:
-            end.edited += [f"{what}: {', '.join(names)}" for what, names in details.items()]
+            what, names = next(iter(details.items()))
+            end.edited.append(f"{what}: {', '.join(names)}")
     for end in found.values():
         if end.state == "failed" and not end.attempts:
             end.attempts = 1  # a node without policies tells of no attempt

@@ -37,7 +37,7 @@ LOOKING: frozenset[str] = frozenset(
     {
         "page", "table_cell", "table_copy", "table_profile", "table_drop", "stop_values", "stop_page", "evaluate",
         "happened", "dead_letters", "dead_letter", "letter_rate", "breakers", "pools", "preview", "connections",
-        "stale", "interrupted",
+        "stale", "interrupted", "check_cell",
     }
 )  # fmt: skip
 CONTROLLING: frozenset[str] = LOOKING | {

@@ -29,7 +29,7 @@ def condition(expression: str, clock: Clock) -> Condition:
             "code": getattr(error, "code", ""),
             "status": getattr(error, "status", 0),
         }
-        value = await value_of(f"bool({expression})", told, context.scope, clock, context.node_id, "retry_if")
+        value = await value_of(expression, told, context.scope, clock, context.node_id, "retry_if", truth=True)
         return value is True
 
     return holds

@@ -125,7 +125,7 @@ def _by_hand(event: Event) -> tuple[str, str] | None:
     told = event.details
     match event.kind:
         case events.INPUTS_EDITED | events.OUTPUTS_EDITED | events.PARAMETERS_EDITED:
-            ((what, names),) = told.items()
+            what, names = next(iter(told.items()))
             return "info", f"Given by hand, {what}: {', '.join(names)}."
         case events.NODE_STOPPED:
             return "info", f"Stopped {STANDS[told['when']]} ({told['reason']})."

@@ -49,6 +49,7 @@ class LightPython:
         seconds: float,
         printed: Printed,
         drawn: Drawn | None = None,
+        of_node: bool = True,
     ) -> Any:
         """Define the code and call its function.
 
@@ -60,6 +61,7 @@ class LightPython:
             seconds: Limit of computing time.
             printed: Gets what the code prints, by lines.
             drawn: What it draws and sees of the time; by default that of this machine.
+            of_node: It is a node's code: what is wrong names its line, and full Python is advised where that helps.
 
         Raises:
             PythonCodeError: The code raised, broke a limit, or uses what the sandbox does not have.
@@ -80,7 +82,7 @@ class LightPython:
                 await session.feed_run(code, **given)
                 return await session.feed_run(f"{function}({arguments})", inputs=dict(inputs), **given)
         except pydantic_monty.MontyError as error:
-            raise PythonCodeError(_light_sentence(error)) from None
+            raise PythonCodeError(_light_sentence(error, of_node=of_node)) from None
         finally:
             if output.output:
                 for line in output.output.rstrip("\n").split("\n"):
@@ -105,21 +107,22 @@ def _clock_of(drawn: Drawn) -> Any:
     return look
 
 
-def _light_sentence(error: Any) -> str:
+def _light_sentence(error: Any, *, of_node: bool) -> str:
     import pydantic_monty
 
     display = getattr(error, "display", None)
     text = display("type-msg") if display else str(error)
+    advice = ": choose full Python for this node" if of_node else ""
     if isinstance(error, pydantic_monty.MontyConversionError):
-        return f"A value cannot go into the sandbox ({text}): choose full Python for this node."
-    if isinstance(error, pydantic_monty.MontyRuntimeError | pydantic_monty.MontySyntaxError):
+        return f"A value cannot go into the sandbox ({text}){advice}."
+    if of_node and isinstance(error, pydantic_monty.MontyRuntimeError | pydantic_monty.MontySyntaxError):
         frames = error.traceback()
         # the feed with the code is the first one of the session; the second is our one-line call
         lines = [frame.line for frame in frames if frame.filename.endswith("0>") or frame.filename == "node.py"]
         lines = lines or [frame.line for frame in frames]
         text = f"line {lines[-1]}: {text}" if lines else text
     if "ModuleNotFoundError" in text or "PermissionError" in text:
-        text += " (the sandbox has no files, network or packages: choose full Python for this node)"
+        text += f" (the sandbox has no files, network or packages{advice})"
     return text
 
 

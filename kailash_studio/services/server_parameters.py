@@ -40,6 +40,34 @@ def implied(parameters: Mapping[str, Any], *named: str) -> str:
     return next((kind for kind in named if parameters.get(kind)), "embedded")
 
 
+def database_of(parameters: Mapping[str, Any], *named: str) -> str:
+    """Which database raw parameters mean, for people: before anything runs, so that they can say whether it may.
+
+    Args:
+        parameters: Raw, perhaps incomplete.
+        named: As for ``implied``.
+    """
+    match parameters.get("connection") or implied(parameters, *named):
+        case "pool":
+            return "the pool's database"
+        case "saved":
+            return f"the saved connection {_named(parameters.get('saved', ''))}"
+        case "embedded":
+            return "the embedded database"
+        case "details" if parameters.get("connection_string"):
+            return f"the server of the address {_named(parameters['connection_string'])}"
+        case "details":
+            return f"{_named(parameters.get('host', 'localhost'))}/{_named(parameters.get('database', ''))}"
+    return f"the database that {_named(parameters['connection'])} chooses"
+
+
+def _named(value: Any) -> str:
+    """A raw value for people; a reference by what it refers to, and of an address that stands there, nothing."""
+    if isinstance(value, Mapping):
+        return " ".join(f"{key.removeprefix('$')} {name}" for key, name in value.items())
+    return "that is given" if "://" in str(value) else str(value)
+
+
 def with_connection(values: Mapping[str, Any], *named: str) -> dict[str, Any]:
     """Values given in Python, with the connection that they mean where they name none; ``named`` as for ``implied``."""
     kind = implied(values, *named)

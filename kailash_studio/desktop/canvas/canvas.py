@@ -222,6 +222,10 @@ class Canvas(QWidget):
             self._map.recolour(changed)
             self._show_turning()
 
+    def state(self, node_id: str) -> NodeState:
+        """How a node is said to stand."""
+        return self._store.state(node_id)
+
     def set_labels(self, labels: Mapping[str, str]) -> None:
         """Show texts on connections by key; those not named stay as they are."""
         self._store.show_labels(labels)

@@ -62,7 +62,7 @@ class NodeCard(AbstractNodeItem):
         self.angle = 0
         self.note_room = 0
         self._paper = paper
-        self._version = 0
+        self._number = 0
         self._bounds = QRectF()
         self.dress(view)
 
@@ -200,7 +200,7 @@ class NodeCard(AbstractNodeItem):
 
     def face_changed(self) -> None:
         """Paint the kept picture anew."""
-        self._version += 1
+        self._number = self._paper.next_face()
         self.update()
 
     # ------------------------------------------------------------------ drawing
@@ -245,7 +245,7 @@ class NodeCard(AbstractNodeItem):
         """The kept picture of this card, drawn when there is none for this zoom."""
         small = pixels / self._paper.ratio < SMALL
         # from far the note is not painted, so its room does not matter
-        key = (self.view.id, self._version, -1 if small else self.note_room, round(pixels, 4))
+        key = (self._number, -1 if small else self.note_room, round(pixels, 4))
         return self._kept(key, pixels, margin, lambda painter: face.draw(painter, self._paper, self, small=small))
 
     def _frame(self, pixels: float, margin: int) -> QPixmap:

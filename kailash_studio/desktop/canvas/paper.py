@@ -40,6 +40,7 @@ class Paper:
         self._brushes: dict[tuple[str, int], QBrush] = {}
         self._faces: OrderedDict[FaceKey, QPixmap] = OrderedDict()
         self._face_bytes = 0
+        self._face_count = 0
 
     def refresh(self) -> None:
         """Forget everything that was made from the former theme."""
@@ -111,6 +112,11 @@ class Paper:
         painter.drawPixmap(rect, pixmap, QRectF(pixmap.rect()))
 
     # ------------------------------------------------------------------ pictures of cards
+    def next_face(self) -> int:
+        """A number for a look of a card, which no other look has: a card may come after one of its name."""
+        self._face_count += 1
+        return self._face_count
+
     def face(self, key: FaceKey) -> QPixmap | None:
         """The picture kept under a key, and mark it as used."""
         found = self._faces.get(key)

@@ -270,6 +270,10 @@ class Store:
             self._viewer.repaint_far([card.grip() for card in changed])
         return changed
 
+    def state(self, node_id: str) -> NodeState:
+        """How a node was last said to stand."""
+        return self._states.get(node_id, _IDLE)
+
     def _count(self, node_id: str, old: NodeState, new: NodeState) -> list[str]:
         """Count what the nodes around a node have to tell of their inside; gives those whose count changed."""
         if SEPARATOR not in node_id or old.state == new.state or not {old.state, new.state} & _TOLD:

@@ -73,6 +73,7 @@ class StudioViewer(NodeViewer):
         super().__init__(parent)
         self._paper = paper
         self._store: Store | None = None
+        self._bare = True
         self._hands: Hands | None = None
         self._pending: ConnectionLine | None = None
         self._hovered_line: ConnectionLine | None = None
@@ -211,8 +212,12 @@ class StudioViewer(NodeViewer):
         self.viewed.emit()
 
     def graph_changed(self) -> None:
-        """Something came, went or moved: what is painted in batches is painted again."""
+        """Something came, went or moved: what is painted in batches is painted again, and words where nothing is."""
         self.repaint_far()
+        bare = not self.store.cards
+        if bare != self._bare:
+            self._bare = bare
+            self.viewport().update()
         self.altered.emit()
 
     # ------------------------------------------------------------------ what is where

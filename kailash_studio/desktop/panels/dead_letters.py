@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from PySide6.QtCore import QEvent, QPoint, Qt, QTimer, Signal
+from PySide6.QtCore import QPoint, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QKeyEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -27,7 +27,7 @@ from kailash_studio.desktop.icons import Icons
 from kailash_studio.desktop.panels.letter_details import LetterDetails
 from kailash_studio.desktop.panels.rate_plot import RatePlot
 from kailash_studio.desktop.theme import Theme
-from kailash_studio.desktop.widgets.basics import ElidedLabel, EmptyState, SearchField, is_copying, label
+from kailash_studio.desktop.widgets.basics import ElidedLabel, EmptyState, SearchField, label
 from kailash_studio.desktop.widgets.columns import Columns
 
 _LETTER = Qt.ItemDataRole.UserRole  # the id of a letter; of a group, that of its newest
@@ -61,28 +61,16 @@ class Choice:
 
 
 class _List(QTreeWidget):
-    """A tree that has Delete, copy and select all for itself, which elsewhere in the window mean nodes."""
+    """A tree in which Delete discards."""
 
     deleted = Signal()
 
-    def event(self, event: QEvent) -> bool:
-        """Claim its keys before the window's shortcuts get them."""
-        claims = event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent)
-        if claims and (_is_delete(event) or is_copying(event)):  # type: ignore[arg-type]
-            event.accept()
-            return True
-        return super().event(event)
-
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Tell of Delete."""
-        if _is_delete(event):
+        if event.key() == Qt.Key.Key_Delete and event.modifiers() == Qt.KeyboardModifier.NoModifier:
             self.deleted.emit()
         else:
             super().keyPressEvent(event)
-
-
-def _is_delete(event: QKeyEvent) -> bool:
-    return event.key() == Qt.Key.Key_Delete and event.modifiers() == Qt.KeyboardModifier.NoModifier
 
 
 class DeadLetters(QWidget):

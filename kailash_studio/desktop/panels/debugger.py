@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
-    QComboBox,
     QHBoxLayout,
     QHeaderView,
     QLineEdit,
@@ -23,11 +21,12 @@ from PySide6.QtWidgets import (
 )
 
 from kailash_studio.desktop.icons import Icons
+from kailash_studio.desktop.panels.breakpoint_list import BreakpointList
 from kailash_studio.desktop.panels.stop_values import FetchPage, StopValues
 from kailash_studio.desktop.theme import Theme
-from kailash_studio.desktop.widgets.basics import ElidedLabel
+from kailash_studio.desktop.widgets.basics import ElidedLabel, WholeText
 from kailash_studio.desktop.widgets.columns import Columns
-from kailash_studio.runtime.debugger import WHENS, Breakpoint
+from kailash_studio.runtime.debugger import Breakpoint
 from kailash_studio.runtime.wording import STANDS
 
 _STOP = Qt.ItemDataRole.UserRole
@@ -48,15 +47,17 @@ class Debugger(QWidget):
         values_wanted: The number of a stop.
         decided: The number of a stop; ``go_on``, ``step``, ``again``, ``give`` or ``skip``; what was changed, as the
             engine takes it: ``inputs`` and ``outputs`` by name, ``cells``.
-        evaluate_wanted: The number of a stop, an expression.
+        evaluate_wanted: The number of a stop, an expression; what was changed, as in ``decided``.
+        cell_typed: The number of a stop, and what ``StopValues`` tells of a cell.
         breakpoint_changed: Its place in the list, and what it is now.
         breakpoint_removed: Its place in the list.
         node_wanted: A node was chosen.
     """
 
     values_wanted = Signal(int)
-    decided = Signal(int, str, dict)
-    evaluate_wanted = Signal(int, str)
+    decided = Signal(int, str, object)  # a dict would come out of Qt with its keys, and those inside, sorted
+    evaluate_wanted = Signal(int, str, object)
+    cell_typed = Signal(int, object, object, object)
     breakpoint_changed = Signal(int, object)
     breakpoint_removed = Signal(int)
     node_wanted = Signal(str)
@@ -66,7 +67,6 @@ class Debugger(QWidget):
         self.setObjectName("panel")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._theme, self._icons = theme, icons
-        self._points: list[Breakpoint] = []
         self._when = ""
         self.caption = ElidedLabel("muted", self)
         self.buttons: dict[str, QToolButton] = {}
@@ -77,25 +77,25 @@ class Debugger(QWidget):
             button.setToolTip(f"{text}: {tip[0].lower()}{tip[1:]}")
             button.clicked.connect(lambda _=False, do=name: self.decide(do))
             self.buttons[name] = button
+        self._give_tip = self.buttons["give"].toolTip()
         self.stops = self._tree(["Stands still", "Where", "Why"], "Nodes that stand still", (0, 100), (1, 56))
-        self.points = self._tree(
-            ["Breakpoint", "When", "Condition", "Hit", "Log"], "Breakpoints", (0, 110), (1, 80), (3, 36), (4, 70)
-        )
-        self.points.header().setSectionResizeMode(2, QHeaderView.ResizeMode.Stretch)
+        self.points = BreakpointList(self)
         self.stops.header().setSectionResizeMode(2, QHeaderView.ResizeMode.Stretch)
         self.values = StopValues(theme, self)
         self.expression = QLineEdit(self)
         self.expression.setPlaceholderText("Evaluate: len(inputs['rows'])")
         self.expression.setAccessibleName("Expression over inputs, outputs and error")
-        self.result = ElidedLabel("muted", self)
+        self.result = WholeText("muted", self)
         Columns(self.stops, 2, kept=90)
         Columns(self.points, 2, kept=90)
         self._lay_out()
         self.stops.itemSelectionChanged.connect(self._chosen_changed)
-        self.points.itemChanged.connect(self._point_edited)
-        self.points.itemActivated.connect(lambda item, _: self.node_wanted.emit(item.data(0, _STOP)))
+        self.points.changed.connect(self.breakpoint_changed)
+        self.points.removed.connect(self.breakpoint_removed)
+        self.points.node_wanted.connect(self.node_wanted)
         self.expression.returnPressed.connect(self._evaluate)
         self.values.changed.connect(self._enable)
+        self.values.cell_typed.connect(lambda *typed: self.cell_typed.emit(self.chosen(), *typed))
         self.show_stops({})
 
     def _tree(self, headers: list[str], name: str, *widths: tuple[int, int]) -> QTreeWidget:
@@ -125,10 +125,8 @@ class Debugger(QWidget):
         column.setContentsMargins(8, 0, 8, 6)
         column.setSpacing(6)
         column.addWidget(self.values, 1)
-        row = QHBoxLayout()
-        row.addWidget(self.expression, 3)
-        row.addWidget(self.result, 2)
-        column.addLayout(row)
+        column.addWidget(self.expression)
+        column.addWidget(self.result)
         split = QSplitter(Qt.Orientation.Horizontal, self)
         split.addWidget(left)
         split.addWidget(right)
@@ -185,15 +183,12 @@ class Debugger(QWidget):
         error = told["error"].removeprefix(f"{told['node']}: ")
         self.caption.setText(f"{told['node']} stands {STANDS[self._when]}" + (f": {error}" if error else ""))
         give = self._when in {"before", "error"}
-        self.values.show_values(told["inputs"], told["outputs"], fetch, give=give)
+        self.values.show_values(told["inputs"], told["outputs"], fetch, give=give, gives=told.get("gives", []))
         self._enable()
 
     def show_result(self, text: str, *, wrong: bool = False) -> None:
         """Show what an expression gave, or why it gave nothing."""
-        self.result.setObjectName("error_text" if wrong else "muted")
-        self.result.style().unpolish(self.result)
-        self.result.style().polish(self.result)
-        self.result.setText(text)
+        self.result.say(text, "error_text" if wrong else "muted")
 
     def decide(self, do: str) -> None:
         """Let the selected node go on in one of the ways; to go on or step, its values need not have arrived yet."""
@@ -219,80 +214,29 @@ class Debugger(QWidget):
             "go_on": here and not wrong,
             "step": here and not wrong,
             "again": self._when in {"after", "error"} and not wrong,
-            "give": here and self._when != "retry" and not wrong and self._can_give(),
+            "give": here and self._when != "retry" and not wrong and self.values.can_give(),
             "skip": here and self._when != "retry",
         }
         for name, button in self.buttons.items():
             button.setEnabled(able[name])
-
-    def _can_give(self) -> bool:
-        return bool(self.values.untouched() or self.values.written())
+        lacks = self.values.wanted() if here else ""
+        self.buttons["give"].setToolTip(f"Give: {lacks}" if lacks else self._give_tip)
 
     def _evaluate(self) -> None:
-        if self.chosen() and self.expression.text().strip():
-            self.evaluate_wanted.emit(self.chosen(), self.expression.text())
+        if not self.chosen() or not self.expression.text().strip():
+            return
+        if self.values.wrong():
+            self.show_result(self.values.wrong(), wrong=True)
+            return
+        inputs, outputs, cells = self.values.edited()
+        outputs |= self.values.written()
+        changes = {"inputs": inputs, "outputs": outputs, "cells": cells}
+        self.evaluate_wanted.emit(self.chosen(), self.expression.text(), changes)
 
     # ------------------------------------------------------------------ breakpoints
     def show_breakpoints(self, points: list[Breakpoint]) -> None:
         """Show them."""
-        self._points = points
-        self.points.blockSignals(True)
-        self.points.clear()
-        for index, point in enumerate(points):
-            hits = str(point.hits) if point.hits else ""
-            item = QTreeWidgetItem(self.points, [_place(point), "", point.condition, hits, point.log])
-            item.setData(0, _STOP, point.node)
-            item.setToolTip(0, _place(point))
-            item.setFlags(item.flags() | Qt.ItemFlag.ItemIsEditable | Qt.ItemFlag.ItemIsUserCheckable)
-            item.setCheckState(0, Qt.CheckState.Checked if point.enabled else Qt.CheckState.Unchecked)
-            item.setToolTip(2, "An expression over inputs, outputs and error; empty: it always stops.")
-            item.setToolTip(3, "Stop at this time only; empty: each time.")
-            item.setToolTip(4, "An expression that is written into the log instead of stopping.")
-            if point.connection:
-                item.setText(1, "value")
-            else:
-                self.points.setItemWidget(item, 1, self._when_choice(index, point))
-        self.points.blockSignals(False)
-
-    def _when_choice(self, index: int, point: Breakpoint) -> QComboBox:
-        choice = QComboBox(self.points)
-        choice.addItems(list(WHENS))
-        choice.setCurrentText(point.when)
-        choice.setAccessibleName(f"When {point.node} stops")
-        choice.currentTextChanged.connect(
-            lambda when: self.breakpoint_changed.emit(index, replace(self._points[index], when=when))
-        )
-        return choice
-
-    def _point_edited(self, item: QTreeWidgetItem) -> None:
-        index = self.points.indexOfTopLevelItem(item)
-        old = self._points[index]
-        hits = item.text(3).strip()
-        if hits and not hits.isdecimal():
-            item.setText(3, str(old.hits or ""))
-            return
-        new = replace(
-            old,
-            enabled=item.checkState(0) == Qt.CheckState.Checked,
-            condition=item.text(2).strip(),
-            hits=int(hits or 0),
-            log=item.text(4).strip(),
-        )
-        if new != old:
-            self.breakpoint_changed.emit(index, new)
-        elif item.text(0) != _place(old):
-            item.setText(0, _place(old))
-
-    def remove_chosen(self) -> None:
-        """Take the selected breakpoint away."""
-        items = self.points.selectedItems()
-        if items:
-            self.breakpoint_removed.emit(self.points.indexOfTopLevelItem(items[0]))
-
-
-def _place(point: Breakpoint) -> str:
-    """Where a breakpoint is, as the list says it."""
-    return point.connection.replace(">", " \N{RIGHTWARDS ARROW} ") if point.connection else point.node
+        self.points.show_points(points)
 
 
 def described(page: Mapping[str, Any]) -> str:

@@ -23,6 +23,9 @@ _SAMPLE, _LEAST, _MOST = 30, 64, 280
 class EditableTable(PagedTable):
     """Rows of a value that may be changed cell by cell.
 
+    Attributes:
+        refused: Why what was typed last into a cell is not taken, by row and column.
+
     Signals:
         edited: A cell was changed.
     """
@@ -32,6 +35,7 @@ class EditableTable(PagedTable):
     def __init__(self, theme: Theme, fetch: Fetch, first: Mapping[str, Any], cells: Cells, parent: QObject) -> None:
         super().__init__(theme, fetch, dict(first), parent)
         self._cells = cells
+        self.refused: dict[tuple[int, str], str] = {}
 
     def flags(self, index: Index) -> Qt.ItemFlag:
         """Cells whose whole text is here may be edited."""
@@ -39,8 +43,12 @@ class EditableTable(PagedTable):
         return flags | Qt.ItemFlag.ItemIsEditable if self._may(index) else flags
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """What was typed where something was, in another colour."""
+        """What was typed where something was, in another colour; in a third one where it was not taken."""
         key = self._key(index)
+        if key in self.refused and role == Qt.ItemDataRole.ForegroundRole:
+            return self._theme.colour("red")
+        if key in self.refused and role == Qt.ItemDataRole.ToolTipRole:
+            return self.refused[key]
         if key in self._cells:
             text = self._cells[key]
             if role == Qt.ItemDataRole.DisplayRole:
@@ -71,6 +79,11 @@ class EditableTable(PagedTable):
         self.dataChanged.emit(index, index, [])
         self.edited.emit()
         return True
+
+    def look_again(self, row: int) -> None:
+        """Show a row as it is now: a change was refused."""
+        if 0 <= row < self.rowCount():
+            self.dataChanged.emit(self.index(row, 0), self.index(row, self.columnCount() - 1), [])
 
     def _key(self, index: Index) -> tuple[int, str]:
         return index.row(), self.columns[index.column()]

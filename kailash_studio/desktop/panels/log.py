@@ -7,13 +7,13 @@ from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from PySide6.QtCore import QEvent, Qt
-from PySide6.QtGui import QKeyEvent, QTextCharFormat, QTextCursor
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QTextCharFormat, QTextCursor
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 
 from kailash_studio.desktop.icons import Icons
 from kailash_studio.desktop.theme import Theme
-from kailash_studio.desktop.widgets.basics import SearchField, is_copying
+from kailash_studio.desktop.widgets.basics import SearchField
 
 MOST_LINES = 20_000
 _LEVELS = {"debug": 0, "info": 1, "warning": 2, "error": 3}
@@ -27,17 +27,6 @@ class LogLine(NamedTuple):
     level: str
     node: str
     text: str
-
-
-class _Lines(QPlainTextEdit):
-    """A text that has copy and select all for itself, which elsewhere in the window mean nodes."""
-
-    def event(self, event: QEvent) -> bool:
-        """Claim them before the window's shortcuts get them; Qt does so for texts that can be edited alone."""
-        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and is_copying(event):
-            event.accept()
-            return True
-        return super().event(event)
 
 
 class RunLog(QWidget):
@@ -59,7 +48,7 @@ class RunLog(QWidget):
         self._level.currentIndexChanged.connect(self._refill)
         clear = QPushButton("Clear", self)
         clear.clicked.connect(self.clear)
-        self.view = _Lines(self)
+        self.view = QPlainTextEdit(self)
         self.view.setReadOnly(True)
         self.view.setMaximumBlockCount(MOST_LINES)
         self.view.setLineWrapMode(QPlainTextEdit.LineWrapMode.WidgetWidth)

@@ -42,9 +42,11 @@ class Palette(QWidget):
 
     Signals:
         add_requested: A node type is to be placed where there is room.
+        let_go: It is placed by a double click: what is typed next is meant for it.
     """
 
     add_requested = Signal(str)
+    let_go = Signal()
 
     def __init__(self, theme: Theme, icons: Icons, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -58,6 +60,7 @@ class Palette(QWidget):
         self.search.moved_down.connect(self._into_list)
         self.search.entered.connect(self._add_best)
         self.tree = _Tree(theme, icons, self)
+        self.tree.itemDoubleClicked.connect(lambda item, _: self.let_go.emit() if item.data(0, _TYPE) else None)
         self.tree.itemActivated.connect(self._activated)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

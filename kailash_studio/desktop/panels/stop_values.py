@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
-    QHeaderView,
     QPlainTextEdit,
     QPushButton,
     QStackedWidget,
     QToolButton,
-    QTreeWidget,
     QTreeWidgetItem,
+    QTreeWidgetItemIterator,
     QVBoxLayout,
     QWidget,
 )
 
 from kailash_studio.desktop.panels.editable_table import EditableTable, EditableView
+from kailash_studio.desktop.panels.editable_tree import EditableTree
 from kailash_studio.desktop.theme import Theme
 from kailash_studio.desktop.widgets.basics import ElidedLabel
 
-_GIVE = "{}"
-_PATH = Qt.ItemDataRole.UserRole
+_WRITTEN = ("outputs", "")
+_PATH, _TEXT = Qt.ItemDataRole.UserRole, Qt.ItemDataRole.UserRole + 1
 _CUT = "…"
+_NOTHING = object()
 
 Key = tuple[str, str]
 """``inputs`` or ``outputs``, and the port's name; an empty name for all outputs that are to be given."""
@@ -42,9 +43,11 @@ class StopValues(QWidget):
 
     Signals:
         changed: Something was edited.
+        cell_typed: A ``Key``, a cell and its new text; ``take`` or ``refuse`` answers.
     """
 
     changed = Signal()
+    cell_typed = Signal(object, object, object)
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -53,6 +56,9 @@ class StopValues(QWidget):
         self._texts: dict[Key, str] = {}  # as JSON; only of values that are small enough to be edited whole
         self._edits: dict[Key, str] = {}  # JSON that was typed
         self._cells: dict[Key, dict[Any, str | None]] = {}  # cells that were changed, by row and column or by path
+        self._taken: dict[Key, dict[Any, str | None]] = {}  # those of which the engine said that they can be
+        self._asked: dict[tuple[Key, Any], str | None] = {}  # those of which it has not said so yet
+        self._gives: list[Any] = []
         self._fetch: FetchPage | None = None
         self._model: EditableTable | None = None
         self.port = QComboBox(self)
@@ -70,15 +76,7 @@ class StopValues(QWidget):
         self.note = ElidedLabel("error_text", self)
         self.note.hide()
         self.table = EditableView(self)
-        self.tree = QTreeWidget(self)
-        self.tree.setHeaderLabels(["Field", "Value", "Type"])
-        self.tree.setAccessibleName("The value as a tree; values can be edited")
-        self.tree.setToolTip("Double-click or F2 changes a value.")
-        self.tree.setEditTriggers(QTreeWidget.EditTrigger.NoEditTriggers)
-        self.tree.header().setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
-        self.tree.header().setStretchLastSection(False)
-        self.tree.setColumnWidth(0, 130)
-        self.tree.setColumnWidth(2, 70)
+        self.tree = EditableTree(self)
         self.text = QPlainTextEdit(self)
         self.text.setAccessibleName("The value as JSON")
         self.stack = QStackedWidget(self)
@@ -87,8 +85,8 @@ class StopValues(QWidget):
         self._lay_out()
         self.port.currentIndexChanged.connect(lambda _: self._port_chosen())
         self.as_json.toggled.connect(lambda _: self._show())
-        self.tree.itemDoubleClicked.connect(self._edit_item)
-        self.tree.itemActivated.connect(self._edit_item)
+        self.tree.edit_wanted.connect(self._edit_item)
+        self.tree.null_wanted.connect(self._make_null)
         self.tree.itemChanged.connect(self._item_edited)
         self.text.textChanged.connect(self._text_edited)
         self.undo.clicked.connect(self._undo)
@@ -114,7 +112,13 @@ class StopValues(QWidget):
         self._fill({}, None, give=False)
 
     def show_values(
-        self, inputs: Mapping[str, Any], outputs: Mapping[str, Any] | None, fetch: FetchPage, *, give: bool
+        self,
+        inputs: Mapping[str, Any],
+        outputs: Mapping[str, Any] | None,
+        fetch: FetchPage,
+        *,
+        give: bool,
+        gives: Sequence[Any] = (),
     ) -> None:
         """Show values as ``stop_values`` tells them.
 
@@ -123,8 +127,9 @@ class StopValues(QWidget):
             outputs: By name, or None before there are any.
             fetch: Gives further pages.
             give: Outputs can be written by hand, although there are none.
+            gives: In which ways: the names, and those that must not lack.
         """
-        self._fetch = fetch
+        self._fetch, self._gives = fetch, list(gives)
         self._fill(inputs, outputs, give=give)
 
     def edited(self) -> tuple[dict[str, Any], dict[str, Any], Cells]:
@@ -142,19 +147,44 @@ class StopValues(QWidget):
                 whole[side][name] = json.loads(text)
         for (side, name), changed in self._cells.items():
             if changed:
-                cells.setdefault(side, {})[name] = [_cell(place, text) for place, text in changed.items()]
+                cells.setdefault(side, {})[name] = [cell_of(place, text) for place, text in changed.items()]
         if whole["outputs"] or "outputs" in cells:
             cells["outputs"] = self.untouched() | cells.get("outputs", {})
         return whole["inputs"], whole["outputs"], cells
 
     def written(self) -> dict[str, Any]:
-        """The outputs that were written by hand where there are none.
+        """The outputs that were written by hand where there are none, or are shown to be given.
 
         Raises:
             ValueError: The text is not JSON.
         """
-        given = json.loads(self._edits.get(("outputs", ""), _GIVE))
+        shown = self._texts.get(_WRITTEN, "{}") if self._key() == _WRITTEN else "{}"
+        given = json.loads(self._edits.get(_WRITTEN, shown))
         return given if isinstance(given, dict) else {}
+
+    def wanted(self) -> str:
+        """What the outputs that are written by hand lack to be given; empty where they fit, or there is no place."""
+        if _WRITTEN not in self._texts or not self._gives:
+            return ""
+        try:
+            given = json.loads(self._edits.get(_WRITTEN, self._texts[_WRITTEN]))
+        except ValueError as error:
+            return f"outputs cannot be read: {error}."
+        names, needed = self._gives[0]
+        if not isinstance(given, dict):
+            return f"The outputs by name are wanted: {_starter(self._gives)}"
+        if any(set(must) <= given.keys() <= set(all_) and (given or not all_) for all_, must in self._gives):
+            return ""
+        lacking = [name for name in needed if name not in given]
+        if lacking:
+            return f"The output {lacking[0]} lacks: {', '.join(names)} can be given."
+        unknown = next(iter(given.keys() - set(names)), "")
+        return f"There is no output {unknown}: {', '.join(names) or 'none'} can be given."
+
+    def can_give(self) -> bool:
+        """Whether there are outputs to give: those that a call gave, or written ones that fit."""
+        written = _WRITTEN in self._texts and (_WRITTEN in self._edits or self._key() == _WRITTEN)
+        return bool(self.untouched()) or (written and not self.wanted())
 
     def untouched(self) -> dict[str, list[list[Any]]]:
         """All outputs that there are, with no cell changed."""
@@ -169,9 +199,45 @@ class StopValues(QWidget):
                 return f"{name or side} cannot be read: {error}."
         return ""
 
+    def take(self, key: Key, place: Any, text: str | None) -> None:
+        """A cell can be what was typed."""
+        self._asked.pop((key, place), None)
+        self._taken.setdefault(key, {})[place] = text
+
+    def refuse(self, key: Key, place: Any, text: str | None, why: str) -> None:
+        """A cell cannot be what was typed: it is again what it was before, and says why."""
+        self._asked.pop((key, place), None)
+        cells, taken = self._cells.get(key, {}), self._taken.get(key, {})
+        if cells.get(place) != text:
+            return  # something else was typed meanwhile
+        if place in taken:
+            cells[place] = taken[place]
+        else:
+            cells.pop(place, None)
+        self._tell()
+        self._say(why)
+        if key == self._key() and self._model is not None and self.stack.currentWidget() is self.table:
+            self._model.refused[place] = why
+            self._model.look_again(place[0])
+        elif key == self._key() and self.stack.currentWidget() is self.tree:
+            self._mark_refused(place, why)
+
+    def _mark_refused(self, path: tuple[str, ...], why: str) -> None:
+        found = QTreeWidgetItemIterator(self.tree)
+        while (item := found.value()) is not None and item.data(0, _PATH) != list(path):
+            found += 1
+        if item is not None:
+            before = self._cells.get(self._key(), {}).get(path, item.data(0, _TEXT))
+            self.tree.blockSignals(True)
+            item.setText(1, "null" if before is None else before)
+            item.setForeground(1, self._theme.colour("red"))
+            item.setToolTip(1, why)
+            self.tree.blockSignals(False)
+
     # ------------------------------------------------------------------ showing
     def _fill(self, inputs: Mapping[str, Any], outputs: Mapping[str, Any] | None, *, give: bool) -> None:
         self._pages, self._texts, self._edits, self._cells = {}, {}, {}, {}
+        self._taken, self._asked = {}, {}
         self.port.blockSignals(True)
         self.port.clear()
         for side, values in (("inputs", inputs), ("outputs", outputs or {})):
@@ -181,8 +247,8 @@ class StopValues(QWidget):
                     self._texts[side, name] = shown["plain"]
                 self.port.addItem(f"{side[:-1]}  {name}", (side, name))
         if outputs is None and give:
-            self._texts["outputs", ""] = _GIVE
-            self.port.addItem("outputs to give", ("outputs", ""))
+            self._texts[_WRITTEN] = _starter(self._gives)
+            self.port.addItem("outputs to give", _WRITTEN)
         if outputs:
             self.port.setCurrentIndex(len(inputs))  # what it gave is what one wants to see after a call
         self.port.blockSignals(False)
@@ -268,6 +334,7 @@ class StopValues(QWidget):
             item.setForeground(1, self._theme.colour("text3"))
         if not tree["children"] and not tree["count"] and not (text or "").endswith(_CUT):
             item.setData(0, _PATH, list(path))
+            item.setData(0, _TEXT, tree["text"])
             item.setFlags(item.flags() | Qt.ItemFlag.ItemIsEditable)
         for inner, child in tree["children"]:
             self._add(item, inner, child, (*path, inner))
@@ -278,10 +345,17 @@ class StopValues(QWidget):
             self.tree.editItem(item, 1)
 
     def _item_edited(self, item: QTreeWidgetItem, column: int) -> None:
-        if column != 1 or item.data(0, _PATH) is None:
-            return
-        self._cells.setdefault(self._key(), {})[tuple(item.data(0, _PATH))] = item.text(1)
+        if column == 1 and item.data(0, _PATH) is not None:
+            self._change(item, item.text(1))
+
+    def _make_null(self, item: QTreeWidgetItem) -> None:
+        if item.data(0, _PATH) is not None:
+            self._change(item, None)
+
+    def _change(self, item: QTreeWidgetItem, text: str | None) -> None:
+        self._cells.setdefault(self._key(), {})[tuple(item.data(0, _PATH))] = text
         self.tree.blockSignals(True)
+        item.setText(1, "null" if text is None else text)
         item.setForeground(1, self._theme.colour("amber"))
         self.tree.blockSignals(False)
         self._tell()
@@ -305,13 +379,34 @@ class StopValues(QWidget):
         self.undo.setVisible(by_text or by_cell)
         # a value is changed in one way at a time: cells keep their types, a text is the whole value
         self.as_json.setEnabled(key in self._pages and key in self._texts and not by_cell and not by_text)
-        wrong = self.wrong()
-        self.note.setText(wrong)
-        self.note.setVisible(bool(wrong))
+        self._say(self.wrong() or (self.wanted() if key == _WRITTEN else ""))
+        if self._model is not None:
+            self._model.refused.clear()
+        self._ask(key)
         self.changed.emit()
 
+    def _say(self, wrong: str) -> None:
+        self.note.setText(wrong)
+        self.note.setVisible(bool(wrong))
 
-def _cell(place: Any, text: str | None) -> list[Any]:
+    def _ask(self, key: Key) -> None:
+        """Ask about the cells whose new texts nobody has taken yet."""
+        cells = self._cells.get(key, {})
+        taken = self._taken[key] = {p: text for p, text in self._taken.get(key, {}).items() if p in cells}
+        for place, text in cells.items():
+            if (place in taken and taken[place] == text) or self._asked.get((key, place), _NOTHING) == text:
+                continue
+            self._asked[key, place] = text
+            self.cell_typed.emit(key, place, text)
+
+
+def _starter(gives: Sequence[Any]) -> str:
+    """A text to begin with where outputs are written by hand."""
+    names, needed = gives[0] if gives else ([], [])
+    return json.dumps(dict.fromkeys(needed or names), ensure_ascii=False)
+
+
+def cell_of(place: Any, text: str | None) -> list[Any]:
     """A change as the engine takes it: row and column, or a path, and what is to be there."""
     if len(place) == 2 and isinstance(place[0], int):
         return [place[0], place[1], text]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QKeyEvent, QKeySequence, QPainter, QPaintEvent, QPen, QResizeEvent
+from PySide6.QtGui import QKeyEvent, QKeySequence, QPainter, QPaintEvent, QPen, QResizeEvent, QTextOption
 from PySide6.QtWidgets import (
     QAbstractButton,
     QButtonGroup,
@@ -15,6 +16,7 @@ from PySide6.QtWidgets import (
     QLabel,
     QLayout,
     QLineEdit,
+    QPlainTextEdit,
     QPushButton,
     QSizePolicy,
     QSplitter,
@@ -86,6 +88,40 @@ class ElidedLabel(QLabel):
 
     def _fit(self) -> None:
         super().setText(self.fontMetrics().elidedText(self.whole, Qt.TextElideMode.ElideRight, self.width()))
+
+
+class WholeText(QPlainTextEdit):
+    """A text that is shown whole: it wraps, may be copied, and scrolls where it has many lines. An empty one hides."""
+
+    _LINES = 4
+
+    def __init__(self, name: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setReadOnly(True)
+        self.setFrameShape(QPlainTextEdit.Shape.NoFrame)
+        self.setProperty("bare", True)
+        self.setWordWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)  # it wraps anywhere
+        self.setAccessibleName("Result")
+        self.document().setDocumentMargin(1)
+        self.document().documentLayout().documentSizeChanged.connect(lambda _: self._fit())
+        self.say("", name)
+
+    def say(self, text: str, name: str) -> None:
+        """Show a text in the look that the style sheet has for a name."""
+        if name != self.objectName():
+            self.setObjectName(name)
+            self.style().unpolish(self)
+            self.style().polish(self)
+        self.setPlainText(text)
+        self.setVisible(bool(text))
+        self._fit()
+
+    def _fit(self) -> None:
+        lines = min(self._LINES, max(1, int(self.document().size().height())))  # of a plain text: in lines
+        block = self.document().firstBlock()
+        line = self.blockBoundingRect(block).height() / max(1, block.lineCount())
+        self.setFixedHeight(math.ceil(lines * max(line, self.fontMetrics().lineSpacing())) + 4)
 
 
 def panel_header(title: str, parent: QWidget) -> QWidget:

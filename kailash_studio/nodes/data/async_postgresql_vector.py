@@ -10,9 +10,9 @@ from kailash_studio.services.connections import postgresql_target
 from kailash_studio.services.postgres.pool import Pool
 from kailash_studio.services.postgres.shared import SharedPools, owner_of
 from kailash_studio.services.server_parameters import (
+    database_of,
     described_target,
     embedded_target,
-    implied,
     unnamed,
     with_connection,
 )
@@ -178,15 +178,7 @@ class AsyncPostgreSQLVectorNode(Node):
         does = "searches" if parameters.get("operation", "search") == "search" else "changes"
         table = parameters.get("table_name")
         what = f"the table {table}" if isinstance(table, str) and table else "a table"
-        match parameters.get("connection") or implied(parameters, *_NAMED):
-            case "pool":
-                return [f"{does} {what} of the pool's database"]
-            case "saved":
-                return [f"{does} {what} on the saved connection {parameters.get('saved', '')}"]
-            case "embedded":
-                return [f"{does} {what} of the embedded database"]
-        where = "/".join(str(parameters[name]) for name in ("host", "database") if parameters.get(name))
-        return [f"{does} {what} on {where or 'a server'}"]
+        return [f"{does} {what} on {database_of(parameters, *_NAMED)}"]
 
     @classmethod
     def problems_of(cls, parameters: Mapping[str, Any]) -> list[tuple[str, str]]:

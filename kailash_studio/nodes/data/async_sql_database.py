@@ -14,7 +14,14 @@ from kailash_studio.services.mysql_target import MySQLTarget, target_of
 from kailash_studio.services.postgres.pool import Pool
 from kailash_studio.services.postgres.shared import SharedPools, owner_of
 from kailash_studio.services.postgres.statements import bound
-from kailash_studio.services.server_parameters import OWN, described_target, embedded_target, unnamed, with_connection
+from kailash_studio.services.server_parameters import (
+    database_of,
+    described_target,
+    embedded_target,
+    implied,
+    unnamed,
+    with_connection,
+)
 from kailash_studio.services.sql import ResultSet, query_postgresql, query_sqlite
 from kailash_studio.services.sql_text import only_reads, page
 from kailash_studio.spec.context import Outputs, RunContext
@@ -126,14 +133,10 @@ class AsyncSQLDatabaseNode(Node):
     @classmethod
     def effects_of(cls, parameters: Mapping[str, Any]) -> list[str]:
         """Runs SQL on a database."""
-        if parameters.get("connection") == "pool" or ("connection" not in parameters and parameters.get("pool")):
-            return ["runs SQL on the pool's database"]
-        if parameters.get("connection") == "saved":
-            return [f"runs SQL on the saved connection {parameters.get('saved', '')}"]
-        if parameters.get("connection", "embedded") == "embedded" and not OWN & parameters.keys():
-            return ["runs SQL on the embedded database"]
-        where = _FILES.get(str(parameters.get("database_type")), parameters.get("host", "localhost"))
-        return [f"runs SQL on {where}/{parameters.get('database', '')}"]
+        file = _FILES.get(str(parameters.get("database_type")), "")
+        if file and (parameters.get("connection") or implied(parameters, *_NAMED)) == "details":
+            return [f"runs SQL on {file} {parameters.get('database', '')}"]
+        return [f"runs SQL on {database_of(parameters, *_NAMED)}"]
 
     @classmethod
     def problems_of(cls, parameters: Mapping[str, Any]) -> list[tuple[str, str]]:

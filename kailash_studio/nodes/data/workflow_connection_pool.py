@@ -15,7 +15,13 @@ from kailash_studio.services.postgres.operations import PoolOperations
 from kailash_studio.services.postgres.options import PoolOptions
 from kailash_studio.services.postgres.pool import Pool
 from kailash_studio.services.postgres.shared import SharedPools, owner_of
-from kailash_studio.services.server_parameters import OWN, described_target, embedded_target, unnamed, with_connection
+from kailash_studio.services.server_parameters import (
+    database_of,
+    described_target,
+    embedded_target,
+    unnamed,
+    with_connection,
+)
 from kailash_studio.services.sql_text import only_reads
 from kailash_studio.spec.context import Outputs, RunContext
 from kailash_studio.spec.node import Effect, Node
@@ -139,12 +145,7 @@ class WorkflowConnectionPool(Node):
     def effects_of(cls, parameters: Mapping[str, Any]) -> list[str]:
         """Connects to a database, and may run SQL on it."""
         what = "runs SQL on" if parameters.get("operation") == "execute" else "connects to"
-        saved = parameters.get("saved", "")
-        if parameters.get("connection") == "saved" or ("connection" not in parameters and saved):
-            return [f"{what} the saved connection {saved}"]
-        if parameters.get("connection", "embedded") == "embedded" and not OWN & parameters.keys():
-            return [f"{what} the embedded database"]
-        return [f"{what} {parameters.get('host', 'localhost')}/{parameters.get('database', '')}"]
+        return [f"{what} {database_of(parameters, 'saved')}"]
 
     @classmethod
     def problems_of(cls, parameters: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -253,7 +253,7 @@ class Runs(Store):
     def finished_in_all(self, root: str) -> dict[str, Outputs]:
         """What nodes have given in a run and in those that went on from it; what came later counts.
 
-        What a test or a capsule gave is not among it, nor what was pinned.
+        What a test, a capsule or a safe preview gave is not among it, nor what was pinned.
         """
         found: dict[str, Outputs] = {}
         for run_id in self.real_runs_of(root):
@@ -261,9 +261,10 @@ class Runs(Store):
         return found
 
     def real_runs_of(self, root: str) -> list[str]:
-        """A run and those that went on from it, in order, without tests and capsules."""
+        """A run and those that went on from it, in order, without tests, capsules and safe previews."""
         rows = self._read(
-            "SELECT run_id FROM runs WHERE root = ? AND origin NOT IN ('test', 'capsule') ORDER BY started, run_id",
+            "SELECT run_id FROM runs WHERE root = ? AND origin NOT IN ('test', 'capsule', 'preview') "
+            "ORDER BY started, run_id",
             root,
         )
         return [run_id for (run_id,) in rows]

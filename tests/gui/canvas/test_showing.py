@@ -100,6 +100,20 @@ def test_what_changes_on_a_card_is_shown_in_place(pair: Canvas, node: Any, line:
     assert picture(pair) != before
 
 
+def test_a_card_shows_nothing_of_one_that_had_its_name(pair: Canvas, node: Any) -> None:
+    """Pictures of cards are kept, and one that goes and comes back begins with a look that the first had as well."""
+    marked = node("a", 0, 0, breakpoint="on")
+    picture(pair)
+    pair.put_node(marked)
+    before = picture(pair)
+    pair.remove_node("a")
+    pair.put_node(marked)
+    assert picture(pair) == before
+    pair.remove_node("a")
+    pair.put_node(node("a", 0, 0))
+    assert picture(pair) != before
+
+
 def test_a_problem_and_an_unknown_type_are_marked(pair: Canvas, hand: Any, node: Any, theme: Theme) -> None:
     pair.put_node(node("a", 0, 0, problem="error", problem_text="path is missing."))
     assert has_colour(picture(pair), theme.colour("red"), hand.pixel(4, 4))
@@ -172,6 +186,21 @@ def _strength(one: QImage, other: QImage, x: int, y: int) -> int:
     return abs(a.red() - b.red()) + abs(a.green() - b.green()) + abs(a.blue() - b.blue())
 
 
+def _stale(canvas: Canvas) -> list[tuple[int, int]]:
+    """Where the screen, on which only parts were painted again, is not what a fresh picture is."""
+    canvas._turn.stop()
+    for _ in range(4):  # the scene collects what changed, the view asks for it, the window paints it
+        QCoreApplication.processEvents()
+    screen = canvas.screen().grabWindow(canvas.winId()).toImage()
+    whole = canvas.grab().toImage()
+    return [
+        (x, y)
+        for x in range(0, whole.width(), 3)
+        for y in range(0, whole.height(), 3)
+        if screen.pixel(x, y) != whole.pixel(x, y) and _strength(screen, whole, x, y) > _ROUNDING
+    ]
+
+
 STEPS: dict[str, Any] = {
     "a row of states": lambda c: c.set_states({f"n{i}": NodeState("failed") for i in range(12)}),
     "states here and there": lambda c: c.set_states({f"n{i}": NodeState("running") for i in (0, 31, 59)}),
@@ -197,18 +226,18 @@ def test_what_is_painted_in_parts_is_what_would_be_painted_whole(
     canvas._map.hide()
     for name, step in STEPS.items():
         step(canvas)
-        canvas._turn.stop()
-        for _ in range(4):  # the scene collects what changed, the view asks for it, the window paints it
-            QCoreApplication.processEvents()
-        screen = canvas.screen().grabWindow(canvas.winId()).toImage()
-        whole = canvas.grab().toImage()
-        stale = [
-            (x, y)
-            for x in range(0, whole.width(), 3)
-            for y in range(0, whole.height(), 3)
-            if screen.pixel(x, y) != whole.pixel(x, y) and _strength(screen, whole, x, y) > _ROUNDING
-        ]
-        assert stale == [], f"after {name}"
+        assert _stale(canvas) == [], f"after {name}"
+
+
+def test_the_words_on_an_empty_canvas_go_with_the_first_node_and_come_after_the_last(canvas: Canvas, node: Any) -> None:
+    canvas._map.hide()
+    assert _stale(canvas) == []
+    bare = picture(canvas)
+    canvas.put_node(node("a", -90, -220))  # above the words
+    assert _stale(canvas) == []
+    canvas.remove_node("a")
+    assert _stale(canvas) == []
+    assert picture(canvas) == bare
 
 
 # ---------------------------------------------------------------------- much of it

@@ -6,8 +6,10 @@ import asyncio
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fakes.waiting import Sit, until
@@ -15,9 +17,10 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
 from kailash_studio import WorkflowBuilder
-from kailash_studio.desktop import canvas_link
+from kailash_studio.desktop import attach_link, canvas_link
 from kailash_studio.desktop.dialogs.chooser import Chooser
 from kailash_studio.desktop.window import MainWindow
+from kailash_studio.runtime.server import addresses
 
 COUNT = 400
 
@@ -105,5 +108,42 @@ def test_a_window_that_goes_away_is_not_noticed_and_one_that_looks_on_changes_no
         assert process.returncode == 0
         assert (tmp_path / "out.json").exists()
         window.engine.start()
+
+    sit(sitting)
+
+
+def test_what_a_run_tells_while_it_is_being_drawn_is_in_the_log_once(
+    sit: Sit, window: MainWindow, process: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = threading.Event()
+    read = attach_link._read
+
+    def read_late(*words: Any) -> Any:
+        assert told.wait(30)
+        return read(*words)
+
+    monkeypatch.setattr(attach_link, "_read", read_late)
+
+    async def sitting() -> None:
+        engine = window.engine
+
+        def hear(run: dict[str, Any]) -> None:
+            stopped = [node for node, state in run["states"].items() if state["state"] == "stopped"]
+            if "start" in stopped:
+                engine.tell("breakpoints", run_id=run["run_id"], breakpoints=[{"node": "n399"}])
+                engine.tell("resume", run_id=run["run_id"])
+            if "n399" in stopped:
+                told.set()
+
+        engine.let_in.connect(lambda shown: hear(shown[-1]))
+        engine.updated.connect(hear)
+        await until(lambda: [address for address in addresses() if address.workflow])
+        engine.attach(addresses()[0], control=True)
+        await until(lambda: "n399" in window.runs.stopped())
+        window.actions_by_name["run"].trigger()
+        await until(lambda: not window.runs.running)
+        lines = [line.partition("  ")[2] for line in window.log.text().splitlines()]
+        assert len([line for line in lines if line.startswith("start  Succeeded in")]) == 1
+        assert len([line for line in lines if line.startswith("n7  Succeeded in")]) == 1
 
     sit(sitting)

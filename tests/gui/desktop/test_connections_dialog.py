@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from fakes.black_hole import silent_listener
 from fakes.stalls import StallMeter
+from fakes.waiting import until
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QFileDialog, QMessageBox
@@ -40,13 +41,6 @@ def sit(loop: QEventLoop, window: MainWindow) -> Callable[[Sitting], None]:
         await asyncio.sleep(0.05)
 
     return lambda sitting: loop.run_until_complete(asyncio.wait_for(work(sitting), 60))
-
-
-async def until(holds: Callable[[], object]) -> None:
-    """Wait for something to hold."""
-    async with asyncio.timeout(20):
-        while not holds():
-            await asyncio.sleep(0.01)
 
 
 def press(button: Any) -> None:

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PySide6.QtCore import QModelIndex, Qt
+from PySide6.QtCore import QCoreApplication, QModelIndex, QPoint, Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QComboBox, QLineEdit, QStyle, QStyleOptionViewItem, QTabWidget
 from qasync import QEventLoop
 
 from kailash_studio.desktop.icons import Icons
+from kailash_studio.desktop.panels.breakpoint_list import BreakpointList
 from kailash_studio.desktop.panels.debugger import Debugger, described
 from kailash_studio.desktop.settings import Settings
 from kailash_studio.desktop.theme import Theme
@@ -30,7 +32,8 @@ def shown_value(value: Any) -> dict[str, Any]:
 
 def stand(when: str, **sides: Any) -> dict[str, Any]:
     told: dict[str, Any] = {"node": "value", "when": when, "reason": "breakpoint", "error": ""}
-    return told | {"inputs": {"rows": shown_value(ROWS)}, "outputs": None} | sides
+    gives = [[["result"], ["result"]]]
+    return told | {"inputs": {"rows": shown_value(ROWS)}, "outputs": None, "gives": gives} | sides
 
 
 async def page(side: str, name: str, offset: int, limit: int) -> dict[str, Any]:
@@ -99,6 +102,79 @@ def test_outputs_are_written_by_hand_instead_of_a_call(panel: Debugger) -> None:
     assert decided == [(1, "give", nothing(outputs={"result": [1, 2]}, cells={"outputs": {}}))]
 
 
+def test_outputs_to_give_begin_with_their_names_and_say_what_they_lack(panel: Debugger) -> None:
+    decided: list[Any] = []
+    panel.decided.connect(lambda *what: decided.append(what))
+    give, values = panel.buttons["give"], panel.values
+    panel.show_stops(stops())
+    panel.show_values(1, stand("before", gives=[[["note", "rest", "result"], ["result", "note"]]]), page)
+    assert not give.isEnabled(), "nothing was written, and nothing of it is shown"
+    values.port.setCurrentIndex(1)
+    assert values.text.toPlainText() == '{"result": null, "note": null}'
+    assert give.isEnabled(), "it gives what is shown"
+    for text, wanted in (
+        ('[{"total": 1}]', 'The outputs by name are wanted: {"result": null, "note": null}'),
+        ('{"result": 1}', "The output note lacks: note, rest, result can be given."),
+        ('{"result": 1, "note": 2, "more": 3}', "There is no output more: note, rest, result can be given."),
+        ('{"result": 1, "rest": 4, "note": 2}', ""),
+    ):
+        values.text.setPlainText(text)
+        assert give.isEnabled() == (not wanted)
+        assert panel.buttons["go_on"].isEnabled()
+        assert values.note.toolTip() == wanted
+        assert values.note.isHidden() != bool(wanted)
+        assert give.toolTip() == (f"Give: {wanted}" if wanted else panel._give_tip)
+    values.text.setPlainText('{"result": [{"total": 1, "zeta": 3, "alpha": 2}], "note": {"b": 1, "a": 2}}')
+    QTest.mouseClick(give, Qt.MouseButton.LeftButton)
+    given = decided[0][2]["outputs"]
+    assert (list(given), list(given["result"][0])) == (["result", "note"], ["total", "zeta", "alpha"]), "in their order"
+    panel.show_stops(stops(2))
+    panel.show_values(2, stand("before", gives=[[["no", "yes"], []], [["x"], ["x"]]]), page)
+    values.port.setCurrentIndex(1)
+    assert values.text.toPlainText() == '{"no": null, "yes": null}'
+    for text, fits in (('{"no": 1}', True), ("{}", False), ('{"x": 1}', True), ('{"x": 1, "no": 1}', False)):
+        values.text.setPlainText(text)
+        assert give.isEnabled() == fits
+
+
+def test_a_cell_that_is_refused_is_again_what_it_was_and_says_why(panel: Debugger) -> None:
+    asked: list[Any] = []
+    panel.cell_typed.connect(lambda *what: asked.append(what))
+    panel.show_stops(stops())
+    panel.show_values(1, stand("before"), page)
+    values, key, place = panel.values, ("inputs", "rows"), (0, "price")
+    type_into(panel, 0, 1, "30")
+    assert asked == [(1, key, place, "30")]
+    values.take(key, place, "30")
+    type_into(panel, 0, 1, "abc")
+    type_into(panel, 0, 1, "xyz")
+    assert asked[1:] == [(1, key, place, "abc"), (1, key, place, "xyz")]
+    values.refuse(key, place, "abc", "abc is no number")
+    assert index(panel, 0, 1).data() == "xyz", "something else was typed meanwhile"
+    values.refuse(key, place, "xyz", "xyz is no number")
+    cell = index(panel, 0, 1)
+    assert cell.data() == "30"
+    assert cell.data(Qt.ItemDataRole.ToolTipRole) == "xyz is no number"
+    assert cell.data(Qt.ItemDataRole.ForegroundRole) == values._theme.colour("red")
+    assert values.note.toolTip() == "xyz is no number"
+    assert panel.buttons["go_on"].isEnabled()
+    assert values.edited()[2] == {"inputs": {"rows": [[0, "price", "30"]]}}
+    type_into(panel, 0, 1, "xyz")
+    assert asked[-1] == (1, key, place, "xyz"), "it is asked about anew"
+    assert values.note.isHidden()
+    type_into(panel, 0, 1, "28.8")
+    values.refuse(key, place, "xyz", "xyz is no number")
+    assert values.edited()[2] == {}
+    panel.show_values(1, stand("before", inputs={"given": shown_value({"rate": 1, "none": None})}), page)
+    item = values.tree.topLevelItem(0)
+    assert item is not None
+    item.setText(1, "abc")
+    assert asked[-1] == (1, ("inputs", "given"), ("rate",), "abc")
+    values.refuse(("inputs", "given"), ("rate",), "abc", "abc is no number")
+    assert (item.text(1), item.toolTip(1)) == ("1", "abc is no number")
+    assert values.edited()[2] == {}
+
+
 def test_an_output_is_changed_after_the_call(panel: Debugger) -> None:
     decided: list[Any] = []
     panel.decided.connect(lambda *what: decided.append(what))
@@ -134,6 +210,24 @@ def test_a_nested_value_is_a_tree_whose_leaves_are_changed(panel: Debugger) -> N
     assert panel.values.edited()[2] == {}
 
 
+def test_a_leaf_of_a_tree_is_changed_by_f2_and_made_null_by_delete(panel: Debugger) -> None:
+    panel.show_stops(stops())
+    value = {"rates": {"EUR": 1.08}, "name": "x"}
+    panel.show_values(1, stand("before", inputs={"given": shown_value(value)}), page)
+    tree = panel.values.tree
+    panel.activateWindow()
+    tree.setFocus()
+    for row in range(2):
+        tree.setCurrentItem(tree.topLevelItem(row))
+        QTest.keyClick(tree, Qt.Key.Key_Delete)
+    assert panel.values.edited()[2] == {"inputs": {"given": [[["name"], None]]}}, "what has others inside stays"
+    assert tree.topLevelItem(1).text(1) == "null"
+    QTest.keyClick(tree, Qt.Key.Key_F2)
+    assert tree.findChild(QLineEdit) is not None
+    panel.values.undo.click()
+    assert panel.values.edited()[2] == {}
+
+
 def test_a_large_value_is_a_table_whose_further_pages_are_fetched(panel: Debugger, loop: QEventLoop) -> None:
     panel.show_stops(stops())
     panel.show_values(1, stand("before", inputs={"rows": {"page": page_of(LONG, 0, 200)}}), page)
@@ -157,11 +251,48 @@ def test_expressions_are_asked_and_answered(panel: Debugger) -> None:
     panel.show_stops(stops())
     QTest.keyClicks(panel.expression, "len(inputs['rows'])")
     QTest.keyClick(panel.expression, Qt.Key.Key_Return)
-    assert asked == [(1, "len(inputs['rows'])")]
+    assert asked == [(1, "len(inputs['rows'])", nothing())]
     panel.show_result(described(page_of({"a": [1, 2], "b": "x"}, 0, 10)))
-    assert panel.result.toolTip() == "{a: [1, 2], b: x}"
+    assert panel.result.toPlainText() == "{a: [1, 2], b: x}"
     panel.show_result("It cannot be.", wrong=True)
     assert panel.result.objectName() == "error_text"
+
+
+def test_an_expression_sees_what_was_changed_in_the_panel(panel: Debugger) -> None:
+    asked: list[Any] = []
+    panel.evaluate_wanted.connect(lambda *what: asked.append(what))
+    panel.show_stops(stops())
+    panel.show_values(1, stand("before"), page)
+    type_into(panel, 0, 1, "30")
+    QTest.keyClicks(panel.expression, "inputs")
+    QTest.keyClick(panel.expression, Qt.Key.Key_Return)
+    assert asked == [(1, "inputs", nothing(cells={"inputs": {"rows": [[0, "price", "30"]]}}))]
+    panel.values.port.setCurrentIndex(1)
+    panel.values.text.setPlainText('{"result": ')
+    QTest.keyClick(panel.expression, Qt.Key.Key_Return)
+    assert len(asked) == 1
+    assert "cannot be read" in panel.result.toPlainText()
+    panel.values.text.setPlainText('{"result": 7}')
+    QTest.keyClick(panel.expression, Qt.Key.Key_Return)
+    assert asked[1][2]["outputs"] == {"result": 7}
+
+
+def test_a_long_result_is_shown_whole(panel: Debugger, qtbot: Any) -> None:
+    panel.resize(700, 400)
+    said = "the expression cannot be read at character 12 ([): '[' was never closed, " * 2
+    panel.show_stops(stops())
+    panel.show_result(said, wrong=True)
+    result = panel.result
+
+    def all_of_it() -> None:
+        assert result.isVisible()
+        assert result.document().size().height() > 1, "it wraps"
+        assert result.verticalScrollBar().maximum() == 0
+        assert result.horizontalScrollBar().maximum() == 0
+
+    qtbot.waitUntil(all_of_it)
+    panel.show_result("")
+    assert not result.isVisible()
 
 
 def test_breakpoints_are_edited_in_the_list(panel: Debugger) -> None:
@@ -177,6 +308,82 @@ def test_breakpoints_are_edited_in_the_list(panel: Debugger) -> None:
     assert second.text(3) == "2"
     second.setCheckState(0, Qt.CheckState.Unchecked)
     assert changed[-1] == (1, Breakpoint("b", "error", hits=2, enabled=False))
+
+
+def _with_breakpoints(window: MainWindow, count: int = 3) -> list[str]:
+    """Nodes that all have one; the list of breakpoints is in front and has the keyboard."""
+    nodes = [window.session.add_node("TableViewNode", (300.0 * i, 0.0)) for i in range(count)]
+    for node in nodes:
+        window.breakpoints.toggle(node)
+    window.show_debugger()
+    points = window.debugger.points
+    tabs = next(t for t in window.debugger.findChildren(QTabWidget) if t.indexOf(points) >= 0)
+    tabs.setCurrentWidget(points)
+    window.activateWindow()
+    points.setFocus()
+    QCoreApplication.processEvents()
+    assert points.hasFocus()
+    return nodes
+
+
+def _tick_box(points: BreakpointList, row: int) -> QPoint:
+    """The middle of the box that a row is ticked in."""
+    option, at = QStyleOptionViewItem(), points.model().index(row, 0)
+    points.initViewItemOption(option)
+    option.rect = points.visualRect(at)
+    option.features |= QStyleOptionViewItem.ViewItemFeature.HasCheckIndicator
+    return points.style().subElementRect(QStyle.SubElement.SE_ItemViewItemCheckIndicator, option, points).center()
+
+
+def test_a_breakpoint_is_ticked_with_the_mouse_and_with_space(window: MainWindow) -> None:
+    nodes = _with_breakpoints(window)
+    points = window.debugger.points
+    rows = [points.topLevelItem(row) for row in range(3)]
+    for row, node in enumerate(nodes):
+        for state in ("off", "on"):
+            QTest.mouseClick(
+                points.viewport(), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, _tick_box(points, row)
+            )
+            assert window.canvas.store.cards[node].view.breakpoint == state
+    for column, state in ((0, "off"), (2, "on"), (3, "off"), (4, "on")):  # the second one holds a field of its own
+        points.setCurrentItem(rows[1], column)
+        QTest.keyClick(points, Qt.Key.Key_Space)
+        assert window.canvas.store.cards[nodes[1]].view.breakpoint == state
+    assert [points.topLevelItem(row) for row in range(3)] == rows, "rows stay while something happens in them"
+
+
+def test_when_a_breakpoint_stops_is_chosen_in_its_row(window: MainWindow) -> None:
+    nodes = _with_breakpoints(window)
+    points = window.debugger.points
+    choice = points.itemWidget(points.topLevelItem(1), 1)
+    assert isinstance(choice, QComboBox)
+    choice.setFocus()
+    QTest.keyClick(choice, Qt.Key.Key_Down)
+    assert [point.when for point in window.breakpoints.all()] == ["before", "after", "before"]
+    assert points.itemWidget(points.topLevelItem(1), 1) is choice and choice.hasFocus()
+    window.breakpoints.remove(0)
+    left = points.itemWidget(points.topLevelItem(0), 1)
+    assert isinstance(left, QComboBox) and left.currentText() == "after", "rows show what moved up"
+    left.setCurrentText("error")
+    assert window.breakpoints.all()[0] == Breakpoint(nodes[1], "error")
+
+
+def test_a_breakpoint_is_changed_and_removed_by_keys(window: MainWindow, qtbot: Any) -> None:
+    nodes = _with_breakpoints(window)
+    window.canvas.select(nodes[2:])
+    points = window.debugger.points
+    points.setCurrentItem(points.topLevelItem(0))
+    QTest.keyClick(points, Qt.Key.Key_F2)
+    editor = points.findChild(QLineEdit)
+    assert editor is not None, "F2 on its name changes its condition"
+    QTest.keyClicks(editor, "len(inputs) > 1")
+    QTest.keyClick(editor, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: window.breakpoints.all()[0].condition == "len(inputs) > 1")
+    points.setFocus()
+    QTest.keyClick(points, Qt.Key.Key_Delete)
+    assert [point.node for point in window.breakpoints.all()] == nodes[1:]
+    assert list(window.session.workflow.nodes) == nodes
+    assert [points.topLevelItem(row).text(0) for row in range(points.topLevelItemCount())] == nodes[1:]
 
 
 def test_breakpoints_follow_their_nodes_and_stay_with_the_file(window: MainWindow, tmp_path: Path) -> None:

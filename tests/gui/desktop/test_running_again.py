@@ -206,6 +206,95 @@ def test_a_node_that_stands_still_is_called_with_its_parameters_as_they_are_now(
         assert window.runs.current.state == "succeeded"
         page = await window.runs.values.of(window.runs.current.run_id, "value", "result").page(0, 10)
         assert page["tree"]["text"] == "28.0"
+        cards = window.canvas.store.cards
+        window.session.set_parameter("last", "code", "def last(x): return [x]")
+        await until(lambda: cards["last"].state.state == "stale")
+        assert cards["value"].state.state == "succeeded", "it is from exactly this code"
+        window.session.undo()
+        await until(lambda: cards["last"].state.state == "succeeded")
+        again = {"run_id": window.runs.current.run_id, "mode": "failed", "nodes": []}
+        told = await window.engine.request("rerun", workflow=window.session.text(), again=again, file="")
+        assert (told["calls"], told["stale"]) == ([], {})
+        window.session.set_parameter("value", "code", BROKEN)
+        await until(lambda: cards["value"].state.state == "stale")
+
+    sit(sitting)
+
+
+def test_a_cell_at_a_stop_takes_numbers_and_refuses_at_once_what_is_none(sit: Sit, window: MainWindow) -> None:
+    async def sitting() -> None:
+        draw(window, "def value(rows): return [float(row['price']) for row in rows[:1]]")
+        window.breakpoints.add(Breakpoint("value"))
+        window.runs.start()
+        await until(window.debugger.buttons["go_on"].isEnabled)
+        values = window.debugger.values
+        model = values.table.model()
+        cell = model.index(0, model.columns.index("price"))
+        assert model.setData(cell, "abc")
+        await until(lambda: cell.data() == "28")
+        assert values.note.toolTip() == 'value.rows, row 1, price: "abc" is no number, which stood there.'
+        assert model.setData(cell, "28.5")
+        window.debugger.expression.setText("inputs['rows'][0]['price'] + 1")
+        QTest.keyClick(window.debugger.expression, Qt.Key.Key_Return)
+        await until(lambda: window.debugger.result.toPlainText() == "29.5")
+        window.actions_by_name["run"].trigger()
+        await until(lambda: window.runs.current is not None and not window.runs.running)
+        assert window.runs.current is not None
+        page = await window.runs.values.of(window.runs.current.run_id, "value", "result").page(0, 10)
+        assert page["tree"]["children"][0][1]["text"] == "28.5"
+
+    sit(sitting)
+
+
+def test_given_records_keep_the_order_of_their_fields(sit: Sit, window: MainWindow) -> None:
+    async def sitting() -> None:
+        draw(window, BROKEN)
+        window.breakpoints.add(Breakpoint("value"))
+        window.runs.start()
+        await until(window.debugger.buttons["go_on"].isEnabled)
+        values = window.debugger.values
+        values.port.setCurrentIndex(values.port.findText("outputs to give"))
+        assert values.text.toPlainText() == '{"result": null}'
+        values.text.setPlainText('{"result": [{"total": 1, "zeta": 3, "alpha": 2}]}')
+        press(window.debugger.buttons["give"])
+        await until(lambda: window.runs.current is not None and not window.runs.running)
+        assert window.runs.current is not None
+        page = await window.runs.values.of(window.runs.current.run_id, "last", "result").page(0, 10)
+        assert page["columns"] == ["total", "zeta", "alpha"]
+
+    sit(sitting)
+
+
+def test_an_edit_that_is_undone_at_a_stop_counts_no_more_in_the_next_call(sit: Sit, window: MainWindow) -> None:
+    async def sitting() -> None:
+        draw(window, MENDED)
+        window.breakpoints.add(Breakpoint("value", "after"))
+        window.runs.start()
+
+        async def stands(number: int) -> None:
+            await until(lambda: window.debugger.chosen() == number and window.debugger.buttons["again"].isEnabled())
+
+        def shown() -> Any:
+            item = window.debugger.values.tree.topLevelItem(0)
+            return item.text(1) if item is not None else ""
+
+        for number, change, result in (
+            (1, lambda: window.session.set_parameter("value", "code", "def value(rows): return 7"), "7"),
+            (2, window.session.undo, "28.0"),
+            (3, lambda: window.session.set_parameter("value", "memory_limit", 512), "28.0"),
+        ):
+            await stands(number)
+            change()
+            press(window.debugger.buttons["again"])
+            await stands(number + 1)
+            await until(lambda result=result: shown() == result)
+        press(window.debugger.buttons["go_on"])
+        await until(lambda: window.runs.current is not None and not window.runs.running)
+        window.session.set_parameter("last", "code", "def last(x): return [x]")
+        await until(lambda: window.canvas.store.cards["last"].state.state == "stale")
+        assert window.canvas.store.cards["value"].state.state == "succeeded"
+        window.session.reset_parameter("value", "memory_limit")
+        await until(lambda: window.canvas.store.cards["value"].state.state == "stale")
 
     sit(sitting)
 
@@ -236,6 +325,26 @@ def test_pins_follow_their_nodes_into_a_sub_workflow_and_back(sit: Sit, window: 
         await until(lambda: '"first"' in pins.read_text())
         assert await ran(window, window.actions_by_name["run"].trigger) == "succeeded"
         assert window.runs.current.states["first"]["pinned"] is True
+
+    sit(sitting)
+
+
+def test_pins_that_are_told_after_the_window_was_closed_are_for_nobody(
+    sit: Sit, window: MainWindow, tmp_path: Path
+) -> None:
+    async def sitting() -> None:
+        draw(window, MENDED)
+        window.session.save(tmp_path / "w.kailash.json")
+        await ran(window, window.actions_by_name["run"].trigger)
+        window.canvas.select(["first"])
+        window.actions_by_name["pin"].trigger()
+        await until(lambda: window.pins.has("first"))
+        window.session.open(tmp_path / "w.kailash.json")
+        assert not window.pins.has("first"), "they are asked for"
+        window.pins.close()
+        await window.engine.request("pins", file=str(tmp_path / "w.kailash.json"))
+        await asyncio.sleep(0)
+        assert not window.pins.has("first")
 
     sit(sitting)
 

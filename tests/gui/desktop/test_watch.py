@@ -12,6 +12,7 @@ import pytest
 
 _CONFTESTS = [Path(__file__).parents[1] / "conftest.py", Path(__file__).parent / "conftest.py"]
 _ROOT = Path(__file__).parents[3]
+_PATH = (_ROOT, _ROOT / "tests")  # conftests take helpers from there
 
 _PLANTS = '''
 import asyncio
@@ -124,7 +125,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> str:
     (folder / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n", encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-rA", "-v", str(folder)],
-        env=os.environ | {"PYTHONPATH": str(_ROOT), "KAILASH_STUDIO_HOME": str(folder / "home")},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, _PATH)), "KAILASH_STUDIO_HOME": str(folder / "home")},
         cwd=folder,
         capture_output=True,
         text=True,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtCore import QCoreApplication, QPoint, QPointF, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QDockWidget, QLineEdit, QListWidget
 
@@ -168,3 +168,27 @@ def test_the_docks_stand_side_by_side(window: MainWindow, width: int, qtbot: Any
     assert window.width() == width
     assert docks["dock_bottom"].right() < docks["dock_inspector"].left()
     assert docks["dock_bottom"].left() > docks["dock_palette"].right()
+
+
+def test_buttons_stay_where_they_are_when_something_is_edited_or_runs(window: MainWindow) -> None:
+    """A click is aimed at where a button was."""
+    bar = window.bar
+    buttons = [
+        bar.run_button,
+        *(bar.widgetForAction(window.actions_by_name[n]) for n in ("pause", "step", "stop", "undo")),
+    ]
+
+    def places() -> list[int]:
+        QCoreApplication.processEvents()
+        return [button.mapTo(window, QPoint()).x() for button in buttons]
+
+    before = places()
+    window.session.add_node("CSVReaderNode", (0, 0))
+    assert window.session.dirty
+    assert places() == before
+    for running, waits in ((True, False), (True, True), (False, False)):
+        bar.show_running(running, waits=waits)
+        assert places() == before
+    window.session.undo()
+    assert not window.session.dirty
+    assert places() == before

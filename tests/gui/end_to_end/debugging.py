@@ -107,7 +107,7 @@ class Session:
         await self.hands.click_into("the expression", lambda: panel.expression)
         await self.hands.type("[r['symbol'] for r in inputs['rows'] if type(r['price']) == str]")
         await self.hands.key("Return")
-        await until("the expression's value", lambda: "AMZN" in panel.result.toolTip())
+        await until("the expression's value", lambda: "AMZN" in panel.result.toPlainText())
         self.note("evaluate an expression")
         self.picture("stopped")
         table = panel.values.table

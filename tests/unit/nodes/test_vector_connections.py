@@ -145,7 +145,7 @@ def test_what_is_touched_and_what_is_missing_is_known_before() -> None:
         ]
         assert pool.effects_of(given) == ["connects to the saved connection books"]
     for given in ({"connection": "pool", "pool": {"$parameter": "which"}}, {"pool": "p"}):
-        assert vectors.effects_of({**given, "operation": "upsert"}) == ["changes a table of the pool's database"]
+        assert vectors.effects_of({**given, "operation": "upsert"}) == ["changes a table on the pool's database"]
     assert vectors.problems_of({"connection": "pool", "pool": ""}) == [
         ("pool", "pool is not set: give the name of a WorkflowConnectionPool node.")
     ]

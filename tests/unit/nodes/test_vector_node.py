@@ -93,10 +93,10 @@ def test_what_it_cannot_do_is_one_sentence_with_its_place(
 
 def test_what_it_touches_and_what_is_wrong_with_it_is_known_before() -> None:
     node_type = installed_node_types().get("AsyncPostgreSQLVectorNode")
-    assert node_type.effects_of({"table_name": "t"}) == ["searches the table t of the embedded database"]
+    assert node_type.effects_of({"table_name": "t"}) == ["searches the table t on the embedded database"]
     assert node_type.effects_of({"operation": "delete", "host": "h", "database": "d"}) == ["changes a table on h/d"]
     secret = {"connection_string": {"$secret": "dsn"}, "table_name": "t"}
-    assert node_type.effects_of(secret) == ["searches the table t on a server"]
+    assert node_type.effects_of(secret) == ["searches the table t on the server of the address secret dsn"]
     ((name, sentence),) = node_type.problems_of({"metadata_filter": "a; b"})
     assert name == "metadata_filter"
     assert "at character 2 (;)" in sentence

@@ -41,6 +41,8 @@ def test_one_cell_changes_and_all_others_keep_their_types(make: Any) -> None:
         (True, "false", False),
         (1, "12", 12),
         (1, 12.0, 12),
+        (28, "28.5", 28.5),
+        (28, "1e3", 1000),
         (1.5, "2", 2.0),
         (Decimal("1.0"), "0.10", Decimal("0.10")),
         ("x", "", ""),
@@ -76,8 +78,8 @@ def test_a_path_leads_into_any_other_value() -> None:
 @pytest.mark.parametrize(
     ("cells", "said"),
     [
-        ([[0, "n", "abc"]], 'a.rows, row 1, n: "abc" is no whole number, which stood there'),
-        ([[0, "n", "1.5"]], '"1.5" is no whole number'),
+        ([[0, "n", "abc"]], 'a.rows, row 1, n: "abc" is no (whole )?number, which stood there'),
+        ([[0, "n", "inf"]], '"inf" is no (whole )?number'),
         ([[0, "d", "soon"]], r'"soon" is no date \(2026-07-01\)'),
         ([[0, "name", 5]], "5 is no text"),
         ([[7, "n", 1]], "there is no row 7: it has 2, counted from 0"),
@@ -90,6 +92,17 @@ def test_a_path_leads_into_any_other_value() -> None:
 def test_what_cannot_be_is_said(make: Any, cells: Any, said: str) -> None:
     with pytest.raises(EngineError, match=said):
         with_cells(make(), cells, "a.rows")
+
+
+def test_a_whole_number_becomes_a_fraction_but_in_a_column_that_has_a_type() -> None:
+    mixed = [{"price": 28}, {"price": 12.5}]
+    changed = with_cells(mixed, [[0, "price", "28.5"]], "a.rows")
+    assert changed == [{"price": 28.5}, {"price": 12.5}]
+    with pytest.raises(EngineError, match=r'price: "28\.5" is no whole number, which stood there'):
+        with_cells(Table.of([{"price": 28}]), [[0, "price", "28.5"]], "a.rows")
+    numpy = pytest.importorskip("numpy")
+    with pytest.raises(EngineError, match="no whole number"):
+        with_cells([{"price": numpy.int64(28)}], [[0, "price", "28.5"]], "a.rows")
 
 
 def test_a_column_of_a_table_refuses_what_it_cannot_hold() -> None:

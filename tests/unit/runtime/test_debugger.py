@@ -10,13 +10,15 @@ import pytest
 from fakes.virtual_time import run_virtually
 
 from kailash_studio import WorkflowBuilder
-from kailash_studio.errors import EngineError, NodeError
+from kailash_studio.errors import EngineError, NodeError, PythonCodeError
 from kailash_studio.nodes.code import PythonCodeNode
 from kailash_studio.resilience.clock import Clock, SystemClock
 from kailash_studio.runtime.async_local import AsyncLocalRuntime
 from kailash_studio.runtime.debugger import Breakpoint, Debugger, Decision, Stop
 from kailash_studio.runtime.events import Event
 from kailash_studio.runtime.outcome import Outcome
+from kailash_studio.runtime.run_history import ends
+from kailash_studio.runtime.wording import around
 
 
 class Session:
@@ -161,11 +163,24 @@ def test_a_node_is_called_again_with_other_parameters() -> None:
         assert stop.outputs == {"result": 1}
         again = Decision("again", parameters={"code": "def code(): return 2\n"})
         session.debugger.go_on(stop.number, again)
-        session.debugger.go_on((await session.stop()).number)
+        stop = await session.stop()
+        session.debugger.go_on(stop.number, Decision("again", parameters={"memory_limit": 512}))
+        stop = await session.stop()
+        assert stop.outputs == {"result": 2}, "what was given before stays"
+        session.debugger.go_on(stop.number)
 
     outcome, events = debugged(builder, script, Breakpoint("code", "after"), sandbox=True)
     assert outcome.results["code"] == {"result": 2}
-    assert [e.details for e in events if e.kind == "parameters_edited"] == [{"parameters": ("code",)}]
+    code = {"code": "def code(): return 2\n"}
+    assert [e.details for e in events if e.kind == "parameters_edited"] == [
+        {"parameters": ("code",), "made_with": code},
+        {"parameters": ("memory_limit",), "made_with": {**code, "memory_limit": 512}},
+    ]
+    assert [text for _, text in (around(e) or ("", "") for e in events) if text.startswith("Given")] == [
+        "Given by hand, parameters: code.",
+        "Given by hand, parameters: memory_limit.",
+    ]
+    assert ends(events)["code"].edited == ["parameters: code", "parameters: memory_limit"]
 
 
 def test_stepping_stops_at_the_end_of_a_node_and_before_the_next() -> None:
@@ -249,6 +264,28 @@ def test_conditions_hits_connections_and_log_points() -> None:
     assert "KeyError" in seen[2][1]
     lines = [(event.node, event.details["text"]) for event in events if event.kind == "log_written"]
     assert lines == [("d", "x is 3")]
+
+
+@pytest.mark.parametrize(
+    ("expression", "said"),
+    [
+        ("inputs.rows[", "the expression cannot be read at character 12 ([): '[' was never closed"),
+        ("1 +", "the expression cannot be read at character 4 (its end): invalid syntax"),
+        ("(1\n+ )", "the expression cannot be read at character 3 of line 2 ()): invalid syntax"),
+        ("import os", "the expression cannot be read at character 1 (import os): invalid syntax"),
+        ("inputs['y']", "KeyError: y"),
+    ],
+)
+def test_what_is_wrong_with_an_expression_is_told_of_its_own_text(expression: str, said: str) -> None:
+    async def script(session: Session) -> None:
+        stop = await session.stop("b")
+        with pytest.raises(PythonCodeError) as wrong:
+            await session.debugger.evaluate(stop.number, expression)
+        assert str(wrong.value) == said
+        assert await session.debugger.evaluate(stop.number, "inputs['x'] # so much\n+ 1") == 2
+        session.debugger.go_on(stop.number)
+
+    debugged(chain(one, one), script, Breakpoint("b"), sandbox=True)
 
 
 def test_a_paused_run_is_stepped_node_by_node() -> None:

@@ -313,6 +313,7 @@ def test_what_a_sub_workflow_gives_can_be_given_where_it_begins() -> None:
     async def script(talk: Talk) -> None:
         stop = await talk.stop()
         assert (stop.node, stop.when) == ("part:inputs", "before")
+        assert talk.debugger.gives(stop.number) == [(["y"], []), (["x"], ["x"])]
         with pytest.raises(EngineError, match="part:inputs gives no z: its outputs are x, and those of part y"):
             talk.debugger.go_on(stop.number, Decision("give", outputs={"z": 1}))
         with pytest.raises(EngineError, match="part:inputs has to give x as well"):

@@ -14,7 +14,7 @@ import pytest
 
 from kailash_studio import WorkflowBuilder
 from kailash_studio.cli.main import main
-from kailash_studio.errors import EngineError
+from kailash_studio.errors import EngineError, JournalError
 from kailash_studio.resilience.faults import Fault, Scenario
 from kailash_studio.runtime.answers import Recording
 from kailash_studio.runtime.async_local import AsyncLocalRuntime
@@ -178,6 +178,12 @@ def test_nothing_real_goes_on_from_a_run_that_was_none(tmp_path: Path, capsys: O
         played = (await runtime.run(workflow, answers=capsule.answers_again()))[1]
         with pytest.raises(EngineError, match="was of a capsule"):
             await Window(journal, runtime, tmp_path).would(workflow, played, "failed")
+        for unreal, why in ((test, "was a test, with faults put in"), (preview, "was a safe preview")):
+            window = Window(journal, runtime, tmp_path)
+            with pytest.raises(JournalError, match=f"{why}: nothing goes on from it"):
+                await window.would(workflow, unreal, "failed")
+            with pytest.raises(JournalError, match=f"{why}: nothing goes on from it"):
+                await window.run(workflow, unreal, "only", "fail")
         return {"test": test, "preview": preview, "capsule": played}
 
     runs = asyncio.run(work())
@@ -285,3 +291,19 @@ def test_a_resumed_run_says_which_calls_that_count_are_made_once_more(
     said = capsys.readouterr().err
     assert "write was being called when the run ended, and is called again: it runs Python code" in said
     assert "start was being called" not in said
+
+
+def test_what_a_safe_preview_gave_is_not_taken_over_by_what_goes_on_from_the_run_before_it(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.db")
+
+    async def work() -> None:
+        async with AsyncLocalRuntime(journal=journal, folder=tmp_path) as runtime:
+            _, first = await runtime.run(chain("raise ValueError('no')"))
+            before = journal.run(first)
+            _, preview = await runtime.run(chain(start="return 3"), safe=True, origin="preview", before=before)
+            assert journal.finished(preview)["start"] == {"result": 3}
+            assert journal.real_runs_of(before.root) == [first]
+            assert journal.finished_in_all(before.root)["start"] == {"result": 21}
+
+    asyncio.run(work())
+    journal.close()

@@ -135,7 +135,19 @@ def test_a_run_is_debugged(tmp_path: Path) -> None:
         found = await ask("evaluate", run_id=run, stop=1, expression="len(inputs['rows'])")
         assert found["page"]["tree"]["text"] == "2"
         wrong = await ask("evaluate", run_id=run, stop=1, expression="nonsense")
-        assert "nonsense" in wrong["error"]["sentence"]
+        assert wrong["error"]["sentence"].startswith("NameError: name 'nonsense'"), "it is told of no code around it"
+        assert seen["gives"] == [[["result"], ["result"]]]
+        port = {"run_id": run, "stop": 1, "side": "inputs", "name": "rows"}
+        assert (await ask("check_cell", **port, cell=[1, "a", "2.5"]))["wrong"] == ""
+        wrong = (await ask("check_cell", **port, cell=[1, "a", "abc"]))["wrong"]
+        assert wrong == 'sum.rows, row 2, a: "abc" is no number, which stood there.'
+        cells = {"inputs": {"rows": [[1, "a", "40"]]}}
+        found = await ask("evaluate", run_id=run, stop=1, expression="inputs['rows'][1]['a']", cells=cells)
+        assert found["page"]["tree"]["text"] == "40", "what was changed in the window counts"
+        found = await ask("evaluate", run_id=run, stop=1, expression="outputs['result']", outputs={"result": 5})
+        assert found["page"]["tree"]["text"] == "5"
+        found = await ask("evaluate", run_id=run, stop=1, expression="[inputs['rows'][1]['a'], outputs]")
+        assert [child["text"] for _, child in found["page"]["tree"]["children"]] == ["2", None], "it changes nothing"
         await ask("step", run_id=run, stop=1, inputs={"rows": [{"a": 40}]})
         await until(stopped("sum", 2))
         assert (await ask("stop_values", run_id=run, stop=2))["outputs"]["result"]["plain"] == "40"

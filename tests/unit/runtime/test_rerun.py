@@ -12,10 +12,12 @@ import pytest
 from kailash_studio import WorkflowBuilder
 from kailash_studio.errors import DocumentError, EngineError
 from kailash_studio.runtime.async_local import AsyncLocalRuntime
+from kailash_studio.runtime.debugger import Breakpoint, Debugger, Decision
 from kailash_studio.runtime.journal.journal import Journal
 from kailash_studio.runtime.pins import Pins
 from kailash_studio.runtime.rerun import plan_rerun, stale_nodes
 from kailash_studio.runtime.rerun_requests import RerunRequests
+from kailash_studio.runtime.run_history import ends
 from kailash_studio.services.credentials.redaction import Redactor
 from kailash_studio.spec.registry import installed_node_types
 from kailash_studio.tables.table import Table
@@ -259,6 +261,40 @@ def test_a_failed_run_is_mended_and_gone_on_with(tmp_path: Path) -> None:
 
     asyncio.run(work())
     journal.close()
+
+
+def test_a_result_is_compared_with_the_parameters_that_were_given_by_hand(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.db")
+    triple = "def triple(x): return x * 3"
+
+    async def work() -> None:
+        async with AsyncLocalRuntime(journal=journal, folder=tmp_path) as runtime:
+            debugger = Debugger([Breakpoint("middle")])
+            running = asyncio.create_task(runtime.run(chain(), debugger=debugger))
+            async with asyncio.timeout(60):
+                while not debugger.stops:
+                    await asyncio.sleep(0.01)
+            debugger.go_on(1, Decision(parameters={"code": triple}))
+            outcome, run_id = await running
+            assert outcome.results["end"] == {"result": [63]}
+            handlers = requests_of(journal, runtime).handlers()
+            kept, old = chain(middle=triple).to_json(), chain().to_json()
+            assert (await handlers["stale"]({"workflow": kept, "run_id": run_id}))["stale"] == {}
+            again = {"run_id": run_id, "mode": "failed"}
+            assert (await handlers["rerun"]({"workflow": kept, "again": again}))["calls"] == []
+            told = await handlers["rerun"]({"workflow": old, "again": again})
+            assert (told["calls"], told["stale"]["middle"]) == (["end", "middle"], "code has changed")
+            assert ends(journal.events(run_id))["middle"].edited == ["parameters: code"]
+
+    asyncio.run(work())
+    journal.close()
+
+
+def test_a_default_that_is_written_down_changes_nothing() -> None:
+    registry = installed_node_types()
+    default = registry.get("PythonCodeNode").declarations["memory_limit"].default
+    assert stale_nodes(chain(), chain(memory_limit=default), registry=registry) == {}
+    assert "middle" in stale_nodes(chain(), chain(memory_limit=default + 1), registry=registry)
 
 
 def test_finished_work_below_a_branch_that_was_not_taken_is_not_repeated(tmp_path: Path) -> None:
