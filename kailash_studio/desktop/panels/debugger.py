@@ -9,7 +9,6 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
-    QHeaderView,
     QLineEdit,
     QSplitter,
     QTabWidget,
@@ -78,16 +77,13 @@ class Debugger(QWidget):
             button.clicked.connect(lambda _=False, do=name: self.decide(do))
             self.buttons[name] = button
         self._give_tip = self.buttons["give"].toolTip()
-        self.stops = self._tree(["Stands still", "Where", "Why"], "Nodes that stand still", (0, 100), (1, 56))
+        self.stops = self._make_stops()
         self.points = BreakpointList(self)
-        self.stops.header().setSectionResizeMode(2, QHeaderView.ResizeMode.Stretch)
         self.values = StopValues(theme, self)
         self.expression = QLineEdit(self)
         self.expression.setPlaceholderText("Evaluate: len(inputs['rows'])")
         self.expression.setAccessibleName("Expression over inputs, outputs and error")
         self.result = WholeText("muted", self)
-        Columns(self.stops, 2, kept=90)
-        Columns(self.points, 2, kept=90)
         self._lay_out()
         self.stops.itemSelectionChanged.connect(self._chosen_changed)
         self.points.changed.connect(self.breakpoint_changed)
@@ -98,15 +94,13 @@ class Debugger(QWidget):
         self.values.cell_typed.connect(lambda *typed: self.cell_typed.emit(self.chosen(), *typed))
         self.show_stops({})
 
-    def _tree(self, headers: list[str], name: str, *widths: tuple[int, int]) -> QTreeWidget:
+    def _make_stops(self) -> QTreeWidget:
         made = QTreeWidget(self)
-        made.setHeaderLabels(headers)
+        made.setHeaderLabels(["Stands still", "Where", "Why"])
         made.setRootIsDecorated(False)
         made.setUniformRowHeights(True)
-        made.setAccessibleName(name)
-        made.header().setStretchLastSection(False)
-        for column, width in widths:
-            made.setColumnWidth(column, width)
+        made.setAccessibleName("Nodes that stand still")
+        Columns(made, 2, kept=90)
         return made
 
     def _lay_out(self) -> None:
