@@ -7,11 +7,12 @@ from typing import NamedTuple
 
 from PySide6.QtCore import QByteArray, QEvent, QKeyCombination, QObject, Qt
 from PySide6.QtGui import QAction, QKeyEvent, QKeySequence
-from PySide6.QtWidgets import QDockWidget, QMainWindow, QSplitter, QTabWidget, QWidget
+from PySide6.QtWidgets import QDockWidget, QMainWindow, QSplitter, QWidget
 
 from kailash_studio.desktop.actions import OF_ANY_LIST, OF_NODES
 from kailash_studio.desktop.icons import Icons
 from kailash_studio.desktop.settings import Settings
+from kailash_studio.desktop.widgets.tabs import RoomyTabs
 
 _WIDE, _HIGH, _LEFT_OVER = 620, 340, 220  # px of a panel that needs room, and what stays beside it
 
@@ -72,13 +73,10 @@ class Docks(QObject):
         self._window, self._actions = window, actions
         self.bottom = QSplitter(Qt.Orientation.Horizontal, window)
         self.bottom.setChildrenCollapsible(False)
-        self.data_tabs, self.report_tabs = QTabWidget(self.bottom), QTabWidget(self.bottom)
+        self.data_tabs, self.report_tabs = RoomyTabs(self.bottom), RoomyTabs(self.bottom)
         for tabs, panels in ((self.data_tabs, data), (self.report_tabs, report)):
-            tabs.setDocumentMode(True)
-            tabs.setUsesScrollButtons(False)  # where there is little room, names are cut, and none is hidden
-            tabs.setElideMode(Qt.TextElideMode.ElideRight)
             for panel, icon, title in panels:
-                tabs.addTab(panel, icons.icon(icon), title)
+                tabs.add(panel, icons.icon(icon), title)
         self.bottom.setSizes([400, 640])
         area = Qt.DockWidgetArea
         # what stands at the sides is about the selected node: F2 renames it from there
@@ -118,7 +116,7 @@ class Docks(QObject):
         settings.docks = bytes(self._window.saveState().toBase64().data()).decode("ascii")
 
     # ------------------------------------------------------------------ panels
-    def _tabs_of(self, panel: QWidget) -> QTabWidget:
+    def _tabs_of(self, panel: QWidget) -> RoomyTabs:
         return self.data_tabs if self.data_tabs.indexOf(panel) >= 0 else self.report_tabs
 
     def hide(self, panel: QWidget) -> None:
@@ -128,8 +126,7 @@ class Docks(QObject):
 
     def name(self, panel: QWidget, title: str) -> None:
         """Give a panel's tab another title."""
-        tabs = self._tabs_of(panel)
-        tabs.setTabText(tabs.indexOf(panel), title)
+        self._tabs_of(panel).name(panel, title)
 
     def show(self, panel: QWidget, *, focus: bool = True) -> None:
         """Bring a panel to the front."""

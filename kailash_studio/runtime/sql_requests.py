@@ -11,7 +11,7 @@ output of a node for each name, or null) and of which run (``run_id``).
 do             with                           ok
 =============  =============================  ======================================================================
 sql_catalogue  ``refresh``, ``offset``        ``catalogue`` (``Catalogue.to_plain``), ``where``, ``read`` (wall time)
-sql_check      ``ask``: the database, too;    ``findings``, ``parameters`` (name, type), ``columns`` (name, type),
+sql_check      ``ask``: the database, too     ``findings``, ``parameters`` (name, type), ``columns`` (name, type),
                                               ``asked``: the database was asked, ``unreached``: why it could not be
 sql_try        ``limit``                      ``columns``, ``types``, ``numeric``, ``rows`` of texts, ``more``,
                                               ``seconds``

@@ -9,7 +9,6 @@ from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
-    QHeaderView,
     QPushButton,
     QStackedWidget,
     QTreeWidget,
@@ -21,6 +20,7 @@ from PySide6.QtWidgets import (
 from kailash_studio.desktop.icons import Icons
 from kailash_studio.desktop.theme import Theme
 from kailash_studio.desktop.widgets.basics import EmptyState, label
+from kailash_studio.desktop.widgets.columns import Columns
 
 STATE_TOKENS = {"closed": "green", "open": "red", "half_open": "amber", "forced_open": "purple"}
 _DAY = 86_400.0
@@ -85,10 +85,7 @@ class Breakers(QWidget):
         self.list.setRootIsDecorated(False)
         self.list.setUniformRowHeights(True)
         self.list.setAccessibleName("Circuit breakers")
-        self.list.header().setSectionResizeMode(3, QHeaderView.ResizeMode.Stretch)
-        self.list.header().setStretchLastSection(False)
-        for column, width in ((0, 130), (1, 76), (2, 72), (4, 96)):
-            self.list.setColumnWidth(column, width)
+        Columns(self.list, 3, kept=100, most=180, fixed={4: 96})
         self._empty = EmptyState(
             icons, "zap", "No circuit breakers yet. Switch one on in a node's Resilience tab.", self
         )

@@ -8,7 +8,6 @@ from PySide6.QtCore import QModelIndex, QPersistentModelIndex, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent
 from PySide6.QtWidgets import (
     QComboBox,
-    QHeaderView,
     QStyledItemDelegate,
     QStyleOptionViewItem,
     QTreeWidget,
@@ -16,11 +15,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from kailash_studio.desktop.widgets.columns import Columns
 from kailash_studio.runtime.debugger import WHENS, Breakpoint
 
 _NODE = Qt.ItemDataRole.UserRole
 _PLACE, _WHEN, _CONDITION, _HITS, _LOG = range(5)
-_WIDTHS = ((_PLACE, 110), (_WHEN, 80), (_HITS, 36), (_LOG, 70))
 
 
 class _NotTyped(QStyledItemDelegate):
@@ -58,10 +57,7 @@ class BreakpointList(QTreeWidget):
         self.setUniformRowHeights(True)
         self.setAccessibleName("Breakpoints")
         self.setToolTip("Space switches it on or off, F2 changes its condition, Delete removes it.")
-        self.header().setStretchLastSection(False)
-        self.header().setSectionResizeMode(_CONDITION, QHeaderView.ResizeMode.Stretch)
-        for column, width in _WIDTHS:
-            self.setColumnWidth(column, width)
+        Columns(self, _CONDITION, kept=90)
         for column in (_PLACE, _WHEN):
             self.setItemDelegateForColumn(column, self._not_typed)
         self.itemChanged.connect(self._edited)

@@ -12,7 +12,6 @@ from PySide6.QtWidgets import (
     QAbstractItemView,
     QComboBox,
     QHBoxLayout,
-    QHeaderView,
     QMenu,
     QPushButton,
     QSplitter,
@@ -29,6 +28,7 @@ from kailash_studio.desktop.panels.letter_details import LetterDetails
 from kailash_studio.desktop.panels.rate_plot import RatePlot
 from kailash_studio.desktop.theme import Theme
 from kailash_studio.desktop.widgets.basics import ElidedLabel, EmptyState, SearchField, label
+from kailash_studio.desktop.widgets.columns import Columns
 
 _LETTER = Qt.ItemDataRole.UserRole  # the id of a letter; of a group, that of its newest
 _GROUP = Qt.ItemDataRole.UserRole + 1  # the fingerprint of a group of several
@@ -104,11 +104,11 @@ class DeadLetters(QWidget):
         self._limit = _PAGE
         self._details_of = ""
         self.filter = SearchField(icons, "Filter: node, error…", self)
-        self.filter.setMinimumWidth(60)
+        self.filter.setMinimumWidth(48)
         self.filter.setMaximumWidth(180)
         self.state = QComboBox(self)
         self.state.setAccessibleName("State of the letters")
-        self.state.setMinimumWidth(76)
+        self.state.setMinimumWidth(98)
         for text, value in _STATES:
             self.state.addItem(text, value)
         self.caption = label("", "muted", self)
@@ -144,11 +144,7 @@ class DeadLetters(QWidget):
         made.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         made.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         made.setAccessibleName("Dead letters, by how they failed")
-        header = made.header()
-        header.setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
-        header.setStretchLastSection(False)
-        for column, width in ((0, 110), (2, 56), (3, 66), (4, 72)):
-            made.setColumnWidth(column, width)
+        Columns(made, 1, kept=100, most=240, first=(2,))
         return made
 
     def _make_actions(self) -> dict[str, QAction]:

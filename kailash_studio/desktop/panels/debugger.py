@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
-    QHeaderView,
     QLineEdit,
     QSplitter,
     QTabWidget,
@@ -24,10 +24,12 @@ from kailash_studio.desktop.panels.breakpoint_list import BreakpointList
 from kailash_studio.desktop.panels.stop_values import FetchPage, StopValues
 from kailash_studio.desktop.theme import Theme
 from kailash_studio.desktop.widgets.basics import ElidedLabel, WholeText
+from kailash_studio.desktop.widgets.columns import Columns
 from kailash_studio.runtime.debugger import Breakpoint
 from kailash_studio.runtime.wording import STANDS
 
 _STOP = Qt.ItemDataRole.UserRole
+_BOTH = 560  # px from which breakpoints and values stand side by side
 _BUTTONS = (
     ("go_on", "Continue", "play", "Let it go on, with what you have changed (F5)."),
     ("step", "Step", "step-forward", "Let it go on and stop at what comes next (F10)."),
@@ -75,9 +77,8 @@ class Debugger(QWidget):
             button.clicked.connect(lambda _=False, do=name: self.decide(do))
             self.buttons[name] = button
         self._give_tip = self.buttons["give"].toolTip()
-        self.stops = self._tree(["Stands still", "Where", "Why"], "Nodes that stand still", (0, 100), (1, 56))
+        self.stops = self._make_stops()
         self.points = BreakpointList(self)
-        self.stops.header().setSectionResizeMode(2, QHeaderView.ResizeMode.Stretch)
         self.values = StopValues(theme, self)
         self.expression = QLineEdit(self)
         self.expression.setPlaceholderText("Evaluate: len(inputs['rows'])")
@@ -93,15 +94,13 @@ class Debugger(QWidget):
         self.values.cell_typed.connect(lambda *typed: self.cell_typed.emit(self.chosen(), *typed))
         self.show_stops({})
 
-    def _tree(self, headers: list[str], name: str, *widths: tuple[int, int]) -> QTreeWidget:
+    def _make_stops(self) -> QTreeWidget:
         made = QTreeWidget(self)
-        made.setHeaderLabels(headers)
+        made.setHeaderLabels(["Stands still", "Where", "Why"])
         made.setRootIsDecorated(False)
         made.setUniformRowHeights(True)
-        made.setAccessibleName(name)
-        made.header().setStretchLastSection(False)
-        for column, width in widths:
-            made.setColumnWidth(column, width)
+        made.setAccessibleName("Nodes that stand still")
+        Columns(made, 2, kept=90)
         return made
 
     def _lay_out(self) -> None:
@@ -126,11 +125,24 @@ class Debugger(QWidget):
         split.addWidget(left)
         split.addWidget(right)
         split.setSizes([250, 330])
+        left.setMinimumWidth(170)  # both names
+        left.currentChanged.connect(self._make_room)
+        self._lists, self._beside, self._split = left, right, split
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addLayout(bar)
         layout.addWidget(split, 1)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """What stands beside the breakpoints has room, or none."""
+        super().resizeEvent(event)
+        self._beside.setVisible(not self._lists.currentIndex() or self.width() >= _BOTH)
+
+    def _make_room(self, tab: int) -> None:
+        """Breakpoints have more columns than stops, and what stands beside them is about stops."""
+        self._beside.setVisible(not tab or self.width() >= _BOTH)
+        self._split.setSizes([380, 200] if tab else [250, 330])
 
     # ------------------------------------------------------------------ stops
     def show_stops(self, stopped: Mapping[str, Mapping[str, Any]]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QMimeData, QPoint, QSize, Qt, Signal
 from PySide6.QtGui import QDrag, QFontMetricsF, QKeyEvent, QPainter, QPixmap
-from PySide6.QtWidgets import QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHeaderView, QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
 
 from kailash_studio.desktop.dialogs.chooser import score
 from kailash_studio.desktop.icons import Icons
@@ -171,6 +171,7 @@ class _Tree(QTreeWidget):
         self.setDragEnabled(True)
         self.setAccessibleName("Node types")
         self.setUniformRowHeights(True)
+        self.header().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)  # a title is cut, its tooltip has it
 
     def startDrag(self, supported: Qt.DropAction) -> None:
         """Drag a node type, with its icon and title under the cursor."""

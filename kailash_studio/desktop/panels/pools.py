@@ -12,7 +12,6 @@ from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
-    QHeaderView,
     QMessageBox,
     QSplitter,
     QStackedWidget,
@@ -27,6 +26,7 @@ from kailash_studio.desktop.icons import Icons
 from kailash_studio.desktop.panels.live_plot import Importer, Line, LivePlot
 from kailash_studio.desktop.theme import Theme
 from kailash_studio.desktop.widgets.basics import ElidedLabel, EmptyState, label
+from kailash_studio.desktop.widgets.columns import Columns
 from kailash_studio.runtime.wording import duration
 
 _EVERY_MS = 500
@@ -354,9 +354,5 @@ def _holders(parent: QWidget) -> QTreeWidget:
     made.setUniformRowHeights(True)
     made.setAccessibleName("Who holds a connection")
     made.setMinimumWidth(110)
-    header = made.header()
-    header.setStretchLastSection(False)
-    header.setSectionResizeMode(2, QHeaderView.ResizeMode.Stretch)
-    for column, width in ((0, 84), (1, 64)):
-        made.setColumnWidth(column, width)
+    Columns(made, 2, kept=80)
     return made

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtWidgets import QHeaderView, QStackedLayout, QTreeWidget, QTreeWidgetItem, QWidget
+from PySide6.QtWidgets import QStackedLayout, QTreeWidget, QTreeWidgetItem, QWidget
 
 from kailash_studio.desktop.icons import Icons
 from kailash_studio.desktop.theme import Theme
 from kailash_studio.desktop.widgets.basics import EmptyState
+from kailash_studio.desktop.widgets.columns import Columns
 from kailash_studio.spec.finding import Finding
 
 _SIGNS = {"error": ("circle-alert", "red"), "warning": ("triangle-alert", "amber"), "info": ("info", "accent")}
@@ -37,12 +38,7 @@ class Problems(QWidget):
         self.table.setUniformRowHeights(True)
         self.table.setIconSize(QSize(15, 15))
         self.table.setAccessibleName("Problems")
-        header = self.table.header()
-        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Interactive)
-        header.setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
-        header.setSectionResizeMode(2, QHeaderView.ResizeMode.ResizeToContents)
-        header.setStretchLastSection(False)
-        self.table.setColumnWidth(0, 260)
+        Columns(self.table, 1, kept=260, most=260)
         self.table.itemActivated.connect(self._activated)
         self.table.itemClicked.connect(self._activated)
         self._empty = EmptyState(icons, "circle-check", "No problems. The workflow can run.", self)

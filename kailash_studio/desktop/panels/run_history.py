@@ -11,7 +11,6 @@ from PySide6.QtWidgets import (
     QAbstractItemView,
     QComboBox,
     QHBoxLayout,
-    QHeaderView,
     QPushButton,
     QStackedWidget,
     QTreeWidget,
@@ -23,6 +22,7 @@ from PySide6.QtWidgets import (
 from kailash_studio.desktop.icons import Icons
 from kailash_studio.desktop.theme import Theme
 from kailash_studio.desktop.widgets.basics import ElidedLabel, EmptyState, SearchField
+from kailash_studio.desktop.widgets.columns import Columns
 from kailash_studio.runtime.wording import duration
 
 _AFTER_MS = 150
@@ -124,7 +124,7 @@ class RunHistory(QWidget):
     def _choice(self, name: str, choices: Any) -> QComboBox:
         made = QComboBox(self)
         made.setAccessibleName(name)
-        made.setMinimumWidth(80)
+        made.setMinimumWidth(98)
         for text, value in choices:
             made.addItem(text, value)
         return made
@@ -136,10 +136,7 @@ class RunHistory(QWidget):
         made.setRootIsDecorated(False)
         made.setUniformRowHeights(True)
         made.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
-        made.header().setStretchLastSection(False)
-        made.header().setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
-        for column, width in ((0, 104), (2, 128), (3, 82), (4, 56), (5, 66)):
-            made.setColumnWidth(column, width)
+        Columns(made, 1, kept=140, first=(0, 5))  # a state has its icon, too
         return made
 
     def _lay_out(self) -> None:

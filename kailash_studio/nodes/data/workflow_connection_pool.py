@@ -107,7 +107,9 @@ class WorkflowConnectionPool(Node):
     connection_id: str = Parameter(
         "", doc="Which connection, as acquire gave it.", port=True, shown_when=_ON_A_CONNECTION
     )
-    query: str = Parameter("", doc="One SQL statement, with $1 or :name.", editor="sql", shown_when=_EXECUTES)
+    query: str = Parameter(
+        "", doc="One SQL statement, with $1, $2, ... for the values.", editor="sql", shown_when=_EXECUTES
+    )
     params: list[Any] = Parameter([], doc="Values for $1, $2, ...", port=True, shown_when=_EXECUTES)
     fetch_mode: Literal["all", "one", "many", "none"] = Parameter(
         "all", doc="All rows, only the first, the first batch, or none.", shown_when=_EXECUTES
