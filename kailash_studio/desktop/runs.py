@@ -16,7 +16,7 @@ from kailash_studio.desktop.engine import Engine
 from kailash_studio.desktop.session import Session
 from kailash_studio.desktop.values import Values
 from kailash_studio.errors import DocumentError, EngineError
-from kailash_studio.runtime.wording import duration
+from kailash_studio.runtime.wording import duration, not_called, succeeded
 from kailash_studio.services import trust
 from kailash_studio.spec.finding import has_errors
 from kailash_studio.workflow.workflow import Connection, Workflow
@@ -364,6 +364,9 @@ def node_state(state: dict[str, Any]) -> NodeState:
     seconds = state.get("seconds")
     tip = state.get("error") or state.get("reason") or ""
     note = duration(seconds) if seconds is not None else ""
+    taken = not_called(state)
+    if taken:  # what a fallback gave once is no plain success either time
+        return NodeState("recovered" if state.get("by") else "succeeded", taken, f"{succeeded(state)}.")
     if word == "retrying":
         note = f"try {state['attempt'] + 1}" if "attempt" in state else "fallback"
     elif word == "stopped":

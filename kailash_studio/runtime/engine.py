@@ -55,6 +55,7 @@ class Run(RunState):
         edited: Mapping[str, Mapping[str, Any]] | None = None,
         only: Collection[str] | None = None,
         pinned: Collection[str] = (),
+        stood_in: Mapping[str, str] | None = None,
         test: bool = False,
         debugger: Debugger | None = None,
         redactor: Redactor | None = None,
@@ -71,6 +72,7 @@ class Run(RunState):
             edited: Inputs that nodes get instead of what connections bring, by node and input.
             only: The nodes that may be called, and with them their fallbacks; None: all.
             pinned: The nodes among the known ones whose outputs somebody has pinned.
+            stood_in: The fallbacks that gave the outputs of known nodes in the earlier run, by node.
             test: Faults are put in; the run says so.
             debugger: Stops nodes; ``attach`` it before the run begins.
             redactor: Hides the secrets of this run in all that it tells: errors, events, log lines, letters.
@@ -86,6 +88,7 @@ class Run(RunState):
         self._known = known or {}
         self._only = only
         self._pinned = frozenset(pinned)
+        self._stood_in_before = stood_in or {}
         self.test = test
         self._debugger = debugger
         self.redactor = redactor or Redactor()
@@ -295,14 +298,17 @@ class Run(RunState):
         """Take what an earlier run gave instead of calling the step."""
         self._results[i] = outputs
         self._state[i] = SUCCEEDED
-        details = {"outputs": tuple(outputs), "rows": rows_of(outputs), "seconds": 0.0, self._word(step): True}
-        mark = self._events.emit(events.NODE_SUCCEEDED, step.node_id, self._cause[i], details)
+        node = step.node_id
+        word = "pinned" if node in self._pinned else "reused"
+        self._not_called[word] = self._not_called.get(word, 0) + 1
+        details: dict[str, Any] = {"outputs": tuple(outputs), "rows": rows_of(outputs), "seconds": 0.0, word: True}
+        if word == "reused" and node in self._stood_in_before:
+            details["by"] = self._stood_in_before[node]
+        mark = self._events.emit(events.NODE_SUCCEEDED, node, self._cause[i], details)
         if step.fallback >= 0:
-            self._not_needed(step.fallback, f"{step.node_id} did not need its fallback", mark)
+            why = f"{node} is pinned" if word == "pinned" else f"what {node} gave before is taken over"
+            self._not_needed(step.fallback, why, mark)
         self._release(i, mark, special=len(outputs) < len(step.outputs))
-
-    def _word(self, step: Step) -> str:
-        return "pinned" if step.node_id in self._pinned else "reused"
 
     def _raised(self, i: int, step: Step, error: BaseException, began: float) -> None:
         """A plain call raised: the node's failure, or the run's when it is a request to stop."""

@@ -25,6 +25,16 @@ def marked(journal: Journal, run_id: str, word: str) -> set[str]:
     return {e.node for e in journal.events(run_id) if e.kind == events.NODE_SUCCEEDED and e.details.get(word)}
 
 
+def stood_in(journal: Journal, *run_ids: str) -> dict[str, str]:
+    """The fallbacks that have given the outputs of nodes in runs, of which the later ones count, by node."""
+    found: dict[str, str] = {}
+    for run_id in run_ids:
+        for event in journal.events(run_id):
+            if event.kind in {events.NODE_SUCCEEDED, events.NODE_RECOVERED}:
+                found[event.node] = event.details.get("by", "")
+    return {node: by for node, by in found.items() if by}
+
+
 def outdated(journal: Journal, run: RunRecord, workflow: Workflow) -> dict[str, str]:
     """Nodes whose results a run took over although what feeds them gave something else since, with the reason.
 

@@ -45,6 +45,7 @@ class RunState:
         self._reasons: dict[int, str] = {}
         self._failures: dict[int, BaseException] = {}
         self._recovered: dict[int, int] = {}
+        self._not_called: dict[str, int] = {}  # of those that succeeded: how many were reused, and pinned
         self._left = count
 
     def outputs(self, node_id: str) -> Outputs | None:
@@ -106,6 +107,7 @@ class RunState:
             "skipped": count(SKIPPED),
             "cancelled": count(CANCELLED),
             "recovered": count(RECOVERED),
+            **self._not_called,
         }
 
 

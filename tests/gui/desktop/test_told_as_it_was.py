@@ -122,3 +122,36 @@ def test_a_run_that_ends_before_its_answer_is_taken_up_is_in_the_log_once(
         assert len([line for line in lines if f"Run {window.runs.current.run_id} succeeded" in line]) == 1
 
     sit(sitting)
+
+
+def test_what_was_not_called_is_shown_as_reused_or_pinned(sit: Sit, window: MainWindow, tmp_path: Path) -> None:
+    async def sitting() -> None:
+        draw(window, tmp_path, "def report(x): return x / 0")
+        session, cards = window.session, window.canvas.store.cards
+        session.set_parameter("first", "code", "def first(): raise ValueError('no')")
+        code = {"code": "def backup(): return {'a': 2}"}
+        assert not session.rename(session.add_node("PythonCodeNode", (0, 200), code), "backup")
+        assert not session.set_fallback("first", "backup")
+        window.canvas.select(["first"])
+        await ran(window, "run")
+        assert (cards["first"].state.state, cards["first"].state.note) == ("recovered", "by backup")
+        session.set_parameter("report", "code", "def report(x): return x")
+        window.log.clear()
+        await ran(window, "run_failed")
+        said = "Reused from an earlier run, in which backup stood in for it."
+        state = cards["first"].state
+        assert (state.state, state.note, state.tip) == ("recovered", "reused, from backup", said)
+        assert (cards["backup"].state.state, cards["backup"].state.note) == ("succeeded", "reused")
+        assert window.inspector._state.text().endswith("Reused, from backup")
+        assert window.inspector._state.toolTip() == said
+        assert f"first  {said}" in window.log.text()
+        assert "2 succeeded, 2 reused." in window.log.text()
+        window.actions_by_name["pin"].trigger()
+        await until(lambda: window.pins.has("first"))
+        await ran(window, "run")
+        assert (cards["first"].state.state, cards["first"].state.note) == ("succeeded", "pinned")
+        assert window.inspector._state.text().endswith("Pinned")
+        assert "first  Pinned, and not called" in window.log.text()
+        assert "backup  Skipped: first is pinned." in window.log.text()
+
+    sit(sitting)
