@@ -221,11 +221,13 @@ class Debugger:
             NotCalled: It is not to be called.
         """
         node, inputs = step.node_id, dict(context.inputs)
+        run, since = self._attached(), self._clock.now()
         reason = await self._reason(node, "before", inputs)
         if not reason and origin:
             reason = await self._reason(origin, "fallback", inputs)
         if reason:
             decision = await self._stand(node, "before", reason, inputs)
+            run.stood_still(node, since)
             if decision.do == "skip":
                 raise NotCalled(_SKIPPED)
             if decision.do == "give":
@@ -244,10 +246,12 @@ class Debugger:
                 raise
             except Exception as raised:  # noqa: BLE001 - the node's failure, which somebody may want to look at
                 error = raised
+            since = self._clock.now()
             when: When = "after" if error is None else "error"
             said = describe(error) if error is not None else ""
             reason = await self._reason(node, when, inputs, outputs, said)
             decision = await self._stand(node, when, reason, inputs, outputs, said) if reason else Decision()
+            run.stood_still(node, since)
             if decision.do == "skip":
                 raise NotCalled(_SKIPPED)
             if decision.do == "give":
@@ -262,9 +266,11 @@ class Debugger:
 
     async def _retrying(self, context: RunContext, error: str) -> None:
         """A guard is about to wait for another attempt."""
+        since = self._clock.now()
         reason = await self._reason(context.node_id, "retry", context.inputs, None, error)
         if reason:
             await self._stand(context.node_id, "retry", reason, context.inputs, None, error)
+        self._attached().stood_still(context.node_id, since)
 
     # ------------------------------------------------------------------ whether to stop
     async def _reason(

@@ -177,6 +177,10 @@ class Run(RunState):
             if i >= 0:
                 self._special[i] = 1
 
+    def stood_still(self, node: str, since: float) -> None:
+        """Count the time from then until now as none that the node's call took."""
+        self._standing.add(node, since, self._now())
+
     def edit_inputs(self, node: str, inputs: Mapping[str, Any]) -> None:
         """Remember that inputs were given by hand."""
         i = self.plan.positions[node]
@@ -421,7 +425,7 @@ class Run(RunState):
         ended = self._now()
         self._results[i] = outputs
         self._state[i] = SUCCEEDED
-        took = ended - self._entered.get(i, began)
+        took = self._standing.own(i, self._entered.get(i, began), ended)
         details = {"outputs": tuple(outputs), "rows": rows_of(outputs), "seconds": took}
         mark = self._events.emit(events.NODE_SUCCEEDED, step.node_id, cause, details, ended)
         if step.fallback >= 0:
@@ -500,7 +504,8 @@ class Run(RunState):
         """A step's own call failed after all attempts: its fallback runs, or it has failed for good."""
         error = self.redactor.error(error)  # before anybody describes it: event, letter, caller
         step = self.plan.steps[i]
-        details = {"error": describe(error), "code": getattr(error, "code", ""), "seconds": self._now() - began}
+        took = self._standing.own(i, began, self._now())
+        details = {"error": describe(error), "code": getattr(error, "code", ""), "seconds": took}
         if step.fallback < 0 or self._cancelled or self._state[step.fallback] != PENDING:
             self._failed_for_good(i, error, self._events.emit(events.NODE_FAILED, step.node_id, cause, details))
             return
@@ -543,7 +548,7 @@ class Run(RunState):
         details = {
             "outputs": tuple(outputs),
             "rows": rows_of(outputs),
-            "seconds": ended - began,
+            "seconds": self._standing.own(i, began, ended),
             "by": self.plan.steps[by].node_id,
             "error": describe(error),
         }
@@ -571,7 +576,8 @@ class Run(RunState):
         error, began = self._covered.pop(i)
         fallback = self.plan.steps[step.fallback].node_id
         text = f"{describe(error).rstrip('.')}; its fallback {fallback} {why.rstrip('.')}."
-        details = {"error": text, "code": getattr(error, "code", ""), "seconds": self._now() - began}
+        took = self._standing.own(i, began, self._now())
+        details = {"error": text, "code": getattr(error, "code", ""), "seconds": took}
         self._failed_for_good(i, error, self._events.emit(events.NODE_FAILED, step.node_id, cause, details))
 
     def _not_needed(self, i: int, reason: str, mark: int) -> None:

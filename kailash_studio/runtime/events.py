@@ -37,9 +37,10 @@ class Event(NamedTuple):
         time: Monotonic seconds since the run started.
         wall: Seconds since 1970 in UTC.
         cause: Sequence of the event that led to this one, or -1.
-        details: By kind. Succeeded: ``outputs`` given, ``rows`` by output, ``seconds``; of one that was not called
-            ``pinned`` or ``reused``, and then ``by``, where a fallback had given it in the earlier run. Failed:
-            ``error``, ``code``, ``seconds``. Recovered: as succeeded, with ``by`` (the fallback) and ``error``.
+        details: By kind. Succeeded: ``outputs`` given, ``rows`` by output, ``seconds`` that
+            its calls took, with attempts and waits and without standing still; of one that was not called ``pinned``
+            or ``reused``, and then ``by``, where a fallback had given it in the earlier run. Failed: ``error``,
+            ``code``, ``seconds``. Recovered: as succeeded, with ``by`` (the fallback) and ``error``.
             Skipped, cancelled, run paused: ``reason``; skipped because of a failure: ``of``, the node that failed;
             because a branch was not taken: ``untaken``. Edited: the names of what was given by hand. Node stopped:
             ``stop`` (its number), ``when``, ``reason``; continued: ``stop``, ``do``. Log: ``level``, ``text``. Run
