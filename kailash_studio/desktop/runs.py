@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -53,6 +54,7 @@ class RunView:
         document: The workflow as it ran; None when that is not known here.
         stopped: The states of those that stand still.
         ended_nodes: How many nodes have succeeded or failed.
+        started: When it began here, seconds since 1970.
         unreal: Why nothing goes on from it: it is a test or a safe preview; empty for a real run.
     """
 
@@ -64,6 +66,7 @@ class RunView:
     document: Workflow | None = None
     stopped: dict[str, dict[str, Any]] = field(default_factory=dict)
     ended_nodes: int = 0
+    started: float = field(default_factory=time.time)
     unreal: str = ""
 
     def put(self, states: Mapping[str, dict[str, Any]]) -> None:
@@ -156,6 +159,8 @@ class Runs(QObject):
     def adopt(self, shown: dict[str, Any], later: Sequence[dict[str, Any]] = ()) -> None:
         """Follow a run of another process: what is known of it, as ``runtime.server`` shows it, and later updates."""
         self.current, self.expected = RunView(shown["run_id"], {}, document=self._session.workflow.as_it_is()), ""
+        if shown["log"]:
+            self.current.started = shown["log"][0][0]
         self.current.put(shown["states"])
         news = {"states": {}, "log": shown["log"], "run": None, "paused": shown["paused"]}
         self._update({"run_id": shown["run_id"], **news})

@@ -13,6 +13,7 @@ from PySide6.QtTest import QTest
 
 from kailash_studio.desktop.window import MainWindow
 from kailash_studio.resilience.faults import Fault
+from kailash_studio.workflow import commands
 
 GOING_ON = ("run_failed", "run_from", "run_only")
 
@@ -153,5 +154,45 @@ def test_what_was_not_called_is_shown_as_reused_or_pinned(sit: Sit, window: Main
         assert window.inspector._state.text().endswith("Pinned")
         assert "first  Pinned, and not called" in window.log.text()
         assert "backup  Skipped: first is pinned." in window.log.text()
+
+    sit(sitting)
+
+
+def test_an_open_timeline_follows_the_last_run_and_says_whose_it_is(
+    sit: Sit, window: MainWindow, tmp_path: Path
+) -> None:
+    async def sitting() -> None:
+        draw(window, tmp_path)
+        timeline, tabs = window.history.timeline, window.docks.data_tabs
+        window.session.do(commands.set_information(window.session.workflow, "name", "nightly"))
+        window.actions_by_name["timeline"].trigger()
+        assert tabs.currentWidget() is timeline
+        assert not timeline.run_id, "opened before the first run"
+        for _ in range(2):
+            run_id = await ran(window, "run")
+            await until(lambda run_id=run_id: timeline.run_id == run_id)
+        assert timeline.caption.whole.startswith("Last run of nightly, ")
+        window.docks.show(window.rows)
+        last = await ran(window, "run")
+        assert tabs.currentWidget() is window.rows, "it does not push itself to the front"
+        window.docks.show(timeline)
+        await until(lambda: timeline.run_id == last)
+        window.session.new()
+        assert not timeline.run_id, "the last run of another workflow is none of this one"
+        draw(window, tmp_path)
+        window.session.do(commands.set_information(window.session.workflow, "name", "weekly"))
+        other = await ran(window, "run")
+        await until(lambda: timeline.run_id == other)
+        assert timeline.caption.whole.startswith("Last run of weekly, ")
+        window.history.past.open(run_id)
+        await until(lambda: timeline.run_id == run_id)
+        window.actions_by_name["present"].trigger()
+        assert timeline.run_id == run_id, "somebody has opened it"
+        window.docks.show(window.rows)
+        window.docks.show(timeline)
+        await window.engine.request("hello")
+        assert timeline.run_id == run_id
+        newest = await ran(window, "run")
+        await until(lambda: timeline.run_id == newest)
 
     sit(sitting)
