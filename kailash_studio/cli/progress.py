@@ -9,7 +9,7 @@ from typing import IO
 
 from kailash_studio.runtime import events
 from kailash_studio.runtime.events import Event
-from kailash_studio.runtime.wording import around, counts, duration, own_error, rows
+from kailash_studio.runtime.wording import around, counts, duration, not_called, own_error, rows
 
 _MARKS = {
     events.NODE_SUCCEEDED: ("+", "32"),
@@ -54,7 +54,8 @@ class Progress:
         mark, colour = _MARKS[event.kind]
         details = event.details
         if event.kind == events.NODE_SUCCEEDED:
-            text = f"{duration(details['seconds']):>9}  {rows(event)}"
+            mark, colour = _MARKS[events.NODE_RECOVERED] if details.get("by") else (mark, colour)
+            text = f"{not_called(details) or duration(details['seconds']):>9}  {rows(event)}"
         elif event.kind == events.NODE_FAILED:
             text = f"{duration(details['seconds']):>9}  {own_error(event)}"
         elif event.kind == events.NODE_RECOVERED:

@@ -12,7 +12,7 @@ from kailash_studio.cli.progress import Progress
 from kailash_studio.cli.run import exit_status, run_until_told
 from kailash_studio.runtime import events
 from kailash_studio.runtime.async_local import AsyncLocalRuntime
-from kailash_studio.runtime.grounds import outdated_in_all
+from kailash_studio.runtime.grounds import outdated_in_all, stood_in
 from kailash_studio.runtime.journal.journal import Journal, RunRecord
 from kailash_studio.runtime.journal.replay import check_real, given_of, workflow_of
 from kailash_studio.runtime.outcome import Outcome
@@ -49,7 +49,8 @@ def go_on(journal: Journal, run: RunRecord) -> tuple[Outcome, str]:
             print(f"{node} is called again: {why}.", file=sys.stderr)
     for node, what in _begun_twice(journal, run, workflow, runtime).items():
         print(f"{node} was being called when the run ended, and is called again: it {what}.", file=sys.stderr)
-    return asyncio.run(run_until_told(runtime, workflow, given_of(run), known=known, origin="resume", before=run))
+    words = {"known": known, "stood_in": stood_in(journal, *journal.real_runs_of(run.root)), "before": run}
+    return asyncio.run(run_until_told(runtime, workflow, given_of(run), origin="resume", **words))
 
 
 def _begun_twice(journal: Journal, run: RunRecord, workflow: Workflow, runtime: AsyncLocalRuntime) -> dict[str, str]:

@@ -19,7 +19,7 @@ from kailash_studio.runtime.happened import compare
 from kailash_studio.runtime.journal.journal import Journal, RunRecord
 from kailash_studio.runtime.journal.reading import STATES, RunFilter
 from kailash_studio.runtime.why import Causes
-from kailash_studio.runtime.wording import around, duration, own_error, rows
+from kailash_studio.runtime.wording import around, duration, not_called, own_error, rows
 from kailash_studio.workflow.reader import read
 
 _AGE = re.compile(r"(\d+(?:\.\d+)?)([smhd])\Z")
@@ -143,7 +143,7 @@ def _show(journal: Journal, run: RunRecord, *, as_json: bool) -> None:
 def _line(event: Event) -> str:
     match event.kind:
         case events.NODE_SUCCEEDED:
-            took = "reused" if event.details.get("reused") else f"succeeded in {duration(event.details['seconds'])}"
+            took = not_called(event.details) or f"succeeded in {duration(event.details['seconds'])}"
             return f"{took}  {rows(event)}".rstrip()
         case events.NODE_FAILED:
             return f"failed: {own_error(event)}"

@@ -97,6 +97,8 @@ def _print_diff(journal: Journal, found: RunDiff) -> None:
 
 
 def _ended(end: NodeEnd) -> str:
+    if end.taken:
+        return end.taken
     tries = f", {end.attempts} attempts" if end.attempts > 1 else ""
     return f"{end.state} in {duration(end.seconds)}{tries}" if end.seconds else end.state or "never begun"
 

@@ -13,7 +13,7 @@ from kailash_studio.desktop.panels.comparison import Comparison
 from kailash_studio.desktop.panels.run_history import RunHistory, when
 from kailash_studio.desktop.panels.timeline import Timeline
 from kailash_studio.desktop.past import Past
-from kailash_studio.desktop.runs import Runs
+from kailash_studio.desktop.runs import Runs, RunView
 from kailash_studio.errors import EngineError
 
 
@@ -44,6 +44,9 @@ class HistoryLink(QObject):
         self._list, self._timeline, self._comparison = panels
         self._errands = EngineErrands(engine, say)
         self._wanted_timeline = ""
+        self._kept = ""  # the last run of this window that the journal has
+        self._followed = ""  # it was the last one when somebody chose what the timeline is of
+        self._of_window = False  # the timeline is of a run of this window, not of one that was opened
         engine.state_changed.connect(lambda state, _: self._refresh() if state == "ready" else None)
         engine.updated.connect(self._updated)
         self._list.wanted.connect(lambda words, limit: self._errands.begin(self._find(words, limit)))
@@ -52,10 +55,10 @@ class HistoryLink(QObject):
         self._timeline.node_wanted.connect(self._timeline_node)
         self._comparison.node_wanted.connect(self._compared_node)
         self._comparison.values_wanted.connect(lambda *port: self._errands.begin(self._values(*port)))
+        self._timeline.looked_at.connect(self._follow)
+        runs.changed.connect(self._run_changed)
         past.opened.connect(lambda: self.show_timeline(asked=False))
-        past.undrawable.connect(
-            lambda run_id: self._errands.begin(self._show_timeline(run_id, f"Run {run_id}", asked=True))
-        )
+        past.undrawable.connect(self._show_undrawable)
         past.moved.connect(self._moved)
         past.left.connect(lambda: self._timeline.chart.mark(None))
         past.said.connect(say)
@@ -67,6 +70,23 @@ class HistoryLink(QObject):
     def _updated(self, update: dict[str, Any]) -> None:
         if update.get("kept"):
             self._refresh()
+            current = self._runs.current
+            if current is not None and current.run_id == update["run_id"]:
+                self._kept, self._followed = current.run_id, ""
+                self._follow()
+
+    def _run_changed(self) -> None:
+        if self._runs.current is None and self._of_window:  # another workflow is open: that run is not its last one
+            self._wanted_timeline, self._of_window = "", False
+            self._timeline.show_nothing()
+
+    def _follow(self) -> None:
+        """Bring a timeline that is open to the last run of this window, unless another one is looked at."""
+        current = self._runs.current
+        if current is None or self._past.looking or not self._timeline.isVisible():
+            return
+        if current.run_id == self._kept != self._followed:
+            self._errands.begin(self._show_last(current, asked=None))
 
     # ------------------------------------------------------------------ what is asked
     async def _find(self, words: dict[str, Any], limit: int) -> None:
@@ -77,16 +97,28 @@ class HistoryLink(QObject):
     def show_timeline(self, *, asked: bool = True) -> None:
         """Show the past run that is looked at over time, else the last run of this window."""
         current = self._runs.current
+        self._followed = current.run_id if current is not None else ""
         if self._past.looking:
             run = self._past.run
             title = f"{run['workflow'] or 'Run'} {when(run['started'])}"
             self._errands.begin(self._show_timeline(run["run_id"], title, asked))
         elif current is not None:
-            self._errands.begin(self._show_timeline(current.run_id, "Last run", asked))
+            self._errands.begin(self._show_last(current, asked=asked))
         else:
             self.timeline_shown.emit(asked)
 
-    async def _show_timeline(self, run_id: str, title: str, asked: bool) -> None:
+    def _show_undrawable(self, run_id: str) -> None:
+        self._followed = self._kept
+        self._errands.begin(self._show_timeline(run_id, f"Run {run_id}", asked=True))
+
+    async def _show_last(self, run: RunView, *, asked: bool | None) -> None:
+        self._followed = run.run_id
+        name = run.document.name if run.document is not None else ""
+        title = f"Last run of {name or 'a workflow without a name'}, {when(run.started)}"
+        await self._show_timeline(run.run_id, title, asked, of_window=True)
+
+    async def _show_timeline(self, run_id: str, title: str, asked: bool | None, *, of_window: bool = False) -> None:
+        """Show the timeline of a run; ``asked`` is None where it only takes the place of another one."""
         self._wanted_timeline = run_id
         told: dict[str, Any] = {"seconds": 0.0, "total": 1, "bars": []}
         while len(told["bars"]) < told["total"]:
@@ -97,8 +129,10 @@ class HistoryLink(QObject):
             pieces = [(*head, tuple(map(tuple, spans))) for *head, spans in more["bars"]]
             told = {**more, "bars": told["bars"] + pieces}
         self._timeline.show_timeline(run_id, title, told)
+        self._of_window = of_window
         self._moved(self._past.time)
-        self.timeline_shown.emit(asked)
+        if asked is not None:
+            self.timeline_shown.emit(asked)
 
     async def _compare(self, before: str, after: str) -> None:
         told = await self._engine.request("run_diff", before=before, after=after)

@@ -14,7 +14,7 @@ from kailash_studio.desktop.runs import Runs
 from kailash_studio.desktop.session import Session
 from kailash_studio.errors import ParameterError
 from kailash_studio.resilience.schedule import Schedule, schedule
-from kailash_studio.runtime.wording import duration
+from kailash_studio.runtime.wording import duration, not_called, succeeded
 from kailash_studio.spec.form import FormRow, form_rows
 from kailash_studio.spec.node import Node
 from kailash_studio.spec.policy import Resilience
@@ -135,6 +135,11 @@ class InspectorLink(QObject):
         state = run.states.get(self._shown) if run is not None else None
         if not self._shown or state is None:
             self._inspector.show_state("", "text3")
+            return
+        taken = not_called(state)
+        if taken:
+            token = "purple" if state.get("pinned") else "amber" if state.get("by") else "green"
+            self._inspector.show_state(taken.capitalize(), token, f"{succeeded(state)}.")
             return
         seconds = state.get("seconds")
         word = {"started": "Running"}.get(state["state"], state["state"].capitalize())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,7 +19,7 @@ from kailash_studio.desktop.session import Session
 from kailash_studio.desktop.values import Values
 from kailash_studio.errors import DocumentError, EngineError
 from kailash_studio.runtime.rerun import as_called
-from kailash_studio.runtime.wording import duration
+from kailash_studio.runtime.wording import duration, not_called, succeeded
 from kailash_studio.services import trust
 from kailash_studio.spec.finding import has_errors
 from kailash_studio.workflow.commands import Change
@@ -57,6 +58,7 @@ class RunView:
         document: The workflow as it ran; None when that is not known here.
         stopped: The states of those that stand still.
         ended_nodes: How many nodes have succeeded or failed.
+        started: When it began here, seconds since 1970.
         unreal: Why nothing goes on from it: it is a test or a safe preview; empty for a real run.
     """
 
@@ -68,6 +70,7 @@ class RunView:
     document: Workflow | None = None
     stopped: dict[str, dict[str, Any]] = field(default_factory=dict)
     ended_nodes: int = 0
+    started: float = field(default_factory=time.time)
     unreal: str = ""
 
     def put(self, states: Mapping[str, dict[str, Any]]) -> None:
@@ -167,6 +170,8 @@ class Runs(QObject):
     def adopt(self, shown: dict[str, Any], later: Sequence[dict[str, Any]] = ()) -> None:
         """Follow a run of another process: what is known of it, as ``runtime.server`` shows it, and later updates."""
         self.current, self.expected = RunView(shown["run_id"], {}, document=self._session.workflow.as_it_is()), ""
+        if shown["log"]:
+            self.current.started = shown["log"][0][0]
         self.current.put(shown["states"])
         news = {"states": {}, "log": shown["log"], "run": None, "paused": shown["paused"]}
         self._update({"run_id": shown["run_id"], **news})
@@ -386,6 +391,9 @@ def node_state(state: dict[str, Any]) -> NodeState:
     seconds = state.get("seconds")
     tip = state.get("error") or state.get("reason") or ""
     note = duration(seconds) if seconds is not None else ""
+    taken = not_called(state)
+    if taken:  # what a fallback gave once is no plain success either time
+        return NodeState("recovered" if state.get("by") else "succeeded", taken, f"{succeeded(state)}.")
     if word == "retrying":
         note = f"try {state['attempt'] + 1}" if "attempt" in state else "fallback"
     elif word == "stopped":

@@ -159,6 +159,7 @@ class AsyncLocalRuntime:
         edited: Mapping[str, Mapping[str, Any]] | None = None,
         only: Collection[str] | None = None,
         pins: Mapping[str, Outputs] | None = None,
+        stood_in: Mapping[str, str] | None = None,
         safe: bool = False,
         answers: Recording | Playing | None = None,
         origin: str = "api",
@@ -180,6 +181,7 @@ class AsyncLocalRuntime:
             edited: Inputs that nodes get instead of what connections bring, by node and input.
             only: The nodes that may be called, and with them their fallbacks; None: all.
             pins: Outputs that count instead of what nodes would give; see ``runtime.pins``.
+            stood_in: The fallbacks that gave the outputs of known nodes, by node.
             safe: Call nothing that changes something outside; such nodes say what they would have done.
             answers: Records what the outside answers, or plays it without the outside; see ``runtime.capsule``.
             origin: Who asked for the run: ``desktop``, ``cli``, ``api``, ``resume``, ``replay``, ``again`` or
@@ -220,6 +222,7 @@ class AsyncLocalRuntime:
             max_workers=self.max_workers,
             known={**(known or {}), **pins} if pins else known,
             pinned=pins or (),
+            stood_in=stood_in,
             test=scenario is not None,
             edited=edited,
             only=only,

@@ -246,11 +246,13 @@ class Debugger:
             NotCalled: It is not to be called.
         """
         node, inputs = step.node_id, dict(context.inputs)
+        run, since = self._attached(), self._clock.now()
         reason = await self._reason(node, "before", inputs)
         if not reason and origin:
             reason = await self._reason(origin, "fallback", inputs)
         if reason:
             decision = await self._stand(node, "before", reason, inputs)
+            run.stood_still(node, since)
             if decision.do == "skip":
                 raise NotCalled(_SKIPPED)
             if decision.do == "give":
@@ -270,10 +272,12 @@ class Debugger:
             except Exception as raised:  # noqa: BLE001 - the node's failure, which somebody may want to look at
                 error = raised
             inputs = dict(context.inputs)  # they may have been changed before an attempt
+            since = self._clock.now()
             when: When = "after" if error is None else "error"
             said = describe(error) if error is not None else ""
             reason = await self._reason(node, when, inputs, outputs, said)
             decision = await self._stand(node, when, reason, inputs, outputs, said) if reason else Decision()
+            run.stood_still(node, since)
             if decision.do == "skip":
                 raise NotCalled(_SKIPPED)
             if decision.do == "give":
@@ -288,11 +292,10 @@ class Debugger:
 
     async def _retrying(self, context: RunContext, error: str) -> None:
         """A guard is about to wait for another attempt, which is made with the inputs that were changed meanwhile."""
-        node = context.node_id
+        node, since = context.node_id, self._clock.now()
         reason = await self._reason(node, "retry", context.inputs, None, error)
-        if not reason:
-            return
-        decision = await self._stand(node, "retry", reason, context.inputs, None, error)
+        decision = await self._stand(node, "retry", reason, context.inputs, None, error) if reason else Decision()
+        self._attached().stood_still(node, since)
         if decision.inputs:
             context.inputs = {**context.inputs, **decision.inputs}
             self._attached().edit_inputs(node, decision.inputs)

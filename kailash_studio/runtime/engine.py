@@ -55,6 +55,7 @@ class Run(RunState):
         edited: Mapping[str, Mapping[str, Any]] | None = None,
         only: Collection[str] | None = None,
         pinned: Collection[str] = (),
+        stood_in: Mapping[str, str] | None = None,
         test: bool = False,
         debugger: Debugger | None = None,
         redactor: Redactor | None = None,
@@ -71,6 +72,7 @@ class Run(RunState):
             edited: Inputs that nodes get instead of what connections bring, by node and input.
             only: The nodes that may be called, and with them their fallbacks; None: all.
             pinned: The nodes among the known ones whose outputs somebody has pinned.
+            stood_in: The fallbacks that gave the outputs of known nodes in the earlier run, by node.
             test: Faults are put in; the run says so.
             debugger: Stops nodes; ``attach`` it before the run begins.
             redactor: Hides the secrets of this run in all that it tells: errors, events, log lines, letters.
@@ -86,6 +88,7 @@ class Run(RunState):
         self._known = known or {}
         self._only = only
         self._pinned = frozenset(pinned)
+        self._stood_in_before = stood_in or {}
         self.test = test
         self._debugger = debugger
         self.redactor = redactor or Redactor()
@@ -173,6 +176,10 @@ class Run(RunState):
             i = self.plan.positions.get(node, -1)
             if i >= 0:
                 self._special[i] = 1
+
+    def stood_still(self, node: str, since: float) -> None:
+        """Count the time from then until now as none that the node's call took."""
+        self._standing.add(node, since, self._now())
 
     def edit_inputs(self, node: str, inputs: Mapping[str, Any]) -> None:
         """Remember that inputs were given by hand."""
@@ -295,14 +302,17 @@ class Run(RunState):
         """Take what an earlier run gave instead of calling the step."""
         self._results[i] = outputs
         self._state[i] = SUCCEEDED
-        details = {"outputs": tuple(outputs), "rows": rows_of(outputs), "seconds": 0.0, self._word(step): True}
-        mark = self._events.emit(events.NODE_SUCCEEDED, step.node_id, self._cause[i], details)
+        node = step.node_id
+        word = "pinned" if node in self._pinned else "reused"
+        self._not_called[word] = self._not_called.get(word, 0) + 1
+        details: dict[str, Any] = {"outputs": tuple(outputs), "rows": rows_of(outputs), "seconds": 0.0, word: True}
+        if word == "reused" and node in self._stood_in_before:
+            details["by"] = self._stood_in_before[node]
+        mark = self._events.emit(events.NODE_SUCCEEDED, node, self._cause[i], details)
         if step.fallback >= 0:
-            self._not_needed(step.fallback, f"{step.node_id} did not need its fallback", mark)
+            why = f"{node} is pinned" if word == "pinned" else f"what {node} gave before is taken over"
+            self._not_needed(step.fallback, why, mark)
         self._release(i, mark, special=len(outputs) < len(step.outputs))
-
-    def _word(self, step: Step) -> str:
-        return "pinned" if step.node_id in self._pinned else "reused"
 
     def _raised(self, i: int, step: Step, error: BaseException, began: float) -> None:
         """A plain call raised: the node's failure, or the run's when it is a request to stop."""
@@ -415,7 +425,7 @@ class Run(RunState):
         ended = self._now()
         self._results[i] = outputs
         self._state[i] = SUCCEEDED
-        took = ended - self._entered.get(i, began)
+        took = self._standing.own(i, self._entered.get(i, began), ended)
         details = {"outputs": tuple(outputs), "rows": rows_of(outputs), "seconds": took}
         mark = self._events.emit(events.NODE_SUCCEEDED, step.node_id, cause, details, ended)
         if step.fallback >= 0:
@@ -494,7 +504,8 @@ class Run(RunState):
         """A step's own call failed after all attempts: its fallback runs, or it has failed for good."""
         error = self.redactor.error(error)  # before anybody describes it: event, letter, caller
         step = self.plan.steps[i]
-        details = {"error": describe(error), "code": getattr(error, "code", ""), "seconds": self._now() - began}
+        took = self._standing.own(i, began, self._now())
+        details = {"error": describe(error), "code": getattr(error, "code", ""), "seconds": took}
         if step.fallback < 0 or self._cancelled or self._state[step.fallback] != PENDING:
             self._failed_for_good(i, error, self._events.emit(events.NODE_FAILED, step.node_id, cause, details))
             return
@@ -537,7 +548,7 @@ class Run(RunState):
         details = {
             "outputs": tuple(outputs),
             "rows": rows_of(outputs),
-            "seconds": ended - began,
+            "seconds": self._standing.own(i, began, ended),
             "by": self.plan.steps[by].node_id,
             "error": describe(error),
         }
@@ -565,7 +576,8 @@ class Run(RunState):
         error, began = self._covered.pop(i)
         fallback = self.plan.steps[step.fallback].node_id
         text = f"{describe(error).rstrip('.')}; its fallback {fallback} {why.rstrip('.')}."
-        details = {"error": text, "code": getattr(error, "code", ""), "seconds": self._now() - began}
+        took = self._standing.own(i, began, self._now())
+        details = {"error": text, "code": getattr(error, "code", ""), "seconds": took}
         self._failed_for_good(i, error, self._events.emit(events.NODE_FAILED, step.node_id, cause, details))
 
     def _not_needed(self, i: int, reason: str, mark: int) -> None:

@@ -37,16 +37,18 @@ class Event(NamedTuple):
         time: Monotonic seconds since the run started.
         wall: Seconds since 1970 in UTC.
         cause: Sequence of the event that led to this one, or -1.
-        details: By kind. Succeeded: ``outputs`` given, ``rows`` by output, ``seconds``. Failed: ``error``, ``code``,
-            ``seconds``. Recovered: as succeeded, with ``by`` (the fallback) and ``error``. Skipped, cancelled, run
-            paused: ``reason``; skipped because of a failure: ``of``, the node that failed; because a branch was not
-            taken: ``untaken``. Edited: the names of what was given by hand, and of parameters ``made_with``, all that
-            were given to the node so far with their values. Node stopped: ``stop`` (its number),
-            ``when``, ``reason``; continued: ``stop``, ``do``. Log: ``level``, ``text``. Run finished: ``state``,
-            ``seconds``, counts of nodes. The kinds that a guard tells of are in ``resilience.guard``: attempts carry
-            ``attempt`` and, failed, ``error``, ``code``, ``seconds``, ``wait`` until the next one or None, ``why``.
-            Acquire ended (of ``services.postgres.statistics``): ``pool``, ``seconds``, and ``got``, whether there was a
-            connection.
+        details: By kind. Succeeded: ``outputs`` given, ``rows`` by output, ``seconds`` that
+            its calls took, with attempts and waits and without standing still; of one that was not called ``pinned``
+            or ``reused``, and then ``by``, where a fallback had given it in the earlier run. Failed: ``error``,
+            ``code``, ``seconds``. Recovered: as succeeded, with ``by`` (the fallback) and ``error``.
+            Skipped, cancelled, run paused: ``reason``; skipped because of a failure: ``of``, the node that failed;
+            because a branch was not taken: ``untaken``. Edited: the names of what was given by hand, and of parameters
+            ``made_with``, all that were given to the node so far with their values. Node stopped: ``stop`` (its
+            number), ``when``, ``reason``; continued: ``stop``, ``do``. Log: ``level``, ``text``. Run finished:
+            ``state``, ``seconds``, counts of nodes; of those that succeeded also how many were ``reused`` or
+            ``pinned``. The kinds that a guard tells of are in ``resilience.guard``: attempts carry ``attempt`` and,
+            failed, ``error``, ``code``, ``seconds``, ``wait`` until the next one or None, ``why``. Acquire ended (of
+            ``services.postgres.statistics``): ``pool``, ``seconds``, and ``got``, whether there was a connection.
     """
 
     sequence: int

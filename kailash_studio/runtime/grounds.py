@@ -32,6 +32,16 @@ def made_with(journal: Journal, run_id: str) -> dict[str, Mapping[str, Any]]:
     return {event.node: event.details.get("made_with", {}) for event in told}  # older records have the names alone
 
 
+def stood_in(journal: Journal, *run_ids: str) -> dict[str, str]:
+    """The fallbacks that have given the outputs of nodes in runs, of which the later ones count, by node."""
+    found: dict[str, str] = {}
+    for run_id in run_ids:
+        for event in journal.events(run_id):
+            if event.kind in {events.NODE_SUCCEEDED, events.NODE_RECOVERED}:
+                found[event.node] = event.details.get("by", "")
+    return {node: by for node, by in found.items() if by}
+
+
 def outdated(journal: Journal, run: RunRecord, workflow: Workflow) -> dict[str, str]:
     """Nodes whose results a run took over although what feeds them gave something else since, with the reason.
 

@@ -189,6 +189,7 @@ def _bar(bar: Bar) -> list[Any]:
 def _end(end: NodeEnd) -> Answer:
     return {
         "state": end.state,
+        "taken": end.taken,
         "seconds": end.seconds,
         "attempts": end.attempts,
         "rows": end.rows,

@@ -239,6 +239,7 @@ class Host:
                 known=taken.known,
                 only=taken.only,
                 pins=taken.pins,
+                stood_in=taken.stood_in,
                 safe=safe,
                 scenario=scenario,
                 answers=capsule.answers_again(allow_code=allow_code) if capsule is not None else None,

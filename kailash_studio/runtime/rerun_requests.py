@@ -34,7 +34,7 @@ from typing import Any
 from kailash_studio.errors import EngineError
 from kailash_studio.runtime import events
 from kailash_studio.runtime.async_local import AsyncLocalRuntime
-from kailash_studio.runtime.grounds import made_with, marked, outdated, outdated_by_pins
+from kailash_studio.runtime.grounds import made_with, marked, outdated, outdated_by_pins, stood_in
 from kailash_studio.runtime.journal.journal import Journal, RunRecord
 from kailash_studio.runtime.journal.replay import NOT_REAL, check_real, workflow_of
 from kailash_studio.runtime.pins import Pins
@@ -60,6 +60,7 @@ class Taken:
     before: RunRecord | None = None
     stood: Mapping[str, str] = field(default_factory=dict)
     pins: Mapping[str, Outputs] = field(default_factory=dict)
+    stood_in: Mapping[str, str] = field(default_factory=dict)
 
 
 class RerunRequests:
@@ -109,7 +110,7 @@ class RerunRequests:
         record, finished, plan = self._planned(request, workflow, pins)
         known = {node: finished[node] for node in plan.known if node in finished}
         stood = self._journal.stood_still(record.run_id) if record.state == "interrupted" else {}
-        return Taken(known, plan.calls, record, stood, pins)
+        return Taken(known, plan.calls, record, stood, pins, stood_in(self._journal, record.run_id))
 
     def _pins_of(self, request: Mapping[str, Any], workflow: Workflow) -> dict[str, Outputs]:
         pins = dict(Pins(Path(request["file"])).outputs()) if request.get("file") else {}

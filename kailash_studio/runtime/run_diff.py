@@ -140,8 +140,9 @@ def _outcome(before: NodeEnd, after: NodeEnd) -> list[str]:
     said = []
     if before.edited != after.edited:
         said.append(f"by hand: {'; '.join(before.edited) or 'nothing'}, now {'; '.join(after.edited) or 'nothing'}")
+    states = [end.taken or end.state or "never begun" for end in (before, after)]
     if before.state != after.state:
-        said.append(f"{before.state or 'never begun'}, now {after.state or 'never begun'}")
+        said.append(f"{states[0]}, now {states[1]}")
     texts = [end.error or end.reason for end in (before, after)]
     if texts[0] != texts[1]:
         said += [f"{when}: {text}" for when, text in zip(("before", "now"), texts, strict=True) if text]

@@ -11,6 +11,7 @@ from kailash_studio.resilience.guard import ATTEMPT_FAILED
 from kailash_studio.runtime import events as kinds
 from kailash_studio.runtime.events import Event
 from kailash_studio.runtime.node_states import NodeStates, State
+from kailash_studio.runtime.wording import not_called
 
 
 class RunStates:
@@ -80,6 +81,7 @@ class NodeEnd:
         error: Why it failed, or what it recovered from.
         reason: Why it did not run.
         edited: What was given to it by hand.
+        taken: It was not called: ``reused``, with the fallback that it came from, or ``pinned``; else empty.
     """
 
     state: str = ""
@@ -89,6 +91,7 @@ class NodeEnd:
     error: str = ""
     reason: str = ""
     edited: list[str] = field(default_factory=list)
+    taken: str = ""
 
 
 _EDITED = frozenset({kinds.INPUTS_EDITED, kinds.OUTPUTS_EDITED, kinds.PARAMETERS_EDITED})
@@ -110,7 +113,8 @@ def ends(told: Sequence[Event]) -> dict[str, NodeEnd]:
             end.seconds = details.get("seconds", 0.0)
             end.rows = dict(details.get("rows", {}))
             end.error, end.reason = details.get("error", ""), details.get("reason", "")
-            end.attempts += event.kind in _CALLED and not details.get("reused")
+            end.taken = not_called(details)
+            end.attempts += event.kind in _CALLED and not end.taken
         elif event.kind == ATTEMPT_FAILED:
             end.attempts += 1
         elif event.kind in _EDITED:

@@ -8,6 +8,7 @@ from typing import Any
 from kailash_studio.errors import NodeOutputError, describe
 from kailash_studio.runtime.outcome import Outcome
 from kailash_studio.runtime.plan import Plan, Source, Step
+from kailash_studio.runtime.standing import Standing
 from kailash_studio.spec.context import Outputs
 from kailash_studio.spec.values import step_into
 
@@ -45,6 +46,8 @@ class RunState:
         self._reasons: dict[int, str] = {}
         self._failures: dict[int, BaseException] = {}
         self._recovered: dict[int, int] = {}
+        self._not_called: dict[str, int] = {}  # of those that succeeded: how many were reused, and pinned
+        self._standing = Standing(plan)
         self._left = count
 
     def outputs(self, node_id: str) -> Outputs | None:
@@ -106,6 +109,7 @@ class RunState:
             "skipped": count(SKIPPED),
             "cancelled": count(CANCELLED),
             "recovered": count(RECOVERED),
+            **self._not_called,
         }
 
 

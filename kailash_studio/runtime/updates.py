@@ -12,7 +12,7 @@ from kailash_studio.resilience.guard import BREAKER_CHANGED
 from kailash_studio.runtime import events, protocol
 from kailash_studio.runtime.events import Event
 from kailash_studio.runtime.node_states import NodeStates
-from kailash_studio.runtime.wording import around, counts, duration, own_error, rows
+from kailash_studio.runtime.wording import around, counts, duration, own_error, sentence
 
 Answer = dict[str, Any]
 Send = Callable[[Answer], None]
@@ -94,8 +94,7 @@ def _log_line(event: Event) -> list[Any] | None:
         word = event.kind.removeprefix("node_").capitalize()
         return [event.wall, "info", event.node, f"{word}: {details['reason']}."]
     if event.kind == events.NODE_SUCCEEDED:
-        took, given = duration(details["seconds"]), rows(event)
-        return [event.wall, "info", event.node, f"Succeeded in {took}{': ' + given if given else ''}."]
+        return [event.wall, "warning" if details.get("by") else "info", event.node, sentence(event)]
     told = around(event)
     return [event.wall, told[0], event.node, told[1]] if told is not None else None
 

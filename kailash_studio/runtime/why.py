@@ -42,8 +42,11 @@ class Causes:
             return self._open(node)
         details = end.details
         match end.kind:
+            case events.NODE_SUCCEEDED if details.get("pinned"):
+                return f"{node} was not called: it is pinned."
             case events.NODE_SUCCEEDED if details.get("reused"):
-                return f"{node} was not called: what an earlier run gave was taken over."
+                by = f" It came from {details['by']}, which stood in for it." if details.get("by") else ""
+                return f"{node} was not called: what an earlier run gave was taken over.{by}"
             case events.NODE_SUCCEEDED:
                 failed = self._attempts(node)
                 tries = f", at attempt {failed + 1}" if failed else ""

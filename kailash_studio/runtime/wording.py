@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from kailash_studio.resilience import guard
 from kailash_studio.runtime import events
 from kailash_studio.runtime.events import Event
@@ -27,9 +30,28 @@ def rows(event: Event) -> str:
 
 def counts(event: Event) -> str:
     """How many nodes of a finished run ended in which way."""
-    details = event.details
-    kinds = ("succeeded", "recovered", "failed", "skipped", "cancelled")
-    return ", ".join(f"{details[kind]} {kind}" for kind in kinds if details[kind]) or "no nodes"
+    told = {"reused": 0, "pinned": 0, **event.details}
+    told["succeeded"] -= told["reused"] + told["pinned"]
+    kinds = ("succeeded", "reused", "pinned", "recovered", "failed", "skipped", "cancelled")
+    return ", ".join(f"{told[kind]} {kind}" for kind in kinds if told[kind]) or "no nodes"
+
+
+def not_called(told: Mapping[str, Any]) -> str:
+    """Where a node's outputs came from without a call: reused, or pinned; empty where it was called."""
+    if told.get("pinned"):
+        return "pinned"
+    if not told.get("reused"):
+        return ""
+    return f"reused, from {told['by']}" if told.get("by") else "reused"
+
+
+def succeeded(told: Mapping[str, Any]) -> str:
+    """That a node has outputs, and how it came by them."""
+    if told.get("pinned"):
+        return "Pinned, and not called"
+    if not told.get("reused"):
+        return f"Succeeded in {duration(told['seconds'])}"
+    return "Reused from an earlier run" + (f", in which {told['by']} stood in for it" if told.get("by") else "")
 
 
 STANDS = {
@@ -57,10 +79,7 @@ def sentence(event: Event) -> str:
             return "Started."
         case events.NODE_SUCCEEDED:
             given = f": {rows(event)}" if told["rows"] else ""
-            how = (
-                "Taken over from an earlier run" if told.get("reused") else f"Succeeded in {duration(told['seconds'])}"
-            )
-            return f"{how}{given}."
+            return f"{succeeded(told)}{given}."
         case events.NODE_FAILED:
             return f"Failed: {own_error(event)}"
         case events.NODE_SKIPPED | events.NODE_CANCELLED:

@@ -92,7 +92,7 @@ class NodePairs(QAbstractTableModel):
             case 1:
                 return " · ".join(reasons)
             case 2:
-                return _both(*(side["state"] or "never begun" for side in (before, after)))
+                return _both(*(side.get("taken") or side["state"] or "never begun" for side in (before, after)))
             case 3:
                 return _both(*(_rows(side["rows"]) for side in (before, after)))
             case _:
@@ -121,7 +121,7 @@ def _token(pair: list[Any], column: int) -> str:
 def _told(side: dict[str, Any]) -> str:
     tries = f", {side['attempts']} attempts" if side["attempts"] > 1 else ""
     rows = ", ".join(f"{name} {count:,} rows" for name, count in side["rows"].items())
-    head = f"{side['state'] or 'never begun'} in {duration(side['seconds'])}{tries}"
+    head = side.get("taken") or f"{side['state'] or 'never begun'} in {duration(side['seconds'])}{tries}"
     return "\n".join(part for part in (head, rows, side["error"]) if part)
 
 

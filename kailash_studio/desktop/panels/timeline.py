@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QToolButton, QVBoxLayout, QWidget
 
 from kailash_studio.desktop.icons import Icons
@@ -29,9 +30,11 @@ class Timeline(QWidget):
 
     Signals:
         node_wanted: A node was clicked.
+        looked_at: It comes to the front.
     """
 
     node_wanted = Signal(str)
+    looked_at = Signal()
 
     def __init__(self, theme: Theme, icons: Icons, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -91,6 +94,11 @@ class Timeline(QWidget):
         for button in self.buttons.values():
             button.setIcon(self._icons.icon(button.property("sign")))
         self._empty.repaint_icon()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Tell that somebody looks."""
+        super().showEvent(event)
+        self.looked_at.emit()
 
     def show_nothing(self, sentence: str = _NOTHING) -> None:
         """Show a sentence instead."""

@@ -17,6 +17,7 @@ from kailash_studio.errors import JournalError, StudioError, describe
 from kailash_studio.resilience.dead_letter import DeadLetter
 from kailash_studio.runtime.async_local import AsyncLocalRuntime, new_run_id
 from kailash_studio.runtime.events import Sink
+from kailash_studio.runtime.grounds import stood_in
 from kailash_studio.runtime.journal.journal import Journal, RunRecord
 from kailash_studio.runtime.journal.reading import HIDDEN
 from kailash_studio.runtime.outcome import Outcome
@@ -182,6 +183,7 @@ class Replays:
                 folder=Path(before.folder),
                 sink=self._sink(run_id) if self._sink is not None else None,
                 known=known,
+                stood_in=await asyncio.to_thread(self._stood_in, before),
                 edited={letter.node: self._edited} if self._edited else None,
                 only=_called(workflow, letter.node, known),
                 origin="replay",
@@ -223,6 +225,9 @@ class Replays:
         if before.document not in self._documents:
             self._documents[before.document] = workflow_of(self._journal, before)
         return self._documents[before.document]
+
+    def _stood_in(self, before: RunRecord) -> dict[str, str]:
+        return stood_in(self._journal, *self._journal.real_runs_of(before.root))
 
     def _check(self, workflow: Workflow, letter: DeadLetter) -> None:
         if letter.node not in workflow.nodes:

@@ -13,6 +13,7 @@ from PySide6.QtTest import QTest
 
 from kailash_studio.desktop.window import MainWindow
 from kailash_studio.resilience.faults import Fault
+from kailash_studio.workflow import commands
 
 GOING_ON = ("run_failed", "run_from", "run_only")
 
@@ -120,5 +121,78 @@ def test_a_run_that_ends_before_its_answer_is_taken_up_is_in_the_log_once(
         assert len([line for line in lines if f"Run {window.runs.current.run_id} started" in line]) == 1
         assert len([line for line in lines if "first  Succeeded in" in line]) == 1
         assert len([line for line in lines if f"Run {window.runs.current.run_id} succeeded" in line]) == 1
+
+    sit(sitting)
+
+
+def test_what_was_not_called_is_shown_as_reused_or_pinned(sit: Sit, window: MainWindow, tmp_path: Path) -> None:
+    async def sitting() -> None:
+        draw(window, tmp_path, "def report(x): return x / 0")
+        session, cards = window.session, window.canvas.store.cards
+        session.set_parameter("first", "code", "def first(): raise ValueError('no')")
+        code = {"code": "def backup(): return {'a': 2}"}
+        assert not session.rename(session.add_node("PythonCodeNode", (0, 200), code), "backup")
+        assert not session.set_fallback("first", "backup")
+        window.canvas.select(["first"])
+        await ran(window, "run")
+        assert (cards["first"].state.state, cards["first"].state.note) == ("recovered", "by backup")
+        session.set_parameter("report", "code", "def report(x): return x")
+        window.log.clear()
+        await ran(window, "run_failed")
+        said = "Reused from an earlier run, in which backup stood in for it."
+        state = cards["first"].state
+        assert (state.state, state.note, state.tip) == ("recovered", "reused, from backup", said)
+        assert (cards["backup"].state.state, cards["backup"].state.note) == ("succeeded", "reused")
+        assert window.inspector._state.text().endswith("Reused, from backup")
+        assert window.inspector._state.toolTip() == said
+        assert f"first  {said}" in window.log.text()
+        assert "2 succeeded, 2 reused." in window.log.text()
+        window.actions_by_name["pin"].trigger()
+        await until(lambda: window.pins.has("first"))
+        await ran(window, "run")
+        assert (cards["first"].state.state, cards["first"].state.note) == ("succeeded", "pinned")
+        assert window.inspector._state.text().endswith("Pinned")
+        assert "first  Pinned, and not called" in window.log.text()
+        assert "backup  Skipped: first is pinned." in window.log.text()
+
+    sit(sitting)
+
+
+def test_an_open_timeline_follows_the_last_run_and_says_whose_it_is(
+    sit: Sit, window: MainWindow, tmp_path: Path
+) -> None:
+    async def sitting() -> None:
+        draw(window, tmp_path)
+        timeline, tabs = window.history.timeline, window.docks.data_tabs
+        window.session.do(commands.set_information(window.session.workflow, "name", "nightly"))
+        window.actions_by_name["timeline"].trigger()
+        assert tabs.currentWidget() is timeline
+        assert not timeline.run_id, "opened before the first run"
+        for _ in range(2):
+            run_id = await ran(window, "run")
+            await until(lambda run_id=run_id: timeline.run_id == run_id)
+        assert timeline.caption.whole.startswith("Last run of nightly, ")
+        window.docks.show(window.rows)
+        last = await ran(window, "run")
+        assert tabs.currentWidget() is window.rows, "it does not push itself to the front"
+        window.docks.show(timeline)
+        await until(lambda: timeline.run_id == last)
+        window.session.new()
+        assert not timeline.run_id, "the last run of another workflow is none of this one"
+        draw(window, tmp_path)
+        window.session.do(commands.set_information(window.session.workflow, "name", "weekly"))
+        other = await ran(window, "run")
+        await until(lambda: timeline.run_id == other)
+        assert timeline.caption.whole.startswith("Last run of weekly, ")
+        window.history.past.open(run_id)
+        await until(lambda: timeline.run_id == run_id)
+        window.actions_by_name["present"].trigger()
+        assert timeline.run_id == run_id, "somebody has opened it"
+        window.docks.show(window.rows)
+        window.docks.show(timeline)
+        await window.engine.request("hello")
+        assert timeline.run_id == run_id
+        newest = await ran(window, "run")
+        await until(lambda: timeline.run_id == newest)
 
     sit(sitting)
