@@ -121,6 +121,7 @@ class DebugLink(QObject):
 
     # ------------------------------------------------------------------ with the engine
     def _decided(self, stop: int, do: str, changes: dict[str, Any]) -> None:
+        self._session.settle()
         gives = changes["outputs"] or changes["cells"].get("outputs")
         words = {**changes, "parameters": self._parameters_now(stop)}
         if do == "step":

@@ -92,7 +92,7 @@ class MainWindow(QMainWindow):
         self.history = History(self)
         self.unfolding = Unfolding(registry)
         self.editing = Editing(self.session, self.canvas, self.unfolding, self.icons, theme, self)
-        self.actions_by_name = make_actions(self, self.icons, self._handlers())
+        self.actions_by_name = make_actions(self, self.icons, self._handlers(), self.session.settle)
         self.editing.use_actions(self.actions_by_name)
         self.bar = RunBar(theme, self.icons, self.actions_by_name, self)
         self.line = StatusLine(theme, self)

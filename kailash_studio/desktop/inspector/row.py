@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QToolButton, QWidget
 
 from kailash_studio.desktop.icons import Icons
-from kailash_studio.desktop.inspector.fields import CodeField, Field
+from kailash_studio.desktop.inspector.field import Field
+from kailash_studio.desktop.inspector.fields import CodeField
 from kailash_studio.desktop.inspector.made import is_tall, make_field
 from kailash_studio.desktop.theme import Theme
 from kailash_studio.desktop.widgets.basics import label
@@ -18,6 +20,7 @@ from kailash_studio.spec.form import FormRow
 from kailash_studio.spec.parameter import reference
 
 _LABEL_WIDTH = 104
+NO_DRAFTS: Mapping[str, str] = MappingProxyType({})
 
 
 class Row(QWidget):
@@ -76,16 +79,26 @@ class Row(QWidget):
             found = re.search(r"line (\d+)", sentence)
             self.field.edit.mark_error(int(found.group(1)) if found else 0)
 
-    def show_value(self, given: Mapping[str, Any], problems: Mapping[str, str], *, fresh: bool) -> None:
+    def show_value(
+        self,
+        given: Mapping[str, Any],
+        problems: Mapping[str, str],
+        *,
+        fresh: bool,
+        drafts: Mapping[str, str] = NO_DRAFTS,
+    ) -> None:
         """Show what the document holds of this parameter, or its default.
 
         Args:
             given: Values that the document holds.
             problems: Sentence by parameter.
             fresh: The row was just made; else what is being typed is left alone.
+            drafts: Texts that are no value yet, by parameter; they are shown in a row that was just made.
         """
         name = self.row.name
         if fresh or not self.field.is_being_edited():
             self.field.show_value(given.get(name, self.row.default))
+        if fresh and name in drafts:
+            self.field.restore(drafts[name])
         self.reset.setVisible(name in given and given[name] != self.row.default)
         self.say(problems.get(name, ""))

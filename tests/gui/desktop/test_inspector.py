@@ -9,19 +9,19 @@ from PySide6.QtCore import QCoreApplication, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QComboBox, QLineEdit, QPushButton, QSpinBox, QWidget
 
+from kailash_studio.desktop.inspector.field import Field
 from kailash_studio.desktop.inspector.fields import (
     ChoiceField,
     CodeField,
-    Field,
-    JsonField,
     LinesField,
-    NumberField,
     ReferenceField,
     SwitchField,
     TextField,
 )
 from kailash_studio.desktop.inspector.form import Form
+from kailash_studio.desktop.inspector.json_field import JsonField
 from kailash_studio.desktop.inspector.made import make_field
+from kailash_studio.desktop.inspector.number_field import NumberField
 from kailash_studio.desktop.inspector.ports_field import PortsField
 from kailash_studio.desktop.window import MainWindow
 from kailash_studio.spec.form import FormRow, form_rows
