@@ -56,7 +56,9 @@ class InspectorLink(QObject):
         self._of: Workflow | None = None  # whose node that is
         self._finding = ""  # what validation says of the node as a whole
         self._connections: list[str] = []
-        self._elsewhere: dict[str, None] = {}  # names that workflows use and that are not saved here
+        self._elsewhere: dict[
+            str, str
+        ] = {}  # by node: a name that it had when it was shown, and that is not saved here
         canvas.selection_changed.connect(lambda _: self._show())
         session.changed.connect(lambda _: self._show())
         session.opened.connect(self._show)
@@ -76,17 +78,19 @@ class InspectorLink(QObject):
             self._connections = names
             self._show()
 
-    def _rows_of(self, node_type: type[Node], given: Mapping[str, Any]) -> tuple[FormRow, ...]:
-        return tuple(self._offered(row, given.get(row.name)) for row in form_rows(node_type))
+    def _rows_of(self, node_id: str, node_type: type[Node], given: Mapping[str, Any]) -> tuple[FormRow, ...]:
+        return tuple(self._offered(node_id, row, given.get(row.name)) for row in form_rows(node_type))
 
-    def _offered(self, row: FormRow, given: Any) -> FormRow:
-        """A row whose values are known here, as a choice; a name that is saved elsewhere stays among them."""
+    def _offered(self, node_id: str, row: FormRow, given: Any) -> FormRow:
+        """A row whose values are known here, as a choice; a name that is not saved here is shown where it is used."""
         if row.name != "saved" or not self._connections or not isinstance(given, str | None):
             return row
+        if node_id not in self._elsewhere:
+            self._elsewhere.clear()
         if given and given not in self._connections:
-            self._elsewhere[given] = None  # it stays among the choices when another one is taken
-        names = dict.fromkeys(["", *self._connections, *self._elsewhere])
-        return replace(row, kind="choice", choices=tuple(names))
+            self._elsewhere[node_id] = given  # while the node is shown, it stays when another one is taken
+        mine = self._elsewhere.get(node_id, "")
+        return replace(row, kind="choice", choices=tuple(dict.fromkeys(["", *self._connections, mine])))
 
     def _set_policy(self, node_id: str, name: str, value: Any) -> None:
         if name == "fallback":
@@ -179,7 +183,7 @@ class InspectorLink(QObject):
             type_title=node_type.title if node_type is not None else placed.type,
             icon=node_type.icon if node_type is not None else "circle-help",
             category=node_type.category if node_type is not None else "",
-            rows=self._rows_of(node_type, placed.parameters) if node_type is not None else (),
+            rows=self._rows_of(node_id, node_type, placed.parameters) if node_type is not None else (),
             given=placed.parameters,
             problems=problems,
             policy_rows=self._policy_rows(node_id) if node_type is not None and placed.type not in PASSING else (),

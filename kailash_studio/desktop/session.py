@@ -16,6 +16,7 @@ from kailash_studio.desktop.validator import Validator, is_large
 from kailash_studio.errors import DocumentError
 from kailash_studio.folders import resources, user_data
 from kailash_studio.services import trust
+from kailash_studio.services.missing_connections import missing_connections
 from kailash_studio.spec.finding import Finding
 from kailash_studio.spec.port import Ports
 from kailash_studio.spec.registry import Registry
@@ -74,6 +75,7 @@ class Session(QObject):
         self.trusted = True
         self._read_findings: list[Finding] = []
         self._fresh_findings: list[Finding] = []
+        self._connections: frozenset[str] | None = None
         self.drafts = Drafts(self)
         self.drafts.changed.connect(self._drafts_changed)
         self._keeper = Keeper()
@@ -290,10 +292,19 @@ class Session(QObject):
         self._found(self._fresh_findings)
         self.saved_changed.emit()
 
+    def know_connections(self, names: Iterable[str]) -> None:
+        """These connections are saved where the workflow runs."""
+        known = frozenset(names)
+        if known != self._connections:
+            self._connections = known
+            self._found(self._fresh_findings)
+
     def _found(self, fresh: list[Finding]) -> None:
         self._fresh_findings = fresh
         known = {(f.code, f.place.split("/")[0]) for f in self._read_findings}
         self.findings = self._read_findings + [f for f in fresh if (f.code, f.place) not in known]
+        if self._connections is not None:
+            self.findings += missing_connections(self.workflow, self.registry, self._connections, "error")
         self.findings += self.registry.findings + self.drafts.findings(self.workflow)
         self.findings_changed.emit()
 

@@ -117,6 +117,7 @@ class MainWindow(QMainWindow):
         self.operations_link = OperationsLink(
             self.engine, self.runs, self.session, self.dead_letters, self.breakers, self.pools, self.say, self
         )
+        self.operations_link.connections_known.connect(self.session.know_connections)
         self.operations_link.connections_known.connect(self.inspector_link.offer_connections)
         self.sql_link = SqlLink(
             self.session, self.engine, self.inspector, theme, self.icons, self.say, self._shown_run, self
