@@ -113,6 +113,7 @@ class MainWindow(QMainWindow):
         )
         self.inspector_link = InspectorLink(self.session, self.canvas, self.runs, self.inspector, self.say, self)
         self.preview_link = PreviewLink(self.session, self.canvas, self.engine, self.runs, self.inspector.preview, self)
+        self.preview_link.columns_known.connect(self.inspector.set_columns)
         self.rows_link = RowsLink(self.session, self.canvas, self.runs, self.rows, self)
         self.operations_link = OperationsLink(
             self.engine, self.runs, self.session, self.dead_letters, self.breakers, self.pools, self.say, self

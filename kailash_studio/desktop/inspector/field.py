@@ -87,6 +87,10 @@ class Field(QWidget):
             self._noted = now
             self.noted.emit()
 
+    def put_behind(self, widget: QWidget) -> None:
+        """Put something behind the editor."""
+        self._layout.addWidget(widget)
+
     def _hold(self, editor: QWidget, row: FormRow) -> None:
         editor.setAccessibleName(row.title)
         editor.setToolTip(row.doc)

@@ -119,6 +119,12 @@ class Form(QScrollArea):
         row.field.show_value(row.row.default)
         self.reset.emit(name)
 
+    def offer_columns(self, columns: Mapping[str, Sequence[str]]) -> None:
+        """Offer the names of the columns of each input where they are meant."""
+        for row in self._rows.values():
+            if isinstance(row, Row) and row.row.columns_of:
+                row.offer_columns(columns.get(row.row.columns_of, ()))
+
     # ------------------------------------------------------------------ what is typed
     def forget(self) -> None:
         """Nobody's values are shown now; what is typed here goes."""

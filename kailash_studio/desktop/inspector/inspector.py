@@ -113,6 +113,8 @@ class Inspector(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._theme, self._icons = theme, icons
         self._view: InspectedNode | None = None
+        self._columns_of = ""
+        self._columns: Mapping[str, Sequence[str]] = {}
         self._tile = QLabel(self)
         self.name = QLineEdit(self)
         self.name.setObjectName("node_name")
@@ -215,6 +217,7 @@ class Inspector(QWidget):
         key = (view.node_id, view.type_name)
         said, drafts = view.nothing[0], view.drafts[0]
         self.form.show_rows(key, view.rows, view.given, view.problems, nothing=said, drafts=drafts, live=view.live)
+        self.form.offer_columns(self._columns if self._columns_of == view.node_id else {})
         if self.tabs.currentWidget() is self.policies:
             self._show_policies()
         self._paint_tile()
@@ -345,6 +348,12 @@ class Inspector(QWidget):
             field = self.form.row(name).field
             if isinstance(field, CodeField) and isinstance(field.edit, SqlEditor):
                 field.edit.set_catalogue(catalogue)
+
+    def set_columns(self, node_id: str, columns: Mapping[str, Sequence[str]]) -> None:
+        """Offer the names of the columns that a node gets at each input, while it is the one that is shown."""
+        self._columns_of, self._columns = node_id, columns
+        if self._view is not None and self._view.node_id == node_id:
+            self.form.offer_columns(columns)
 
     def _policy_changed(self, name: str, value: object) -> None:
         if self._view is not None:
