@@ -8,14 +8,17 @@ from dataclasses import asdict
 from pathlib import Path
 
 from kailash_studio.cli.exit_status import ExitStatus
-from kailash_studio.errors import DocumentError
+from kailash_studio.errors import DocumentError, ParameterError
 from kailash_studio.runtime.wording import duration
 from kailash_studio.runtime.worst_case import worst_case
 from kailash_studio.services import trust
+from kailash_studio.services.connections import Connections
+from kailash_studio.services.missing_connections import missing_connections
 from kailash_studio.spec.finding import Finding, has_errors
 from kailash_studio.spec.registry import Registry, installed_node_types
 from kailash_studio.workflow.reader import read_file
 from kailash_studio.workflow.validation import validate
+from kailash_studio.workflow.workflow import Workflow
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,7 +57,16 @@ def findings_of(path: Path, registry: Registry) -> list[Finding]:
         return [Finding("error", error.code, "", str(error))]
     known = {(finding.code, finding.place.split("/")[0]) for finding in read.findings}
     further = [f for f in validate(read.workflow, registry) if (f.code, f.place) not in known]
-    return read.findings + further
+    return read.findings + further + _without_connection(read.workflow, registry)
+
+
+def _without_connection(workflow: Workflow, registry: Registry) -> list[Finding]:
+    """Warnings about saved connections that this user has not; it may be a server that runs the file."""
+    try:
+        saved = [connection.name for connection in Connections().all()]
+    except ParameterError as error:  # the file with them is damaged
+        return [Finding("warning", error.code, "", str(error))]
+    return missing_connections(workflow, registry, saved, "warning")
 
 
 def _too_long(path: Path, most: float | None) -> list[Finding]:

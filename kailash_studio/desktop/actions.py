@@ -166,8 +166,17 @@ OF_NODES = (*OF_ANY_LIST, "rename", "duplicate")
 """What the window does with nodes. The first are what a list or a table does with its own rows as well."""
 
 
-def make_actions(window: QMainWindow, icons: Icons, handlers: Mapping[str, Callable[[], object]]) -> dict[str, QAction]:
-    """The actions of the table, in the window's menu bar, calling their handlers."""
+def make_actions(
+    window: QMainWindow, icons: Icons, handlers: Mapping[str, Callable[[], object]], before: Callable[[], object]
+) -> dict[str, QAction]:
+    """The actions of the table, in the window's menu bar, calling their handlers.
+
+    Args:
+        window: Whose they are.
+        icons: Icons.
+        handlers: What each of them does, by name.
+        before: Called before each of them: what is being typed is taken over.
+    """
     menus: dict[str, QMenu] = {}
     for title in MENUS:
         menus[title] = window.menuBar().addMenu(f"&{title}")
@@ -183,8 +192,7 @@ def make_actions(window: QMainWindow, icons: Icons, handlers: Mapping[str, Calla
         action.setStatusTip(declared.tip)
         if declared.icon:
             action.setIcon(icons.icon(declared.icon))
-        handler = handlers[declared.name]
-        action.triggered.connect(lambda _checked=False, call=handler: call())
+        action.triggered.connect(lambda _checked=False, call=handlers[declared.name]: (before(), call()))
         if declared.separated:
             menus[declared.menu].addSeparator()
         menus[declared.menu].addAction(action)

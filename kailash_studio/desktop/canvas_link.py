@@ -365,8 +365,9 @@ class CanvasLink(QObject):
 
     def _mark_problems(self) -> None:
         before, self._problems = self._problems, self._worst_problems()
-        for node_id in before.keys() | self._problems.keys():
-            if before.get(node_id) != self._problems.get(node_id) and node_id in self._canvas.store.cards:
+        there = self._canvas.store.cards.keys() & self._session.workflow.nodes.keys()  # another one may just be opened
+        for node_id in (before.keys() | self._problems.keys()) & there:
+            if before.get(node_id) != self._problems.get(node_id):
                 self._canvas.put_node(self._node(node_id))
 
 

@@ -131,6 +131,7 @@ class DebugLink(QObject):
     # ------------------------------------------------------------------ with the engine
     def _decided(self, stop: int, do: str, changes: object) -> None:
         assert isinstance(changes, dict)  # the panel's; Qt's signals carry objects
+        self._session.settle()
         gives = changes["outputs"] or changes["cells"].get("outputs")
         words = {**changes, "parameters": self._parameters_now(stop)}
         if do == "step":

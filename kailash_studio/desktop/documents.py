@@ -90,6 +90,7 @@ class Documents(QObject):
         if self._saving is not None:
             self._saving.add_done_callback(lambda _: self.when_saved(then))
             return
+        self._session.settle()
         if not self._session.dirty:
             then()
             return
@@ -97,7 +98,8 @@ class Documents(QObject):
         box.setIcon(QMessageBox.Icon.Warning)
         box.setWindowTitle("Unsaved changes")
         box.setText(f"Save the changes to {self.title()}?")
-        box.setInformativeText("They are lost if you don't.")
+        left_out = "".join(f"\n\n{finding.sentence}" for finding in self._session.unreadable())
+        box.setInformativeText("They are lost if you don't." + left_out)
         buttons = QMessageBox.StandardButton
         box.setStandardButtons(buttons.Save | buttons.Discard | buttons.Cancel)
         box.setDefaultButton(buttons.Save)
@@ -214,7 +216,12 @@ class Documents(QObject):
         except DocumentError as error:
             self.say(str(error))
             return
+        self._saved(path, then)
+
+    def _saved(self, path: Path, then: Then | None) -> None:
         self._remember(path)
+        for finding in self._session.unreadable():
+            self.said.emit(f"{path.name} is saved without this. {finding.sentence}")
         if then is not None:
             then()
 
@@ -231,9 +238,7 @@ class Documents(QObject):
             return
         finally:
             self._saving = None
-        self._remember(path)
-        if then is not None:
-            then()
+        self._saved(path, then)
 
     def _remember(self, path: Path) -> None:
         self._settings.add_recent(path.resolve())

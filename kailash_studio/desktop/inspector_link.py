@@ -20,6 +20,7 @@ from kailash_studio.spec.node import Node
 from kailash_studio.spec.policy import Resilience
 from kailash_studio.spec.reference import reference_page
 from kailash_studio.workflow.sub_workflows import PASSING, SEPARATOR, beside, inner_id, parent_of
+from kailash_studio.workflow.workflow import Workflow
 
 _TOKENS = {
     "succeeded": "green",
@@ -52,12 +53,16 @@ class InspectorLink(QObject):
         super().__init__(parent)
         self._session, self._canvas, self._runs, self._inspector, self._say = session, canvas, runs, inspector, say
         self._shown = ""
+        self._of: Workflow | None = None  # whose node that is
         self._finding = ""  # what validation says of the node as a whole
         self._connections: list[str] = []
-        self._elsewhere: dict[str, None] = {}  # names that workflows use and that are not saved here
+        self._elsewhere: dict[
+            str, str
+        ] = {}  # by node: a name that it had when it was shown, and that is not saved here
         canvas.selection_changed.connect(lambda _: self._show())
         session.changed.connect(lambda _: self._show())
         session.opened.connect(self._show)
+        session.settling.connect(self._take_over)
         session.findings_changed.connect(self._show)
         runs.changed.connect(self._show_state)
         runs.compared.connect(self._show_happened)
@@ -65,6 +70,7 @@ class InspectorLink(QObject):
         inspector.parameter_reset.connect(session.reset_parameter)
         inspector.policy_changed.connect(self._set_policy)
         inspector.renamed.connect(self._rename)
+        inspector.noted.connect(self._noted)
 
     def offer_connections(self, names: list[str]) -> None:
         """The saved connections, to choose from."""
@@ -72,17 +78,19 @@ class InspectorLink(QObject):
             self._connections = names
             self._show()
 
-    def _rows_of(self, node_type: type[Node], given: Mapping[str, Any]) -> tuple[FormRow, ...]:
-        return tuple(self._offered(row, given.get(row.name)) for row in form_rows(node_type))
+    def _rows_of(self, node_id: str, node_type: type[Node], given: Mapping[str, Any]) -> tuple[FormRow, ...]:
+        return tuple(self._offered(node_id, row, given.get(row.name)) for row in form_rows(node_type))
 
-    def _offered(self, row: FormRow, given: Any) -> FormRow:
-        """A row whose values are known here, as a choice; a name that is saved elsewhere stays among them."""
+    def _offered(self, node_id: str, row: FormRow, given: Any) -> FormRow:
+        """A row whose values are known here, as a choice; a name that is not saved here is shown where it is used."""
         if row.name != "saved" or not self._connections or not isinstance(given, str | None):
             return row
+        if node_id not in self._elsewhere:
+            self._elsewhere.clear()
         if given and given not in self._connections:
-            self._elsewhere[given] = None  # it stays among the choices when another one is taken
-        names = dict.fromkeys(["", *self._connections, *self._elsewhere])
-        return replace(row, kind="choice", choices=tuple(names))
+            self._elsewhere[node_id] = given  # while the node is shown, it stays when another one is taken
+        mine = self._elsewhere.get(node_id, "")
+        return replace(row, kind="choice", choices=tuple(dict.fromkeys(["", *self._connections, mine])))
 
     def _set_policy(self, node_id: str, name: str, value: Any) -> None:
         if name == "fallback":
@@ -95,18 +103,32 @@ class InspectorLink(QObject):
 
     def _rename(self, node_id: str, name: str) -> None:
         wanted = name if SEPARATOR in name else inner_id(parent_of(node_id), name)
+        chosen = node_id in self._canvas.selection()
         reason = self._session.rename(node_id, wanted)
         if reason is not None:
             self._say(reason)
-        else:
+        elif chosen:  # else somebody goes to another node, and it is renamed on leaving
             self._canvas.select([wanted])
+
+    # ------------------------------------------------------------------ what is typed
+    def _take_over(self) -> None:
+        """Make edits of what is typed, while the node that it is typed for is there."""
+        if self._session.workflow is self._of and self._shown in self._of.nodes:
+            self._inspector.take_over()
+
+    def _noted(self, node_id: str, place: str, draft: object) -> None:
+        typing = self._session.workflow is self._of and self._inspector.has_more()
+        text = draft if isinstance(draft, str) else None
+        self._session.drafts.put(f"nodes/{node_id}/{place}", text, typing=typing)
 
     def _show(self) -> None:
         chosen = [n for n in self._canvas.selection() if n in self._session.workflow.nodes]
+        if self._shown and chosen != [self._shown]:
+            self._take_over()
         if len(chosen) == 1:
             if self._shown and self._shown != chosen[0]:
                 self._session.history.close_step()
-            self._shown = chosen[0]
+            self._shown, self._of = chosen[0], self._session.workflow
             self._inspector.show_node(self._view(chosen[0]))
             self._show_state()
             self._show_happened()
@@ -166,7 +188,7 @@ class InspectorLink(QObject):
             type_title=node_type.title if node_type is not None else placed.type,
             icon=node_type.icon if node_type is not None else "circle-help",
             category=node_type.category if node_type is not None else "",
-            rows=self._rows_of(node_type, placed.parameters) if node_type is not None else (),
+            rows=self._rows_of(node_id, node_type, placed.parameters) if node_type is not None else (),
             given=placed.parameters,
             problems=problems,
             policy_rows=self._policy_rows(node_id) if node_type is not None and placed.type not in PASSING else (),
@@ -176,6 +198,8 @@ class InspectorLink(QObject):
             notice=notice or self._told_by_run(node_id),
             schedule=_schedule(placed.resilience),
             nothing=_NOTHING if placed.type in PASSING else ("", ""),
+            drafts=(session.drafts.of(node_id, "parameters"), session.drafts.of(node_id, "resilience")),
+            live=node_type is not None and node_type.has_fixed_ports(),
         )
 
     def _policy_rows(self, node_id: str) -> tuple[FormRow, ...]:

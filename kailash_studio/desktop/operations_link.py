@@ -142,7 +142,10 @@ class OperationsLink(QObject):
         self._letters.show_forecast(told["forecast"], told["count"])
 
     def _workflow(self, *, here: bool) -> str:
-        return self._session.workflow.to_json() if here else ""
+        if not here:
+            return ""
+        self._session.settle()
+        return self._session.workflow.to_json()
 
     async def _stop(self) -> None:
         await self._ask("stop_replay")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from PySide6.QtCore import QObject, QTimer
+from PySide6.QtCore import QObject, QTimer, Signal
 
 from kailash_studio.desktop.canvas import Canvas
 from kailash_studio.desktop.engine import Engine
@@ -21,7 +21,13 @@ _TRUST_FIRST = "This workflow is not from here: its file is previewed once you h
 
 
 class PreviewLink(QObject):
-    """Follows the selection, the edits and the runs; the newest question counts, an older one is called off."""
+    """Follows the selection, the edits and the runs; the newest question counts, an older one is called off.
+
+    Signals:
+        columns_known: A node, and the names of the columns that it gets at each input.
+    """
+
+    columns_known = Signal(str, dict)
 
     def __init__(
         self, session: Session, canvas: Canvas, engine: Engine, runs: Runs, strip: PreviewStrip, parent: QObject
@@ -29,11 +35,12 @@ class PreviewLink(QObject):
         super().__init__(parent)
         self._session, self._canvas, self._engine, self._runs, self._strip = session, canvas, engine, runs, strip
         self._task: asyncio.Task[None] | None = None
+        self._seen: dict[str, list[str]] = {}  # the columns of outputs that a preview has shown
         self._later = QTimer(self, singleShot=True, interval=_AFTER_MS)
         self._later.timeout.connect(self._ask)
         canvas.selection_changed.connect(lambda _: self._selected())
         session.changed.connect(lambda _: self._later.start())
-        session.opened.connect(self._strip.show_nothing)
+        session.opened.connect(self._opened)
         runs.changed.connect(lambda: None if runs.running else self._later.start())
         engine.state_changed.connect(lambda state, why: self._later.start() if state == "ready" else None)
 
@@ -42,6 +49,10 @@ class PreviewLink(QObject):
         self._later.stop()
         if self._task is not None:
             self._task.cancel()
+
+    def _opened(self) -> None:
+        self._seen.clear()
+        self._strip.show_nothing()
 
     def _selected(self) -> None:
         self._strip.show_nothing()
@@ -83,6 +94,7 @@ class PreviewLink(QObject):
             return
         waits = self._waits_for(node)
         if waits:
+            self.columns_known.emit(node, self._columns_above(node))
             self._strip.say(waits)
             return
         self._task = asyncio.ensure_future(self._asked(node))
@@ -102,5 +114,17 @@ class PreviewLink(QObject):
             if self._node() == node:
                 self._strip.show_failure(str(error))
             return
-        if self._node() == node and not told.get("dropped"):
-            self._strip.show_preview(told)
+        if not told.get("dropped"):
+            self._seen |= {
+                f"{node}.{name}": page["columns"]
+                for name, page in told.get("outputs", {}).items()
+                if page["kind"] == "table"
+            }
+            if self._node() == node:
+                self.columns_known.emit(node, {**self._columns_above(node), **told.get("columns", {})})
+                self._strip.show_preview(told)
+
+    def _columns_above(self, node: str) -> dict[str, list[str]]:
+        """The names of the columns at each input, as the previews of the nodes above have shown them."""
+        above = self._session.workflow.incoming(node)
+        return {c.input: self._seen[c.start] for c in above if c.start in self._seen and not c.path}

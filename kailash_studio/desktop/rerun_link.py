@@ -84,6 +84,7 @@ class RerunLink(QObject):
 
     # ------------------------------------------------------------------ running again
     def _again(self, mode: str, nodes: list[str]) -> None:
+        self._session.settle()
         run = self._runs.current
         if self._runs.running:
             self._say("A run is under way: stop it, or wait for its end.")

@@ -150,6 +150,7 @@ class Runs(QObject):
         """Run the workflow as it is on the canvas; ``further`` goes along: ``again``, ``safe``, ``scenario``."""
         if self.running:
             return
+        self._session.settle()
         if not self._session.large:  # of a large one the engine's own look counts, and the findings that there are
             self._session.validate_now()
         if has_errors(self._session.findings):

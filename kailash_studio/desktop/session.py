@@ -10,11 +10,13 @@ from typing import Any, Literal
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from kailash_studio.desktop.drafts import Drafts
 from kailash_studio.desktop.unsaved import Keeper, Leftover
 from kailash_studio.desktop.validator import Validator, is_large
 from kailash_studio.errors import DocumentError
 from kailash_studio.folders import resources, user_data
 from kailash_studio.services import trust
+from kailash_studio.services.missing_connections import missing_connections
 from kailash_studio.spec.finding import Finding
 from kailash_studio.spec.port import Ports
 from kailash_studio.spec.registry import Registry
@@ -56,12 +58,14 @@ class Session(QObject):
         changed: The changes of an edit, undo or redo (a tuple of ``Change``).
         findings_changed: There are new findings.
         saved_changed: Path or unsaved state changed.
+        settling: What is being typed somewhere is to become an edit now.
     """
 
     opened = Signal()
     changed = Signal(tuple)
     findings_changed = Signal()
     saved_changed = Signal()
+    settling = Signal()
 
     def __init__(self, registry: Registry, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -70,6 +74,10 @@ class Session(QObject):
         self.path: Path | None = None
         self.trusted = True
         self._read_findings: list[Finding] = []
+        self._fresh_findings: list[Finding] = []
+        self._connections: frozenset[str] | None = None
+        self.drafts = Drafts(self)
+        self.drafts.changed.connect(self._drafts_changed)
         self._keeper = Keeper()
         self._validator = Validator(registry, self)
         self._validator.found.connect(self._found)
@@ -128,12 +136,17 @@ class Session(QObject):
         leftover.discard()
         self.saved_changed.emit()
 
+    def settle(self) -> None:
+        """Take over what is being typed, before anything is done with the workflow."""
+        self.settling.emit()
+
     def save(self, path: Path) -> None:
         """Save to a file; a workflow that may run here may still run afterwards.
 
         Raises:
             DocumentError: It cannot be written.
         """
+        self.settle()
         self._name_after(path)
         self.path = _write(self.workflow, path, trusted=self.trusted)
         self.history.mark_saved()
@@ -146,6 +159,7 @@ class Session(QObject):
         Raises:
             DocumentError: It cannot be written; it is unsaved then.
         """
+        self.settle()
         self._name_after(path)
         workflow = self.workflow
         self.history.mark_saved()  # what is edited from now on is not in the file
@@ -175,6 +189,7 @@ class Session(QObject):
 
     def _open(self, workflow: Workflow, path: Path | None, findings: list[Finding], *, trusted: bool = True) -> None:
         self._forget()
+        self.drafts.clear()
         self.trusted = trusted
         workflow.positions.update(graph.missing_places(workflow))
         self.workflow = workflow
@@ -188,8 +203,12 @@ class Session(QObject):
 
     @property
     def dirty(self) -> bool:
-        """Whether there are unsaved changes."""
-        return self.history.dirty
+        """Whether there are unsaved changes, or something typed that is none yet."""
+        return self.history.dirty or self.drafts.unsaved(self.workflow)
+
+    def unreadable(self) -> list[Finding]:
+        """What is typed and cannot be taken over."""
+        return self.drafts.findings(self.workflow)
 
     @property
     def folder(self) -> Path:
@@ -254,6 +273,7 @@ class Session(QObject):
         self.saved_changed.emit()
 
     def _edited(self, changes: tuple[Change, ...]) -> None:
+        self.drafts.follow(commands.new_keys(changes))
         self.changed.emit(changes)
         if any(change.section != "positions" for change in changes):
             self._validator.edited()
@@ -268,10 +288,24 @@ class Session(QObject):
         """Bring the findings up to date."""
         self._validator.now()
 
+    def _drafts_changed(self) -> None:
+        self._found(self._fresh_findings)
+        self.saved_changed.emit()
+
+    def know_connections(self, names: Iterable[str]) -> None:
+        """These connections are saved where the workflow runs."""
+        known = frozenset(names)
+        if known != self._connections:
+            self._connections = known
+            self._found(self._fresh_findings)
+
     def _found(self, fresh: list[Finding]) -> None:
+        self._fresh_findings = fresh
         known = {(f.code, f.place.split("/")[0]) for f in self._read_findings}
         self.findings = self._read_findings + [f for f in fresh if (f.code, f.place) not in known]
-        self.findings += self.registry.findings
+        if self._connections is not None:
+            self.findings += missing_connections(self.workflow, self.registry, self._connections, "error")
+        self.findings += self.registry.findings + self.drafts.findings(self.workflow)
         self.findings_changed.emit()
 
     def add_node(

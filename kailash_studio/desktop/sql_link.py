@@ -85,6 +85,7 @@ class SqlLink(QObject):
         self._number = 0
         session.changed.connect(lambda _: self._show_all())
         session.opened.connect(self._another_document)
+        session.settling.connect(self._commit_all)
         engine.state_changed.connect(self._engine_changed)
         inspector.large_asked.connect(self.open)
 
@@ -171,6 +172,10 @@ class SqlLink(QObject):
     def benches(self) -> list[SqlWorkbench]:
         """The editors that are open."""
         return [opened.bench for opened in self._open.values()]
+
+    def _commit_all(self) -> None:
+        for opened in list(self._open.values()):
+            opened.bench.editor.commit()
 
     def close(self) -> None:
         """Close all editors; what is typed in them is committed first."""

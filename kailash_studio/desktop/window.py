@@ -92,7 +92,7 @@ class MainWindow(QMainWindow):
         self.history = History(self)
         self.unfolding = Unfolding(registry)
         self.editing = Editing(self.session, self.canvas, self.unfolding, self.icons, theme, self)
-        self.actions_by_name = make_actions(self, self.icons, self._handlers())
+        self.actions_by_name = make_actions(self, self.icons, self._handlers(), self.session.settle)
         self.editing.use_actions(self.actions_by_name)
         self.bar = RunBar(theme, self.icons, self.actions_by_name, self)
         self.line = StatusLine(theme, self)
@@ -113,10 +113,12 @@ class MainWindow(QMainWindow):
         )
         self.inspector_link = InspectorLink(self.session, self.canvas, self.runs, self.inspector, self.say, self)
         self.preview_link = PreviewLink(self.session, self.canvas, self.engine, self.runs, self.inspector.preview, self)
+        self.preview_link.columns_known.connect(self.inspector.set_columns)
         self.rows_link = RowsLink(self.session, self.canvas, self.runs, self.rows, self)
         self.operations_link = OperationsLink(
             self.engine, self.runs, self.session, self.dead_letters, self.breakers, self.pools, self.say, self
         )
+        self.operations_link.connections_known.connect(self.session.know_connections)
         self.operations_link.connections_known.connect(self.inspector_link.offer_connections)
         self.sql_link = SqlLink(
             self.session, self.engine, self.inspector, theme, self.icons, self.say, self._shown_run, self

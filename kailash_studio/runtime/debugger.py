@@ -292,17 +292,15 @@ class Debugger:
 
     async def _retrying(self, context: RunContext, error: str) -> None:
         """A guard is about to wait for another attempt, which is made with the inputs that were changed meanwhile."""
-        node = context.node_id
-        since = self._clock.now()
+        node, since = context.node_id, self._clock.now()
         reason = await self._reason(node, "retry", context.inputs, None, error)
-        if reason:
-            decision = await self._stand(node, "retry", reason, context.inputs, None, error)
-            if decision.inputs:
-                context.inputs = {**context.inputs, **decision.inputs}
-                self._attached().edit_inputs(node, decision.inputs)
-            if decision.parameters:
-                self._attached().log("warning", node, _LATER)
+        decision = await self._stand(node, "retry", reason, context.inputs, None, error) if reason else Decision()
         self._attached().stood_still(node, since)
+        if decision.inputs:
+            context.inputs = {**context.inputs, **decision.inputs}
+            self._attached().edit_inputs(node, decision.inputs)
+        if decision.parameters:
+            self._attached().log("warning", node, _LATER)
 
     # ------------------------------------------------------------------ whether to stop
     async def _reason(

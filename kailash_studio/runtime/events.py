@@ -43,9 +43,9 @@ class Event(NamedTuple):
             ``code``, ``seconds``. Recovered: as succeeded, with ``by`` (the fallback) and ``error``.
             Skipped, cancelled, run paused: ``reason``; skipped because of a failure: ``of``, the node that failed;
             because a branch was not taken: ``untaken``. Edited: the names of what was given by hand, and of parameters
-            ``made_with``, all that were given to the node so far with their values. Node stopped:
-            ``stop`` (its number), ``when``, ``reason``; continued: ``stop``, ``do``. Log: ``level``, ``text``. Run
-            finished: ``state``, ``seconds``, counts of nodes; of those that succeeded also how many were ``reused`` or
+            ``made_with``, all that were given to the node so far with their values. Node stopped: ``stop`` (its
+            number), ``when``, ``reason``; continued: ``stop``, ``do``. Log: ``level``, ``text``. Run finished:
+            ``state``, ``seconds``, counts of nodes; of those that succeeded also how many were ``reused`` or
             ``pinned``. The kinds that a guard tells of are in ``resilience.guard``: attempts carry ``attempt`` and,
             failed, ``error``, ``code``, ``seconds``, ``wait`` until the next one or None, ``why``. Acquire ended (of
             ``services.postgres.statistics``): ``pool``, ``seconds``, and ``got``, whether there was a connection.

@@ -28,7 +28,10 @@ from kailash_studio.runtime.updates import Answer
 from kailash_studio.spec.context import Outputs
 from kailash_studio.spec.registry import Registry
 from kailash_studio.spec.values import step_into
+from kailash_studio.tables.table import Table
 from kailash_studio.workflow.reader import read
+
+_LOOK = 100  # records
 
 Find = Callable[[str, str], Outputs | None]
 Clean = Callable[[str, Answer], Answer]
@@ -74,15 +77,25 @@ class PreviewRequests:
         many = {name for name, port in node_type.ports_of(placed.parameters).inputs.items() if port.many}
         given = {name: values if name in many else values[0] for name, values in inputs.items()}
 
+        columns = {name: names for name, value in given.items() if (names := _columns(value))}
+
         async def work() -> Answer:
             try:
                 parameters = resolved(workflow, node)
             except StudioError as error:
-                return {"problem": describe(error)}
+                return {"problem": describe(error), "columns": columns}
             told = await preview_page(node_type, parameters, given, folder=folder, executor=self._thread)
-            return self._clean(run_id, told)
+            return self._clean(run_id, {**told, "columns": columns})
 
         if self._newest is not None:
             self._newest.cancel()
         self._newest = asyncio.ensure_future(work())
         return unless_dropped(self._newest)
+
+
+def _columns(value: Any) -> list[str]:
+    """The names of a table's columns; of a list of records, those of the first ones."""
+    if isinstance(value, Table):
+        return list(value.column_names)
+    first = value[:_LOOK] if isinstance(value, list) else []
+    return list(dict.fromkeys(name for record in first if isinstance(record, dict) for name in record))

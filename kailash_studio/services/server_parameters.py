@@ -77,7 +77,10 @@ def with_connection(values: Mapping[str, Any], *named: str) -> dict[str, Any]:
 def unnamed(parameters: Mapping[str, Any], *named: str) -> list[tuple[str, str]]:
     """What has to be named for the connection that was chosen, as problems of a node; ``named`` as for ``implied``."""
     chosen = parameters.get("connection")
-    return [(kind, _UNNAMED[kind]) for kind in named if chosen == kind and parameters.get(kind) == ""]
+    fed = {"pool": "elsewhere"}  # the name of a pool may come through a port
+    return [
+        (kind, _UNNAMED[kind]) for kind in named if chosen == kind and parameters.get(kind, fed.get(kind, "")) == ""
+    ]
 
 
 async def embedded_target(resources: Resources) -> dict[str, Any]:

@@ -39,6 +39,7 @@ class FormRow:
         shown_when: Another parameter and the values of it with which this row matters; None: always.
         advanced: Shown only when asked for more, or when it has a value of its own.
         rows: The rows of a ``group``: a declared class inside.
+        columns_of: It names columns of the table at this input; inside of an ``expression`` or by itself.
     """
 
     name: str
@@ -59,6 +60,8 @@ class FormRow:
     shown_when: tuple[str, tuple[Any, ...]] | None = None
     advanced: bool = False
     rows: tuple[FormRow, ...] = ()
+    columns_of: str = ""
+    expression: bool = False
 
 
 def form_rows(declared_type: type[Declared]) -> list[FormRow]:
@@ -89,6 +92,8 @@ def _row(name: str, hint: Any, declared: ParameterDeclaration) -> FormRow:
         placeholder=declared.placeholder,
         shown_when=declared.shown_when,
         advanced=declared.advanced,
+        columns_of=declared.columns_of,
+        expression=declared.expression,
         rows=tuple(form_rows(hint)) if isinstance(hint, type) and issubclass(hint, Declared) else (),
     )
 

@@ -87,6 +87,11 @@ class Node(Declared):
         return Ports(cls.inputs, cls.outputs)
 
     @classmethod
+    def has_fixed_ports(cls) -> bool:
+        """Whether no parameter changes the ports."""
+        return cls.ports_of.__func__ is Node.ports_of.__func__  # type: ignore[attr-defined]
+
+    @classmethod
     def effects_of(cls, parameters: Mapping[str, Any]) -> list[str]:
         """What running such a node touches outside, as short phrases: files, hosts, databases, code."""
         return []

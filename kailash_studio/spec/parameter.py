@@ -34,6 +34,8 @@ class ParameterDeclaration:
         secret: It holds a credential; a file may only name one (``{"$secret": "name"}``).
         shown_when: Another parameter and the values of it with which this one matters.
         advanced: Few people need it: the form shows it when asked for more.
+        columns_of: It names columns of the table at this input; the form offers them.
+        expression: The names stand inside of an expression.
         constraints: pydantic's own (``ge``, ``le``, ``pattern``, ``min_length``, ...).
     """
 
@@ -46,6 +48,8 @@ class ParameterDeclaration:
     placeholder: str
     shown_when: tuple[str, tuple[Any, ...]] | None
     advanced: bool
+    columns_of: str
+    expression: bool
     constraints: dict[str, Any]
 
 
@@ -60,11 +64,24 @@ def Parameter(
     placeholder: str = "",
     shown_when: tuple[str, tuple[Any, ...]] | None = None,
     advanced: bool = False,
+    columns_of: str = "",
+    expression: bool = False,
     **constraints: Any,
 ) -> Any:
     """Declare a parameter in the body of a node type; see ``ParameterDeclaration`` for the words."""
     return ParameterDeclaration(
-        default, doc, unit, editor, port, secret, placeholder, shown_when, advanced, constraints
+        default,
+        doc,
+        unit,
+        editor,
+        port,
+        secret,
+        placeholder,
+        shown_when,
+        advanced,
+        columns_of,
+        expression,
+        constraints,
     )
 
 

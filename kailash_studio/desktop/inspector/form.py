@@ -9,9 +9,10 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 
 from kailash_studio.desktop.icons import Icons
+from kailash_studio.desktop.inspector.field import Field
 from kailash_studio.desktop.inspector.fields import CodeField
 from kailash_studio.desktop.inspector.group import Group
-from kailash_studio.desktop.inspector.row import Row
+from kailash_studio.desktop.inspector.row import NO_DRAFTS, Row
 from kailash_studio.desktop.theme import Theme
 from kailash_studio.desktop.widgets.basics import label
 from kailash_studio.spec.form import FormRow
@@ -25,11 +26,13 @@ class Form(QScrollArea):
         changed: A parameter's name and its new value.
         reset: A parameter's name, to take its default again.
         large_asked: A parameter's name, to edit it in a window of its own.
+        noted: What is typed and not committed has changed; the name, ``retry/max_delay`` in a group.
     """
 
     changed = Signal(str, object)
     reset = Signal(str)
     large_asked = Signal(str)
+    noted = Signal(str)
 
     def __init__(self, theme: Theme, icons: Icons, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -48,6 +51,8 @@ class Form(QScrollArea):
         problems: Mapping[str, str],
         *,
         nothing: str = "",
+        drafts: Mapping[str, str] = NO_DRAFTS,
+        live: bool = False,
     ) -> None:
         """Show a node's values.
 
@@ -57,16 +62,22 @@ class Form(QScrollArea):
             given: Values that the document holds; others show their default.
             problems: Sentence by parameter.
             nothing: What to say where there are no rows.
+            drafts: Texts that are no value yet, by parameter.
+            live: Whether a pause in typing commits.
         """
         same = key == self._key and [row.row for row in self._rows.values()] == list(rows)
         same = same and all(r.refers == (reference(given.get(n)) is not None) for n, r in self._rows.items())
         if not same:
             self._build(key, rows, given, nothing)
         for row in self._rows.values():
-            row.show_value(given, problems, fresh=not same)
+            if isinstance(row, Row):
+                row.field.live = live
+            row.show_value(given, problems, fresh=not same, drafts=drafts)
             row.setVisible(_matters(row.row, rows, given))
 
     def _build(self, key: object, rows: Sequence[FormRow], given: Mapping[str, Any], nothing: str) -> None:
+        for field in self._fields():
+            field.blockSignals(True)  # what they lose the focus with is nothing for another node
         self._key = key
         body = QWidget()
         layout = QVBoxLayout(body)
@@ -92,13 +103,54 @@ class Form(QScrollArea):
         if declared.kind == "group":
             group = Group(declared, self._theme, self._icons)
             group.changed.connect(lambda changed: self.changed.emit(name, changed))
+            group.noted.connect(lambda inner: self.noted.emit(f"{name}/{inner}"))
             return group
         row = Row(declared, value, self._theme, self._icons)
         row.field.committed.connect(lambda committed: self.changed.emit(name, committed))
-        row.reset.clicked.connect(lambda _checked=False: self.reset.emit(name))
+        row.field.noted.connect(lambda: self.noted.emit(name))
+        row.reset.clicked.connect(lambda _checked=False: self._reset(name))
         if isinstance(row.field, CodeField):
             row.field.large_asked.connect(lambda: self.large_asked.emit(name))
         return row
+
+    def _reset(self, name: str) -> None:
+        """The default, whatever is typed."""
+        row = self.row(name)
+        row.field.show_value(row.row.default)
+        self.reset.emit(name)
+
+    def offer_columns(self, columns: Mapping[str, Sequence[str]]) -> None:
+        """Offer the names of the columns of each input where they are meant."""
+        for row in self._rows.values():
+            if isinstance(row, Row) and row.row.columns_of:
+                row.offer_columns(columns.get(row.row.columns_of, ()))
+
+    # ------------------------------------------------------------------ what is typed
+    def forget(self) -> None:
+        """Nobody's values are shown now; what is typed here goes."""
+        self._key = None
+
+    def take_over(self) -> None:
+        """Commit what is typed in the fields."""
+        for field in self._fields():
+            if field.has_more():
+                field.take_over()
+
+    def has_more(self) -> bool:
+        """Whether something typed is not committed; what is no value is a draft."""
+        return self._key is not None and any(f.has_more() and f.draft() is None for f in self._fields())
+
+    def draft(self, name: str) -> str | None:
+        """The text of a field that is no value yet; ``retry/max_delay`` is that of a row of a group."""
+        outer, _, inner = name.partition("/")
+        row = self._rows[outer]
+        return (row.rows[inner] if isinstance(row, Group) else row).field.draft()
+
+    def _fields(self) -> list[Field]:
+        rows = [
+            inner for row in self._rows.values() for inner in (row.rows.values() if isinstance(row, Group) else [row])
+        ]
+        return [row.field for row in rows]
 
     def focus_field(self, name: str) -> bool:
         """Bring a row into view and put the cursor into it; ``retry/max_delay`` is a row of a group."""

@@ -9,7 +9,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from kailash_studio.desktop.icons import Icons
-from kailash_studio.desktop.inspector.row import Row
+from kailash_studio.desktop.inspector.row import NO_DRAFTS, Row
 from kailash_studio.desktop.theme import Theme
 from kailash_studio.desktop.widgets.basics import Switch, label
 from kailash_studio.spec.form import FormRow
@@ -20,9 +20,11 @@ class Group(QWidget):
 
     Signals:
         changed: The group's whole new value, or None when it was switched off.
+        noted: What is typed in one of its rows has changed; its name.
     """
 
     changed = Signal(object)
+    noted = Signal(str)
 
     def __init__(self, row: FormRow, theme: Theme, icons: Icons) -> None:
         super().__init__()
@@ -48,7 +50,9 @@ class Group(QWidget):
         self.rows: dict[str, Row] = {}
         for inner in row.rows:
             made = Row(inner, None, theme, icons)
+            made.field.live = True
             made.field.committed.connect(lambda value, name=inner.name: self._set(name, value))
+            made.field.noted.connect(lambda name=inner.name: self.noted.emit(name))
             made.reset.clicked.connect(lambda _checked=False, name=inner.name: self._reset(name))
             self.rows[inner.name] = made
             self._layout.addWidget(made)
@@ -71,7 +75,14 @@ class Group(QWidget):
         """Put something under the rows, shown with them."""
         self._layout.addWidget(widget)
 
-    def show_value(self, given: Mapping[str, Any], problems: Mapping[str, str], *, fresh: bool) -> None:
+    def show_value(
+        self,
+        given: Mapping[str, Any],
+        problems: Mapping[str, str],
+        *,
+        fresh: bool,
+        drafts: Mapping[str, str] = NO_DRAFTS,
+    ) -> None:
         """Show what the document holds of this group; see ``Row.show_value``."""
         value = given.get(self.row.name)
         on = isinstance(value, dict)
@@ -79,14 +90,16 @@ class Group(QWidget):
         self.switch.setChecked(on)
         self.body.setVisible(on)
         inside = self._given or {}
-        found = {
-            name.partition("/")[2]: said for name, said in problems.items() if name.startswith(self.row.name + "/")
-        }
+        found, typed = self._of_rows(problems), self._of_rows(drafts)
         for name, row in self.rows.items():
-            row.show_value(inside, found, fresh=fresh)
+            row.show_value(inside, found, fresh=fresh, drafts=typed)
             row.setVisible(not row.row.advanced or self._more or name in inside or name in found)
         hidden = any(row.row.advanced and not row.isVisibleTo(self.body) for row in self.rows.values())
         self.more.setVisible(hidden)
+
+    def _of_rows(self, told: Mapping[str, str]) -> dict[str, str]:
+        """What is told of its rows, by their names."""
+        return {name.partition("/")[2]: said for name, said in told.items() if name.startswith(self.row.name + "/")}
 
     def focus_inside(self, name: str) -> None:
         """Go to one of its fields."""

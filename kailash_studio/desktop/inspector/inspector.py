@@ -25,6 +25,7 @@ from kailash_studio.desktop.icons import Icons
 from kailash_studio.desktop.inspector.fields import CodeField
 from kailash_studio.desktop.inspector.form import Form
 from kailash_studio.desktop.inspector.preview_strip import PreviewStrip
+from kailash_studio.desktop.inspector.row import NO_DRAFTS
 from kailash_studio.desktop.inspector.schedule_plot import SchedulePlot
 from kailash_studio.desktop.theme import Theme
 from kailash_studio.desktop.widgets.basics import ElidedLabel, EmptyState, label, panel_header
@@ -64,6 +65,8 @@ class InspectedNode:
         notice: A sentence about the node as a whole; empty when there is none.
         schedule: What the policies mean in time; None when they cannot be read.
         nothing: What to say in place of a form that has no rows: of the parameters, and of the policies.
+        drafts: What is typed and is no value yet: of the parameters, and of the policies.
+        live: Whether a pause in typing commits parameters; not where half a name would take connections away.
     """
 
     node_id: str
@@ -81,6 +84,8 @@ class InspectedNode:
     notice: str = ""
     schedule: Schedule | None = None
     nothing: tuple[str, str] = ("", "")
+    drafts: tuple[Mapping[str, str], Mapping[str, str]] = (NO_DRAFTS, NO_DRAFTS)
+    live: bool = False
 
 
 class Inspector(QWidget):
@@ -92,6 +97,7 @@ class Inspector(QWidget):
         policy_changed: Node id, policy, new value or None.
         renamed: Node id, wanted id.
         large_asked: Node id, parameter to edit in a window of its own.
+        noted: Node id, place in it, and the text there that is no value yet, or None: something typed has changed.
     """
 
     parameter_changed = Signal(str, str, object)
@@ -99,6 +105,7 @@ class Inspector(QWidget):
     policy_changed = Signal(str, str, object)
     renamed = Signal(str, str)
     large_asked = Signal(str, str)
+    noted = Signal(str, str, object)
 
     def __init__(self, theme: Theme, icons: Icons, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -106,24 +113,21 @@ class Inspector(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._theme, self._icons = theme, icons
         self._view: InspectedNode | None = None
+        self._columns_of = ""
+        self._columns: Mapping[str, Sequence[str]] = {}
         self._tile = QLabel(self)
         self.name = QLineEdit(self)
         self.name.setObjectName("node_name")
         self.name.setAccessibleName("Node id")
         self.name.setToolTip("Id of the node; Enter renames it.")
         self.name.editingFinished.connect(self._rename)
+        self.name.textChanged.connect(lambda _: self._note("", None))
         self._type = ElidedLabel("muted", self)
         self._state = QLabel(self)
         self._state.setObjectName("chip")
         self._notice = label("", "error_text", self)
         self._notice.setWordWrap(True)
-        self.form = Form(theme, icons, self)
-        self.form.changed.connect(self._changed)
-        self.form.reset.connect(self._reset)
-        self.form.large_asked.connect(self._ask_large)
-        self.policies = Form(theme, icons, self)
-        self.policies.changed.connect(self._policy_changed)
-        self.policies.reset.connect(lambda name: self._policy_changed(name, None))
+        self._make_forms()
         self.plot, self._plot_text = SchedulePlot(theme, self), label("", "muted", self)
         self.plot.hide()
         self._plot_text.hide()
@@ -155,6 +159,17 @@ class Inspector(QWidget):
         layout.addWidget(self._stack, 1)
         theme.changed.connect(self._repaint)
         self.show_nothing()
+
+    def _make_forms(self) -> None:
+        self.form = Form(self._theme, self._icons, self)
+        self.form.changed.connect(self._changed)
+        self.form.reset.connect(self._reset)
+        self.form.large_asked.connect(self._ask_large)
+        self.form.noted.connect(lambda name: self._note(f"parameters/{name}", self.form.draft(name)))
+        self.policies = Form(self._theme, self._icons, self)
+        self.policies.changed.connect(self._policy_changed)
+        self.policies.reset.connect(lambda name: self._policy_changed(name, None))
+        self.policies.noted.connect(lambda name: self._note(f"resilience/{name}", self.policies.draft(name)))
 
     def _with_preview(self) -> QWidget:
         configure, self.preview = QWidget(self), PreviewStrip(self._theme, self)
@@ -200,7 +215,9 @@ class Inspector(QWidget):
         self._type.setText(view.type_name)
         self.show_notice(view.notice)
         key = (view.node_id, view.type_name)
-        self.form.show_rows(key, view.rows, view.given, view.problems, nothing=view.nothing[0])
+        said, drafts = view.nothing[0], view.drafts[0]
+        self.form.show_rows(key, view.rows, view.given, view.problems, nothing=said, drafts=drafts, live=view.live)
+        self.form.offer_columns(self._columns if self._columns_of == view.node_id else {})
         if self.tabs.currentWidget() is self.policies:
             self._show_policies()
         self._paint_tile()
@@ -215,7 +232,9 @@ class Inspector(QWidget):
         view = self._view
         if view is not None:
             key, said = (view.node_id, view.type_name), view.nothing[1]
-            self.policies.show_rows(key, view.policy_rows, view.policies, view.problems, nothing=said)
+            self.policies.show_rows(
+                key, view.policy_rows, view.policies, view.problems, nothing=said, drafts=view.drafts[1], live=True
+            )
             self._show_schedule(view.schedule)
 
     def _tab_changed(self) -> None:
@@ -258,15 +277,39 @@ class Inspector(QWidget):
 
     def show_nothing(self) -> None:
         """No node is selected."""
-        self._view = None
+        self._forget()
         self._empty.say("Select a node to see and change it.")
         self._stack.setCurrentIndex(1)
 
     def show_many(self, count: int) -> None:
         """Several nodes are selected."""
-        self._view = None
+        self._forget()
         self._empty.say(f"{count} nodes are selected.")
         self._stack.setCurrentIndex(1)
+
+    def _forget(self) -> None:
+        self._view = None
+        for form in (self.form, self.policies):
+            form.forget()
+
+    # ------------------------------------------------------------------ what is typed
+    def take_over(self) -> None:
+        """Hand over what is typed: the name, and each field; what is no value stays where it is."""
+        if self._view is not None:
+            self.form.take_over()
+            self.policies.take_over()
+            self._rename()
+
+    def has_more(self) -> bool:
+        """Whether something typed is not handed over; what is no value is a draft."""
+        view = self._view
+        return view is not None and (
+            self.form.has_more() or self.policies.has_more() or self.name.text().strip() != view.node_id
+        )
+
+    def _note(self, place: str, draft: str | None) -> None:
+        if self._view is not None:
+            self.noted.emit(self._view.node_id, place, draft)
 
     def focus_field(self, name: str) -> None:
         """Go to the field of a parameter or a policy."""
@@ -305,6 +348,12 @@ class Inspector(QWidget):
             field = self.form.row(name).field
             if isinstance(field, CodeField) and isinstance(field.edit, SqlEditor):
                 field.edit.set_catalogue(catalogue)
+
+    def set_columns(self, node_id: str, columns: Mapping[str, Sequence[str]]) -> None:
+        """Offer the names of the columns that a node gets at each input, while it is the one that is shown."""
+        self._columns_of, self._columns = node_id, columns
+        if self._view is not None and self._view.node_id == node_id:
+            self.form.offer_columns(columns)
 
     def _policy_changed(self, name: str, value: object) -> None:
         if self._view is not None:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from kailash_studio.desktop.icons import Icons
+from kailash_studio.desktop.inspector.field import Field
 from kailash_studio.desktop.inspector.fields import (
     ChoiceField,
     CodeField,
-    Field,
-    JsonField,
     LinesField,
-    NumberField,
     ReferenceField,
     SwitchField,
     TextField,
 )
+from kailash_studio.desktop.inspector.json_field import JsonField
+from kailash_studio.desktop.inspector.number_field import NumberField
 from kailash_studio.desktop.inspector.ports_field import PortsField
 from kailash_studio.desktop.theme import Theme
 from kailash_studio.spec.form import FormRow

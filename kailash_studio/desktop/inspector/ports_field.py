@@ -9,7 +9,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QToolButton, QVBoxLayout, QWidget
 
 from kailash_studio.desktop.icons import Icons
-from kailash_studio.desktop.inspector.fields import CalmCombo, Field
+from kailash_studio.desktop.inspector.field import Field
+from kailash_studio.desktop.inspector.fields import CalmCombo
 from kailash_studio.spec.form import FormRow
 from kailash_studio.spec.port import DataType
 
@@ -51,6 +52,7 @@ class PortsField(Field):
         super().__init__()
         self._icons = icons
         self._shown: dict[str, str] = {}
+        self._told: list[tuple[str, str]] = []
         self.lines: list[_Line] = []
         self.add = QToolButton(self)
         self.add.setText("Add")
@@ -69,6 +71,7 @@ class PortsField(Field):
     def show_value(self, value: Any) -> None:
         """Show the ports."""
         shown = {str(name): str(kind) for name, kind in value.items()} if isinstance(value, dict) else {}
+        self._told = list(shown.items())
         if shown == self._shown and len(self.lines) == len(shown):
             return
         self._shown = shown
@@ -78,6 +81,7 @@ class PortsField(Field):
         self.lines = []
         for name, kind in shown.items():
             self._put(name, kind)
+        self._note()
 
     def is_being_edited(self) -> bool:
         """Whether a name is being typed, or a line has none yet."""
@@ -85,9 +89,19 @@ class PortsField(Field):
             self._shown
         )
 
+    def has_more(self) -> bool:
+        """Whether a name that was changed is not told yet."""
+        return list(self._named().items()) != self._told
+
+    def _named(self) -> dict[str, str]:
+        """The ports that have a name."""
+        named = [(line.name.text().strip(), line.kind.currentText()) for line in self.lines]
+        return {name: kind for name, kind in named if name}
+
     def _put(self, name: str, kind: str) -> _Line:
         line = _Line(name, kind, self._icons)
-        line.name.editingFinished.connect(self._finish)
+        line.name.editingFinished.connect(self.take_over)
+        line.name.textEdited.connect(lambda _: self._note())
         line.kind.currentIndexChanged.connect(lambda _: self._finish())
         line.remove.clicked.connect(partial(self._remove, line))
         self.lines.append(line)
@@ -106,9 +120,9 @@ class PortsField(Field):
 
     def _finish(self) -> None:
         """Tell the ports that have a name."""
-        names = [line.name.text().strip() for line in self.lines]
-        told = {name: line.kind.currentText() for name, line in zip(names, self.lines, strict=True) if name}
-        if told != self._shown or list(told) != list(self._shown):
+        told = self._named()
+        if list(told.items()) != list(self._shown.items()):
+            self._told = list(told.items())
             if len(told) == len(self.lines):
                 self._shown = told
             self.committed.emit(told)

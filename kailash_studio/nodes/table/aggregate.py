@@ -32,9 +32,15 @@ class AggregateNode(TableChange, Node):
     icon = "sigma"
     keywords = ("group", "sum", "count", "average", "mean", "total", "statistics")
 
-    group_by: list[str] = Parameter([], doc="Columns whose values make the groups, one on each line.")
+    group_by: list[str] = Parameter(
+        [], doc="Columns whose values make the groups, one on each line.", columns_of="rows"
+    )
     measures: list[str] = Parameter(
-        ["count()"], min_length=1, doc="What is computed of each group, one on each line: total = sum(price)."
+        ["count()"],
+        min_length=1,
+        doc="What is computed of each group, one on each line: total = sum(price).",
+        columns_of="rows",
+        expression=True,
     )
 
     rows = Input(Table, "The rows.")

@@ -36,7 +36,9 @@ class ComputeColumnNode(TableChange, Node):
     keywords = ("formula", "calculate", "expression", "derive", "add", "column", "if")
 
     column: str = Parameter("computed", min_length=1, doc="Name of the new column.")
-    expression: str = Parameter(doc="What is in it.", placeholder="price * quantity")
+    expression: str = Parameter(
+        doc="What is in it.", placeholder="price * quantity", columns_of="rows", expression=True
+    )
 
     rows = Input(Table, "The table.")
     data = Output(Table, "The table with the column.")

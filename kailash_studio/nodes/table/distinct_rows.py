@@ -27,7 +27,9 @@ class DistinctRowsNode(TableChange, Node):
     icon = "copy"
     keywords = ("unique", "duplicates", "deduplicate", "remove")
 
-    columns: list[str] = Parameter([], doc="Columns that are compared, one on each line; none means all.")
+    columns: list[str] = Parameter(
+        [], doc="Columns that are compared, one on each line; none means all.", columns_of="rows"
+    )
     keep: Literal["first", "last"] = Parameter("first", doc="Which of the same rows stays.")
 
     rows = Input(Table, "The rows.")

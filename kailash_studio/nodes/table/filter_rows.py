@@ -44,7 +44,7 @@ class FilterRowsNode(TableChange, Node):
     keywords = ("where", "select", "condition", "query", "rows", "remove")
 
     by: Literal["one column", "expression"] = Parameter("one column", doc="How the condition is given.")
-    column: str = Parameter("", doc="Column to look at.", placeholder="total_value", shown_when=_ONE)
+    column: str = Parameter("", doc="Column to look at.", placeholder="total_value", columns_of="rows", shown_when=_ONE)
     operator: Operator = Parameter("==", doc="How it is compared.", shown_when=_ONE)
     value: Any = Parameter(None, doc="What it is compared with.", shown_when=_ONE, port=True)
     expression: str = Parameter(
@@ -52,6 +52,8 @@ class FilterRowsNode(TableChange, Node):
         doc="Condition over the columns.",
         placeholder="price > 10 and region == 'north'",
         shown_when=("by", ("expression",)),
+        columns_of="rows",
+        expression=True,
     )
 
     rows = Input(Table, "The rows to choose from.")

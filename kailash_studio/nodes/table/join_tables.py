@@ -38,9 +38,12 @@ class JoinTablesNode(Node):
     execution = "thread"
     effect = "pure"
 
-    on: list[str] = Parameter(min_length=1, doc="Columns in which both agree, one on each line.")
+    on: list[str] = Parameter(min_length=1, doc="Columns in which both agree, one on each line.", columns_of="left")
     right_on: list[str] = Parameter(
-        [], doc="Their names in the right table, in the same order; empty: the same names.", advanced=True
+        [],
+        doc="Their names in the right table, in the same order; empty: the same names.",
+        advanced=True,
+        columns_of="right",
     )
     how: Literal["inner", "left", "right", "full", "only matched", "only unmatched"] = Parameter(
         "inner", doc="Which rows the result has."

@@ -30,9 +30,11 @@ class PivotTableNode(TableChange, Node):
     icon = "table"
     keywords = ("crosstab", "wide", "matrix", "spread", "excel")
 
-    rows_by: list[str] = Parameter(min_length=1, doc="Columns that name the rows, one on each line.")
-    columns: str = Parameter(min_length=1, doc="Column whose values become columns.", placeholder="quarter")
-    values: str = Parameter(min_length=1, doc="Column that fills the cells.", placeholder="revenue")
+    rows_by: list[str] = Parameter(min_length=1, doc="Columns that name the rows, one on each line.", columns_of="rows")
+    columns: str = Parameter(
+        min_length=1, doc="Column whose values become columns.", placeholder="quarter", columns_of="rows"
+    )
+    values: str = Parameter(min_length=1, doc="Column that fills the cells.", placeholder="revenue", columns_of="rows")
     measure: Literal["sum", "mean", "min", "max", "count", "first", "last"] = Parameter(
         "sum", doc="What is made of several values in one cell."
     )

@@ -27,7 +27,7 @@ class SelectColumnsNode(TableChange, Node):
     icon = "list"
     keywords = ("rename", "columns", "drop", "reorder", "project")
 
-    columns: list[str] = Parameter([], doc="The columns that are meant, one on each line.")
+    columns: list[str] = Parameter([], doc="The columns that are meant, one on each line.", columns_of="rows")
     mode: Literal["keep", "drop"] = Parameter("keep", doc="Whether they are kept or left out.")
     rename: dict[str, str] = Parameter({}, doc="New names by the old ones.")
 

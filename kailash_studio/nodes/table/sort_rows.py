@@ -27,7 +27,9 @@ class SortRowsNode(TableChange, Node):
     icon = "arrow-up-down"
     keywords = ("order", "top", "largest", "smallest", "rank")
 
-    by: list[str] = Parameter(doc="Columns, one on each line; with desc behind its name the largest come first.")
+    by: list[str] = Parameter(
+        doc="Columns, one on each line; with desc behind its name the largest come first.", columns_of="rows"
+    )
     nulls: Literal["last", "first"] = Parameter("last", doc="Where rows with an empty cell go.")
     limit: int = Parameter(0, ge=0, unit="rows", doc="Keep only so many of the first rows; 0 keeps all.")
 

@@ -9,19 +9,19 @@ from PySide6.QtCore import QCoreApplication, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QComboBox, QLineEdit, QPushButton, QSpinBox, QWidget
 
+from kailash_studio.desktop.inspector.field import Field
 from kailash_studio.desktop.inspector.fields import (
     ChoiceField,
     CodeField,
-    Field,
-    JsonField,
     LinesField,
-    NumberField,
     ReferenceField,
     SwitchField,
     TextField,
 )
 from kailash_studio.desktop.inspector.form import Form
+from kailash_studio.desktop.inspector.json_field import JsonField
 from kailash_studio.desktop.inspector.made import make_field
+from kailash_studio.desktop.inspector.number_field import NumberField
 from kailash_studio.desktop.inspector.ports_field import PortsField
 from kailash_studio.desktop.window import MainWindow
 from kailash_studio.spec.form import FormRow, form_rows
@@ -499,3 +499,35 @@ def test_saved_connections_are_offered_to_choose_from(window: MainWindow) -> Non
     assert field._values == ["", "books", "prices", "elsewhere"]
     edit(field, "books")
     assert window.session.workflow.nodes[node].parameters["saved"] == "books"
+
+
+def test_a_connection_that_is_not_saved_any_more_is_a_problem_of_its_node(window: MainWindow) -> None:
+    session, known = window.session, window.operations_link.connections_known
+    given = {"query": "SELECT 1", "connection": "saved", "saved": "refused"}
+    node, other = (session.add_node("AsyncSQLDatabaseNode", (x, 0), given) for x in (0, 400))
+    session.set_parameter(other, "saved", "books")
+    window.canvas.select([node])
+    known.emit(["books", "refused"])
+    session.validate_now()
+    assert session.findings == []
+
+    known.emit(["books"])
+    (finding,) = session.findings
+    assert (finding.severity, finding.place) == ("error", f"nodes/{node}/parameters/saved")
+    assert "There is no connection 'refused' (books): choose another one, or save it." in finding.sentence
+    row = window.inspector.form.row("saved")
+    assert row.problem.isVisibleTo(window)
+    assert "refused" in row.problem.text()
+    window.runs.start()
+    assert window.runs.current is None
+    assert "keeps the workflow from running" in window.line.currentMessage()
+    window.canvas.select([other])
+    assert window.inspector.form.row("saved").field._values == ["", "books"], "it is no choice for others"
+
+    known.emit([])
+    assert len(session.findings) == 2, "all of them are gone"
+    known.emit(["books", "refused"])
+    assert session.findings == []
+    session.reset_parameter(node, "saved")
+    session.validate_now()
+    assert [f.place for f in session.findings] == [f"nodes/{node}/parameters/saved"], "none is chosen"

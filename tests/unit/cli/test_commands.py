@@ -17,7 +17,9 @@ import pytest
 from kailash_studio import WorkflowBuilder
 from kailash_studio.cli.exit_status import ExitStatus
 from kailash_studio.cli.main import COMMANDS, main
+from kailash_studio.folders import user_configuration
 from kailash_studio.services import trust
+from kailash_studio.services.connections import Connections, SavedConnection
 
 ROOT = Path(__file__).resolve().parents[3]
 EXAMPLE = ROOT / "resources" / "examples" / "portfolio_analysis.kailash.json"
@@ -218,6 +220,25 @@ def test_validate_says_what_is_wrong_and_where(tmp_path: Path, capsys: pytest.Ca
     said = capsys.readouterr()
     assert "bad" in said.out + said.err
     assert "KS-1222" in said.out + said.err
+
+
+def test_validate_warns_of_a_connection_that_is_not_saved_here(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    builder = WorkflowBuilder()
+    for name in ("books", "refused"):
+        given = {"query": "SELECT 1", "connection": "saved", "saved": name}
+        builder.add_node("AsyncSQLDatabaseNode", name, given)
+    path = tmp_path / "saved.kailash.json"
+    builder.build().save(path)
+    Connections().put(SavedConnection("books", "sqlite", database="books.db"))
+    assert main(["validate", str(path)]) == 0, "a server may have it"
+    warned = [line for line in capsys.readouterr().out.splitlines() if "KS-1239" in line]
+    assert len(warned) == 1
+    assert "warning: nodes/refused/parameters/saved: refused: There is no connection 'refused' (books)" in warned[0]
+    (user_configuration() / "connections.json").write_text("{")
+    assert main(["validate", str(path)]) == 0
+    assert "connections.json" in capsys.readouterr().out
 
 
 def test_nodes_and_schema_show_the_declarations(capsys: pytest.CaptureFixture[str]) -> None:

@@ -149,10 +149,12 @@ def test_what_is_touched_and_what_is_missing_is_known_before() -> None:
     assert vectors.problems_of({"connection": "pool", "pool": ""}) == [
         ("pool", "pool is not set: give the name of a WorkflowConnectionPool node.")
     ]
-    for kind in (vectors, pool):
-        assert kind.problems_of({"connection": "saved", "saved": ""}) == [
-            ("saved", "saved is not set: give the name of a saved connection.")
-        ]
+    assert vectors.problems_of({"connection": "pool"}) == [], "it may come through the port"
+    for kind in (vectors, pool, installed_node_types().get("AsyncSQLDatabaseNode")):
+        for nothing in ({"saved": ""}, {}):
+            assert kind.problems_of({"connection": "saved", **nothing}) == [
+                ("saved", "saved is not set: give the name of a saved connection.")
+            ]
 
 
 @pytest.mark.parametrize(
