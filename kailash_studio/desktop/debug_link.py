@@ -90,10 +90,12 @@ class DebugLink(QObject):
             self._ask("step")
 
     def run_to(self) -> None:
-        """Go on, and stop before the selected node."""
+        """Go on, and stop before the selected node; without a run, start one that does."""
         chosen = self._canvas.selection()
-        if len(chosen) == 1:
+        if len(chosen) == 1 and self._runs.running:
             self._ask("run_to", node=chosen[0])
+        elif len(chosen) == 1:
+            self._runs.start(run_to=chosen[0])
         else:
             self._say("Select the node that the run is to stop before.")
 

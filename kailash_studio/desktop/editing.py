@@ -56,13 +56,11 @@ class Editing(QObject):
         canvas.fallback_dropped_on_canvas.connect(self.choose_fallback_at)
         canvas.delete_requested.connect(self.delete)
         canvas.connection_selected.connect(self._connection_selected)
-        canvas.selection_changed.connect(self._selection_changed)
         canvas.context_menu_requested.connect(self._context_menu)
 
     def use_actions(self, actions: dict[str, QAction]) -> None:
-        """The window's actions, for menus and for enabling."""
+        """The window's actions, for menus."""
         self._actions = actions
-        self._enable()
 
     def paint_action(self, name: str, action: QAction) -> None:
         """Give an action its icon in the present theme."""
@@ -223,16 +221,6 @@ class Editing(QObject):
     # ------------------------------------------------------------------ selection and clipboard
     def _connection_selected(self, key: str) -> None:
         self._connection = key
-        self._enable()
-
-    def _selection_changed(self, _: object) -> None:
-        self._enable()
-
-    def _enable(self) -> None:
-        chosen = bool(self._canvas.selection())
-        for name in ("cut", "copy", "duplicate", "connect", "fallback", "rename", "data", "reference"):
-            if name in self._actions:
-                self._actions[name].setEnabled(chosen)
 
     def _movable(self) -> list[str]:
         """The selected nodes without those at the border of a sub-workflow, which go with it."""
@@ -364,9 +352,10 @@ class Editing(QObject):
                 f"{item.keys[0] if item.keys else ''}    {item.tip}".strip(),
                 ("action", item.name),
                 self._icons.icon(item.icon) if item.icon else None,
+                self._window.readiness.why_not(item),
             )
             for item in ACTIONS
-            if self._actions[item.name].isEnabled() and item.name != "commands"
+            if item.name != "commands"
         ]
         pin = self._icons.icon("circle-dot", "accent")
         if not self.locked:

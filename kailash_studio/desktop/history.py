@@ -6,10 +6,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
-from PySide6.QtGui import QAction, QActionGroup
+from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
-from kailash_studio.desktop.actions import ACTIONS
 from kailash_studio.desktop.canvas import Canvas
 from kailash_studio.desktop.history_link import HistoryLink
 from kailash_studio.desktop.panels.comparison import Comparison
@@ -21,10 +20,6 @@ from kailash_studio.desktop.past_view import PastView
 
 if TYPE_CHECKING:
     from kailash_studio.desktop.window import MainWindow
-
-_CHANGING = {"Edit", "Graph"}  # menus whose actions change the open workflow, which is not seen meanwhile
-_ALSO_CHANGING = {"breakpoint", "run_to", "reference"}
-_WHILE_LOOKING = ("present", "earlier", "later")
 
 
 class History(QObject):
@@ -64,8 +59,6 @@ class History(QObject):
         self.link.timeline_shown.connect(self.timeline_shown)
         self.link.compared.connect(self.compared)
         self.link.node_asked.connect(lambda node: window.jump(f"nodes/{node}"))
-        self._changing = QActionGroup(self)
-        self._changing.setExclusionPolicy(QActionGroup.ExclusionPolicy.None_)
         self.side = QStackedWidget(window)
 
     def _make_view(self) -> PastView:
@@ -88,11 +81,7 @@ class History(QObject):
         """Take the window's actions, and the place of its inspector; called once all of them are there."""
         self.side.addWidget(inspector)
         self.side.addWidget(self.node_panel)
-        for declared in ACTIONS:
-            if declared.menu in _CHANGING or declared.name in _ALSO_CHANGING:
-                self._changing.addAction(actions[declared.name])
         self.list.use_action(actions["compare"])
-        self._actions = actions
         self.past.opened.connect(self._opened)
         self.past.left.connect(self._left)
         self._window.session.opened.connect(self.past.leave)
@@ -115,9 +104,6 @@ class History(QObject):
 
     def _show_looking(self) -> None:
         looking = self.past.looking
-        self._changing.setEnabled(not looking)
-        for name in _WHILE_LOOKING:
-            self._actions[name].setEnabled(looking)
         self._window.palette_panel.setEnabled(not looking)
         self._window.editing.locked = looking
         self.side.setCurrentIndex(1 if looking else 0)

@@ -15,17 +15,14 @@ from kailash_studio.runtime.worst_case import worst_case
 if TYPE_CHECKING:
     from kailash_studio.desktop.window import MainWindow
 
-_GOING_ON = ("run_failed", "run_from", "run_only")
-
 
 class StatusLink(QObject):
-    """Follows document, run and engine of a window, and says which actions can be taken now."""
+    """Follows document, run and engine of a window."""
 
     def __init__(self, window: MainWindow) -> None:
         super().__init__(window)
         self._window, self._session, self._runs = window, window.session, window.runs
         self._line, self._actions = window.line, window.actions_by_name
-        self._tips = {name: self._actions[name].toolTip() for name in _GOING_ON}
         self._session.saved_changed.connect(self._show_title)
         self._session.opened.connect(self._show_title)
         self._session.changed.connect(lambda _: self._show_counts())
@@ -51,7 +48,6 @@ class StatusLink(QObject):
         window.setWindowModified(session.dirty)
         for action, label in (("undo", session.history.undo_label), ("redo", session.history.redo_label)):
             self._actions[action].setText(f"{action.capitalize()} {label}".strip())
-            self._actions[action].setEnabled(bool(label))
 
     def _show_counts(self) -> None:
         workflow = self._session.workflow
@@ -82,16 +78,7 @@ class StatusLink(QObject):
     def _show_run(self) -> None:
         running, run, waits = self._runs.running, self._runs.current, self._runs.waits_for_somebody
         self._window.bar.show_running(running, waits=waits)
-        self._actions["run"].setEnabled(not running or waits)
         self._actions["run"].setText("Continue" if waits else "Run")
-        for name in ("stop", "step", "pause", "run_to"):
-            self._actions[name].setEnabled(running)
-        why_not = run.unreal if run is not None else ""
-        for name in _GOING_ON:
-            self._actions[name].setEnabled(run is not None and not running and not why_not)
-            self._actions[name].setToolTip(why_not or self._tips[name])
-        for name in ("run_safe", "run_test"):
-            self._actions[name].setEnabled(not running)
         if run is None:
             self._line.show_dot("run", "text3", "")
             return
@@ -116,8 +103,6 @@ class StatusLink(QObject):
     def _engine_changed(self, state: str, why: str) -> None:
         token = {"ready": "green", "starting": "amber"}.get(state, "red")
         window, attached = self._window, self._window.engine.attached
-        self._actions["detach"].setEnabled(attached is not None)
-        self._actions["restart"].setEnabled(attached is None)
         where = f"attached to {attached.name}" if attached is not None and state == "ready" else f"engine {state}"
         self._line.show_dot("engine", token, where)
         if state == "gone" and attached is not None:

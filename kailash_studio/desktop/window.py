@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QEvent, QPoint, Qt, QTimer
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeyEvent
 from PySide6.QtWidgets import QApplication, QMainWindow, QMenu, QVBoxLayout, QWidget
 
 from kailash_studio.desktop.actions import make_actions
@@ -41,6 +41,7 @@ from kailash_studio.desktop.panels.problems import Problems
 from kailash_studio.desktop.panels.table import RowsPanel
 from kailash_studio.desktop.pins import Pins
 from kailash_studio.desktop.preview_link import PreviewLink
+from kailash_studio.desktop.readiness import Readiness
 from kailash_studio.desktop.recent_menu import RecentMenu
 from kailash_studio.desktop.rerun_link import RerunLink
 from kailash_studio.desktop.rows_link import RowsLink
@@ -128,6 +129,7 @@ class MainWindow(QMainWindow):
         self.status_link = StatusLink(self)
         self.operations_link.counted.connect(self.status_link.show_operations)
         self.history.connect_with(self.actions_by_name, self.inspector)
+        self.readiness = Readiness(self)
         self.status_link.show()
 
     # ------------------------------------------------------------------ putting together
@@ -411,6 +413,15 @@ class MainWindow(QMainWindow):
     def dropEvent(self, event: QDropEvent) -> None:
         """Open the dropped file."""
         self.documents.open(Path(event.mimeData().urls()[0].toLocalFile()))
+
+    # ------------------------------------------------------------------ keys
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """A key of an action that is off says why; nobody else has taken it."""
+        why = self.readiness.why_no_key(event.keyCombination())
+        if why:
+            self.say(why)
+        else:
+            super().keyPressEvent(event)
 
     # ------------------------------------------------------------------ closing
     def closeEvent(self, event: QCloseEvent) -> None:

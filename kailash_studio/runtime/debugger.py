@@ -118,6 +118,7 @@ class Debugger:
         self._once: dict[str, str] = {}  # nodes that are stopped at once, and why
         self._stood: dict[str, str] = {}  # where nodes stood still in the run that this one goes on from
         self._made_with: dict[str, dict[str, Any]] = {}  # parameters that were given by hand, by node
+        self._aim = ""  # the node before which a run that begins is to be stopped once
         self._number = 0
         self._run: Run | None = None
         self._recompile: Recompile | None = None
@@ -174,6 +175,10 @@ class Debugger:
         self._watch()
         self.go_on_all()
 
+    def aim_at(self, node: str) -> None:
+        """Stop before a node once, in a run that has not begun yet."""
+        self._aim = node
+
     def stand_again(self, places: Mapping[str, str]) -> None:
         """Stop where an interrupted run stood still: node and when."""
         self._stood = dict(places)
@@ -221,6 +226,8 @@ class Debugger:
     def attach(self, run: Run, recompile: Recompile, clock: Clock) -> None:
         """Take a run, before it begins; ``recompile`` makes a step with other parameters, ``clock`` is the run's."""
         self._run, self._recompile, self._clock = run, recompile, clock
+        if self._aim in run.plan.positions:
+            self._once[run.plan.entry(self._aim)] = "run to here"
         self._sort()
         self._watch()
         run.scope.retrying = self._retrying  # always: a breakpoint may be set while it runs

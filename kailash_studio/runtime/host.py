@@ -206,6 +206,8 @@ class Host:
         folder = Path(request["folder"])
         updates, debugger = self.follow(run_id, request["workflow"], folder)
         debugger.set_breakpoints(read_breakpoints(request.get("breakpoints") or []))
+        if request.get("run_to"):
+            debugger.aim_at(str(request["run_to"]))
         task = asyncio.create_task(self._run(run_id, request, workflow, folder, updates, debugger))
         self._tasks[run_id] = task
         return {"run_id": run_id}

@@ -22,12 +22,14 @@ class Choice:
         detail: Shown behind it, searched with less weight.
         value: What is handed over.
         icon: Shown before it.
+        why_not: Why it cannot be taken now; it is shown greyed then, with this in place of the detail.
     """
 
     text: str
     detail: str
     value: Any
     icon: QIcon | None = None
+    why_not: str = ""
 
 
 def score(query: str, text: str) -> int:
@@ -94,13 +96,16 @@ class Chooser(QDialog):
         ranked = []
         for index, choice in enumerate(self._choices):
             points = max(score(query, choice.text), score(query, choice.detail) // 2)
-            if points:
-                ranked.append((-points if query else 0, index))
+            if points:  # what can be taken comes before what fits as well
+                ranked.append((-points if query else 0, bool(choice.why_not), index))
         ranked.sort()
         self._list.clear()
-        for _, index in ranked[:_MOST_SHOWN]:
+        for *_, index in ranked[:_MOST_SHOWN]:
             choice = self._choices[index]
-            item = QListWidgetItem(f"{choice.text}    {choice.detail}" if choice.detail else choice.text)
+            detail = choice.why_not or choice.detail
+            item = QListWidgetItem(f"{choice.text}    {detail}" if detail else choice.text)
+            if choice.why_not:
+                item.setFlags(Qt.ItemFlag.ItemIsSelectable)  # it can be gone to and read, and is greyed
             if choice.icon is not None:
                 item.setIcon(choice.icon)
             item.setData(Qt.ItemDataRole.UserRole, index)
@@ -127,7 +132,7 @@ class Chooser(QDialog):
 
     def _take(self, item: QListWidgetItem) -> None:
         index = item.data(Qt.ItemDataRole.UserRole)
-        if index is not None:
+        if index is not None and not self._choices[index].why_not:
             self.close()
             self.chosen.emit(self._choices[index].value)
 

@@ -93,7 +93,6 @@ class RunHistory(QWidget):
         self.question: tuple[dict[str, Any], int] = ({}, 0)
         self._told: list[dict[str, Any]] = []
         self._total = 0
-        self._compare: QAction | None = None
         self.fields = {
             name: self._field(text)
             for name, text in (("workflow", "Workflow…"), ("node", "Node…"), ("error", "Error…"))
@@ -180,7 +179,6 @@ class RunHistory(QWidget):
 
     def use_action(self, compare: QAction) -> None:
         """The window's action that compares; its button here follows it."""
-        self._compare = compare
         self.compare.setToolTip(compare.toolTip())
         self.compare.clicked.connect(compare.trigger)
         self._selected()
@@ -280,10 +278,7 @@ class RunHistory(QWidget):
 
     def _selected(self) -> None:
         self.open.setEnabled(len(self.chosen()) == 1)
-        possible = self.pair() is not None
-        self.compare.setEnabled(possible)
-        if self._compare is not None:
-            self._compare.setEnabled(possible)
+        self.compare.setEnabled(self.pair() is not None)
 
     def open_chosen(self) -> None:
         """Open the selected run."""

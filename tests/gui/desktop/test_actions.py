@@ -15,6 +15,8 @@ from kailash_studio.desktop.actions import ACTIONS, MENUS
 from kailash_studio.desktop.dialogs.chooser import Choice, Chooser, choose, score
 from kailash_studio.desktop.window import MainWindow
 
+_SHIFT = Qt.KeyboardModifier.ShiftModifier
+
 
 def test_declarations_are_whole() -> None:
     assert len({action.name for action in ACTIONS}) == len(ACTIONS)
@@ -41,7 +43,11 @@ def test_each_action_is_in_its_menu_and_explained(window: MainWindow) -> None:
         assert [key.toString() for key in action.shortcuts()] == [QKeySequence(k).toString() for k in declared.keys]
         if declared.keys:
             shown = QKeySequence(declared.keys[0]).toString(QKeySequence.SequenceFormat.NativeText)
-            assert action.toolTip().endswith(f"({shown})")
+            assert action.toolTip().split("\n")[0].endswith(f"({shown})")
+        why = window.readiness.why_not(declared)
+        assert action.isEnabled() == (not why), declared.name
+        assert action.toolTip().split("\n")[1:] == ([why] if why else []), declared.name
+        assert action.statusTip() == (why or declared.tip), declared.name
 
 
 def _palette(window: MainWindow) -> Chooser:
@@ -63,8 +69,9 @@ def test_the_command_palette_has_every_action_node_and_node_type(window: MainWin
     entries = _found(chooser, "")
     for declared in ACTIONS:
         action = window.actions_by_name[declared.name]
-        listed = any(entry.startswith(action.text().removesuffix("…")) and declared.tip in entry for entry in entries)
-        assert listed == (action.isEnabled() and declared.name != "commands"), declared.name
+        said = declared.tip if action.isEnabled() else window.readiness.why_not(declared)
+        listed = any(entry.startswith(action.text().removesuffix("…")) and said in entry for entry in entries)
+        assert listed == (declared.name != "commands"), declared.name
     assert any(entry.startswith(node) for entry in entries)
     for node_type in window.session.registry:
         listed = any(entry.startswith(f"Add {node_type.title}") for entry in entries)
@@ -97,6 +104,48 @@ def test_the_command_palette_does_what_is_chosen(window: MainWindow) -> None:
     field.setText(node)
     QTest.keyClick(field, Qt.Key.Key_Return)
     assert window.canvas.selection() == [node]
+
+
+def test_the_palette_shows_what_is_off_with_the_reason(window: MainWindow) -> None:
+    chooser = _palette(window)
+    first = _found(chooser, "run from")[0]
+    assert first.startswith("Run from")
+    assert "There is no run to go on from yet" in first
+    entries = chooser.findChild(QListWidget)
+    assert not entries.item(0).flags() & Qt.ItemFlag.ItemIsEnabled
+    QTest.keyClick(chooser.findChild(QLineEdit), Qt.Key.Key_Return)
+    assert chooser.isVisible(), "it cannot be taken"
+    chooser.close()
+
+
+def test_the_key_of_an_action_that_is_off_says_why(window: MainWindow) -> None:
+    window.activateWindow()
+    for key, modifier in ((Qt.Key.Key_F11, Qt.KeyboardModifier.NoModifier), (Qt.Key.Key_F11, _SHIFT)):
+        window.line.clearMessage()
+        window.canvas.viewer.setFocus()
+        QTest.keyClick(window.canvas.viewer, key, modifier)
+        assert window.line.currentMessage() == "No run is under way."
+    window.canvas.select([window.session.add_node("PythonCodeNode", (0, 0))])
+    QTest.keyClick(window.canvas.viewer, Qt.Key.Key_E, Qt.KeyboardModifier.ControlModifier)
+    assert window.line.currentMessage() == "Select a sub-workflow first, or a node inside of one."
+
+
+def test_what_is_about_sub_workflows_is_off_at_other_nodes(window: MainWindow) -> None:
+    unfold, ungroup = window.actions_by_name["unfold"], window.actions_by_name["ungroup"]
+    plain = window.session.add_node("PythonCodeNode", (0, 0))
+    window.canvas.select([plain])
+    assert not unfold.isEnabled() and not ungroup.isEnabled()
+    assert ungroup.toolTip().endswith("Select a sub-workflow first.")
+    window.actions_by_name["group"].trigger()
+    assert unfold.isEnabled() and ungroup.isEnabled()
+    unfold.trigger()
+    (around,) = window.canvas.selection()
+    window.canvas.select([next(n for n in window.canvas.store.cards if n.startswith(around) and n != around)])
+    assert unfold.isEnabled() and not ungroup.isEnabled(), "from inside it is folded"
+
+
+def test_quit_is_the_last_of_its_menu() -> None:
+    assert [action.name for action in ACTIONS if action.menu == "File"][-1] == "quit"
 
 
 def test_actions_on_nodes_are_off_without_one(window: MainWindow) -> None:

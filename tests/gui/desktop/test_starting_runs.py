@@ -176,3 +176,21 @@ def test_an_engine_that_was_let_go_of_tells_nothing_more(loop: QEventLoop, monke
 
     loop.run_until_complete(asyncio.wait_for(work(), 90))
     assert len(lines) == 1
+
+
+def test_run_to_here_starts_a_run_that_stops_there_once(sit: Sit, window: MainWindow) -> None:
+    async def sitting() -> None:
+        add(window, "b")
+        window.canvas.select(["b"])
+        assert window.actions_by_name["run_to"].isEnabled()
+        window.actions_by_name["run_to"].trigger()
+        await until(lambda: "b" in window.runs.stopped())
+        assert window.runs.stopped()["b"]["reason"] == "run to here"
+        window.actions_by_name["run"].trigger()
+        await until(lambda: not window.runs.running)
+        assert window.runs.current is not None
+        assert window.runs.current.state == "succeeded"
+        window.actions_by_name["run"].trigger()
+        await until(lambda: not window.runs.running)
+
+    sit(sitting)

@@ -36,7 +36,7 @@ def _field(window: MainWindow, name: str) -> Any:
 
 
 def _edited(window: MainWindow) -> bool:
-    return "edited" in window.bar._title.text() and window.isWindowModified()
+    return window.bar._edited.isVisibleTo(window.bar) and window.isWindowModified()
 
 
 FILTER = {"column": "region", "operator": "==", "value": "north"}
