@@ -160,6 +160,7 @@ QSlider::handle:horizontal:hover, QSlider::handle:horizontal:focus { background:
 #where { color: $text3; font-size: 12px; background: transparent; }
 #chooser { background: $raised; border: 1px solid $border2; border-radius: 8px; }
 #chooser QListWidget { background: $raised; }
+#chooser QListWidget::item:disabled { color: $text3; }
 #chooser QLineEdit { background: $panel; }
 #connections_dialog QListWidget { border: 1px solid $border; border-radius: 6px; padding: 4px; }
 #connections_dialog QListWidget::item { padding: 5px 8px; }

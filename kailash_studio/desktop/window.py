@@ -418,8 +418,8 @@ class MainWindow(QMainWindow):
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """A key of an action that is off says why; nobody else has taken it."""
         why = self.readiness.why_no_key(event.keyCombination())
-        if why:
-            self.say(why)
+        if why and event.key() != Qt.Key.Key_Escape:  # which leaves much else than a past run
+            self.line.showMessage(why, _SAY_MS)
         else:
             super().keyPressEvent(event)
 

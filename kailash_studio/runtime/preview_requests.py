@@ -6,8 +6,8 @@ The newest question counts: one that has not begun when another comes is answere
 do               with                         ok
 ===============  ===========================  ==================================================================
 preview          ``workflow``, ``node``;      ``outputs``: pages, ``more``: those with more rows, ``whole``:
-                 ``run_id``: what it was      made of all rows of its inputs, ``kind``; or ``problem``
-                 given, or empty
+                 ``run_id``: what it was      made of all rows of its inputs, ``kind``; or ``problem``; and
+                 given, or empty              ``columns``: the names at each input that is a table
 preview_reading  the same, of a node that     the same
                  reads a file; ``folder``
 ===============  ===========================  ==================================================================

@@ -8,7 +8,8 @@ state of each node wins; log lines are never dropped.
 do          with                                                       ok
 ==========  =========================================================  ==============================================
 hello       --                                                         ``version``, ``program``, ``pid``
-run         ``workflow`` (text of the file), ``folder``, ``values``    ``run_id``, at once; updates follow
+run         ``workflow`` (text of the file), ``folder``, ``values``;   ``run_id``, at once; updates follow
+            ``run_to``: a node to stop before, once
 cancel      ``run_id``                                                 ``cancelled``: whether it was under way
 as_test     ``capsule``, ``out``: files; ``workflow``: mended;         ``state``: how the played run ended;
             ``allow_code``                                             ``left_out``: nodes that only write

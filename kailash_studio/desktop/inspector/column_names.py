@@ -31,6 +31,7 @@ class ColumnNames(QObject):
         super().__init__(editor)
         self._editor, self._theme, self._expression = editor, theme, expression
         self.names: Sequence[str] = ()
+        self._adding = False  # what is chosen comes on a line of its own
         self._keyed = False  # the text changes because of a key
         self._popup: CompletionPopup | None = None
         editor.installEventFilter(self)
@@ -75,6 +76,18 @@ class ColumnNames(QObject):
             self._offer(asked=False)
         self._keyed = False
 
+    def _lines(self) -> list[str]:
+        """The names of a list that are there; a line has none."""
+        if self._expression or isinstance(self._editor, QLineEdit):
+            return []
+        return [line.strip() for line in self._editor.toPlainText().split("\n")]
+
+    def _line(self) -> str:
+        """The name in a list that the cursor stands in."""
+        if self._expression or isinstance(self._editor, QLineEdit):
+            return ""
+        return self._editor.textCursor().block().text().strip()
+
     def _typed(self) -> str:
         """What is typed of a name, up to the cursor: the line, or its last word in an expression."""
         if isinstance(self._editor, QLineEdit):
@@ -95,8 +108,12 @@ class ColumnNames(QObject):
         fitting = [name for name in self.names if name.lower().startswith(low)]
         if not self._expression:
             fitting += [name for name in self.names if low in name.lower() and name not in fitting]
-        if asked and (not fitting or typed in self.names):
-            fitting = [*fitting, *(name for name in self.names if name not in fitting)]
+        lines = self._lines()
+        self._adding = asked and bool(self._line()) and (not typed or not fitting or typed in self.names)
+        if self._adding:
+            fitting = [name for name in self.names if name not in lines]
+        elif asked and (not fitting or typed in self.names):
+            fitting = list(self.names)
         elif typed in fitting:
             fitting = []  # it is there already
         if fitting or self._popup is not None:
@@ -131,6 +148,13 @@ class ColumnNames(QObject):
             editor.insert(text)
         else:
             cursor = editor.textCursor()
-            cursor.movePosition(QTextCursor.MoveOperation.Left, QTextCursor.MoveMode.KeepAnchor, len(typed))
+            if self._adding:
+                cursor.movePosition(QTextCursor.MoveOperation.End)
+                text = f"\n{name}" if cursor.block().text().strip() else name
+            elif self._expression:
+                cursor.movePosition(QTextCursor.MoveOperation.Left, QTextCursor.MoveMode.KeepAnchor, len(typed))
+            else:
+                cursor.movePosition(QTextCursor.MoveOperation.StartOfBlock)
+                cursor.movePosition(QTextCursor.MoveOperation.EndOfBlock, QTextCursor.MoveMode.KeepAnchor)
             cursor.insertText(text)
             editor.setTextCursor(cursor)

@@ -125,6 +125,9 @@ def test_the_key_of_an_action_that_is_off_says_why(window: MainWindow) -> None:
         window.canvas.viewer.setFocus()
         QTest.keyClick(window.canvas.viewer, key, modifier)
         assert window.line.currentMessage() == "No run is under way."
+    window.line.clearMessage()
+    QTest.keyClick(window.canvas.viewer, Qt.Key.Key_Escape)
+    assert window.line.currentMessage() == ""
     window.canvas.select([window.session.add_node("PythonCodeNode", (0, 0))])
     QTest.keyClick(window.canvas.viewer, Qt.Key.Key_E, Qt.KeyboardModifier.ControlModifier)
     assert window.line.currentMessage() == "Select a sub-workflow first, or a node inside of one."

@@ -90,6 +90,15 @@ def test_each_line_of_a_list_and_each_word_of_an_expression(window: MainWindow) 
     assert _value(window, node, "measures") == ["most = max(`unit price`)"]
 
 
+def test_the_button_of_a_list_adds_a_name_and_breaks_none(window: MainWindow) -> None:
+    node = _shown(window, "AggregateNode", group_by=["region"])
+    row = _row(window, "group_by")
+    QTest.mouseClick(row.choose, Qt.MouseButton.LeftButton)
+    assert row.columns.offered() == ["price", "unit price", "trade_day"], "what is there is not offered again"
+    QTest.keyClick(row.field.edit, Qt.Key.Key_Return)
+    assert _value(window, node, "group_by") == ["region", "price"]
+
+
 def test_another_order_of_a_sort_is_typed_undisturbed(window: MainWindow) -> None:
     node = _shown(window, "SortRowsNode")
     row = _row(window, "by")
