@@ -94,7 +94,7 @@ class AttachLink(QObject):
         """Open the run's document and follow the run; what happens meanwhile is in what it tells then."""
         found, trusted = await asyncio.to_thread(_read, run["workflow"], self._session.registry)
         if self._shown is run:
-            self._session.show(found, trusted=trusted)
+            self._session.show(found, trusted=trusted, copy_of=f"run {run['run_id']}")
 
     def _hold(self, update: dict[str, Any]) -> None:
         if self._shown is not None:

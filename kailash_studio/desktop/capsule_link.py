@@ -55,7 +55,7 @@ class CapsuleLink(QObject):
 
     async def _open(self, path: Path) -> None:
         capsule, document, trusted = await asyncio.to_thread(_read, path, self._session.registry)
-        self._session.show(document, trusted=trusted)
+        self._session.show(document, trusted=trusted, copy_of=f"run {capsule.run_id}")
         self._runs.capsule = str(path)
         failed = ", ".join(capsule.errors) or "nothing"
         self._notice.say(

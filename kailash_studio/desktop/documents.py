@@ -73,6 +73,8 @@ class Documents(QObject):
     def save_as(self, then: Then | None = None) -> None:
         """Choose a file and save to it."""
         name = self._session.workflow.name.strip().replace(" ", "_").lower() or "workflow"
+        if self._session.copy_of:  # the file that it was read from may be newer
+            name += f"_{self._session.copy_of.replace(' ', '_')}"
         dialog = self._dialog("Save workflow", QFileDialog.AcceptMode.AcceptSave)
         dialog.selectFile(name + SUFFIX)
 
@@ -148,9 +150,11 @@ class Documents(QObject):
         box.open()
 
     def title(self) -> str:
-        """The name of the workflow's file, or its own name."""
-        path = self._session.path
-        return path.name.removesuffix(SUFFIX) if path is not None else self._session.workflow.name
+        """The name of the workflow's file, or its own name; of a copy that has no file also what it is a copy of."""
+        session = self._session
+        if session.path is not None:
+            return session.path.name.removesuffix(SUFFIX)
+        return session.workflow.name + (f" (copy of {session.copy_of})" if session.copy_of else "")
 
     def say(self, sentence: str) -> None:
         """Show an error in a box that does not block."""

@@ -40,6 +40,7 @@ class Engine(QObject):
         self.state: EngineState = "gone"
         self.attached: Address | None = None
         self.may_control = True
+        self._may: frozenset[str] | None = None  # the requests that an attached process answers; None: all
         self._transport: Transport | None = None
         self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._number = 0
@@ -50,17 +51,21 @@ class Engine(QObject):
         """The process id of an own process, or 0."""
         return self._transport.pid if isinstance(self._transport, ProcessTransport) else 0
 
+    def may(self, do: str) -> bool:
+        """Whether a request would be answered: a process that the window is attached to answers only some."""
+        return self._may is None or do in self._may
+
     def start(self) -> None:
         """Start a process; does nothing while there is one, or an attachment."""
         if self._transport is None:
-            self.attached, self.may_control = None, True
+            self.attached, self.may_control, self._may = None, True, None
             self._take(ProcessTransport(self), "The engine is starting.")
             self._send("hello", {})
 
     def attach(self, address: Address, *, control: bool) -> None:
         """Leave the engine there is, and speak with another process; ``let_in`` tells what it shows."""
         self._leave()
-        self.attached, self.may_control = address, control
+        self.attached, self.may_control, self._may = address, control, frozenset()
         self._take(SocketTransport(address.port, self), f"Attaching to {address.name}.")
         self._send("attach", {"token": address.token, "version": protocol.VERSION, "control": control})
 
@@ -109,13 +114,15 @@ class Engine(QObject):
         """
         if self._transport is None:
             raise EngineError("The engine is not running: restart it with Run > Restart engine.")
+        if not self.may(do):  # it was set off before the window was attached, or nobody has looked whether it may be
+            raise EngineError(protocol.not_for(do))
         future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._waiting[self._send(do, words)] = future
         return await future
 
     def tell(self, do: str, **words: Any) -> None:
         """Tell the engine something whose answer nobody waits for; one that is gone hears nothing."""
-        if self._transport is not None:
+        if self._transport is not None and self.may(do):
             self._send(do, words)
 
     def _send(self, do: str, words: dict[str, Any]) -> int:
@@ -137,6 +144,8 @@ class Engine(QObject):
         future = self._waiting.pop(message.get("id", -1), None)
         if future is None:
             if self.state == "starting" and "ok" in message:
+                if self.attached is not None:
+                    self._may = frozenset(message["ok"]["may"])
                 self._set_state("ready", "The engine is ready.")
                 if self.attached is not None:
                     self.let_in.emit(message["ok"]["runs"])

@@ -16,6 +16,8 @@ from kailash_studio.desktop.past import Past
 from kailash_studio.desktop.runs import Runs, RunView
 from kailash_studio.errors import EngineError
 
+_ATTACHED = "The window is attached to another process, which tells of no past runs: they are here after Run > Detach."
+
 
 class HistoryLink(QObject):
     """Asks when somebody looks, and when a run has been written to the journal.
@@ -85,17 +87,26 @@ class HistoryLink(QObject):
         current = self._runs.current
         if current is None or self._past.looking or not self._timeline.isVisible():
             return
+        if not self._engine.may("run_timeline"):
+            return
         if current.run_id == self._kept != self._followed:
             self._errands.begin(self._show_last(current, asked=None))
 
     # ------------------------------------------------------------------ what is asked
     async def _find(self, words: dict[str, Any], limit: int) -> None:
+        if not self._engine.may("runs_found"):
+            self._list.show_nothing(_ATTACHED)
+            return
         found = await self._engine.request("runs_found", **words, limit=limit)
         if not self._errands.closed and (words, limit) == self._list.question:
             self._list.show_runs(found["runs"], found["total"])
 
     def show_timeline(self, *, asked: bool = True) -> None:
         """Show the past run that is looked at over time, else the last run of this window."""
+        if not self._engine.may("run_timeline"):
+            self._timeline.show_nothing(_ATTACHED)
+            self.timeline_shown.emit(asked)
+            return
         current = self._runs.current
         self._followed = current.run_id if current is not None else ""
         if self._past.looking:

@@ -81,7 +81,7 @@ class Pins(QObject):
     def _load(self) -> None:
         self._file = self._path()
         self._show(frozenset())
-        if self._file:
+        if self._file and self._engine.may("pins"):
             self._errands.begin(self._ask("pins"))
 
     def _follow(self, changes: tuple[Change, ...]) -> None:

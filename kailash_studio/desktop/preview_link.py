@@ -18,6 +18,7 @@ from kailash_studio.workflow.sub_workflows import PASSING
 _AFTER_MS = 200
 _RUN_FIRST = "Run the workflow once to see a preview."
 _TRUST_FIRST = "This workflow is not from here: its file is previewed once you have let it run."
+_NOT_HERE = "The window is attached to another process, which reads no files for previews."
 
 
 class PreviewLink(QObject):
@@ -81,6 +82,8 @@ class PreviewLink(QObject):
         fed = bool(self._session.workflow.incoming(node))
         if self._kind(node) != "read":
             return _RUN_FIRST if self._runs.current is None else ""
+        if not self._engine.may("preview_reading"):
+            return _NOT_HERE
         if not self._session.trusted:
             return _TRUST_FIRST
         return _RUN_FIRST if fed and self._runs.current is None else ""

@@ -73,6 +73,7 @@ class Session(QObject):
         self.findings: list[Finding] = []
         self.path: Path | None = None
         self.trusted = True
+        self.copy_of = ""  # the run or capsule whose document it is, until it has a file
         self._read_findings: list[Finding] = []
         self._fresh_findings: list[Finding] = []
         self._connections: frozenset[str] | None = None
@@ -113,14 +114,15 @@ class Session(QObject):
         """Open what was read."""
         self._open(loaded.document.workflow, loaded.path, loaded.document.findings, trusted=loaded.trusted)
 
-    def show(self, document: ReadResult, *, trusted: bool) -> None:
+    def show(self, document: ReadResult, *, trusted: bool, copy_of: str = "") -> None:
         """Open a document that has no file here: that of a run of another process, or of a capsule.
 
         Args:
             document: What it is.
             trusted: It may run here (``trust.is_trusted``); else it asks first, and saving it does not change that.
+            copy_of: What it is a copy of, such as ``run 20260701-...``, until it is saved.
         """
-        self._open(document.workflow, None, document.findings, trusted=trusted)
+        self._open(document.workflow, None, document.findings, trusted=trusted, copy_of=copy_of)
 
     def recover(self, leftover: Leftover) -> None:
         """Open what an earlier window left unsaved; it stays unsaved until it is saved.
@@ -148,7 +150,7 @@ class Session(QObject):
         """
         self.settle()
         self._name_after(path)
-        self.path = _write(self.workflow, path, trusted=self.trusted)
+        self.path, self.copy_of = _write(self.workflow, path, trusted=self.trusted), ""
         self.history.mark_saved()
         self._forget()
         self.saved_changed.emit()
@@ -172,7 +174,7 @@ class Session(QObject):
                 self.saved_changed.emit()
             raise
         if self.workflow is workflow:
-            self.path = written
+            self.path, self.copy_of = written, ""
             if not self.dirty:
                 self._forget()
             self.saved_changed.emit()
@@ -187,10 +189,18 @@ class Session(QObject):
         trust.approve(self.workflow)
         self.trusted = True
 
-    def _open(self, workflow: Workflow, path: Path | None, findings: list[Finding], *, trusted: bool = True) -> None:
+    def _open(
+        self,
+        workflow: Workflow,
+        path: Path | None,
+        findings: list[Finding],
+        *,
+        trusted: bool = True,
+        copy_of: str = "",
+    ) -> None:
         self._forget()
         self.drafts.clear()
-        self.trusted = trusted
+        self.trusted, self.copy_of = trusted, copy_of
         workflow.positions.update(graph.missing_places(workflow))
         self.workflow = workflow
         self.history = History(workflow)

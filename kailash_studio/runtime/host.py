@@ -165,9 +165,7 @@ class Host:
             request = protocol.decode(line)
             number = request.get("id")
             if may is not None and request.get("do") not in may:
-                raise EngineError(
-                    f"{request.get('do')!r} is not for this window: it is attached to look on, or to debug."
-                )
+                raise EngineError(protocol.not_for(request.get("do")))
             answer = self._answer(request)
         except Exception as error:  # noqa: BLE001 - a request that trips over a bug must not end the engine
             _refuse(number, error, reply)

@@ -42,3 +42,8 @@ def decode(line: bytes) -> dict[str, Any]:
     if not isinstance(message, dict):
         raise ValueError("a message should be an object")
     return message
+
+
+def not_for(do: Any) -> str:
+    """The sentence that refuses a request of a window that is attached."""
+    return f"{do!r} is not for this window: it is attached to look on, or to debug."

@@ -7,9 +7,9 @@ or goes away, is let go of; the run does not notice.
 ======  ===========================================  ================================================================
 do      with                                         ok
 ======  ===========================================  ================================================================
-attach  ``token``, ``version``, ``control``: to      ``version``, ``program``, ``control``, ``runs`` under way:
-        debug, not only to look on                   ``run_id``, ``workflow``, ``folder``, ``states``, ``log``,
-                                                     ``paused``
+attach  ``token``, ``version``, ``control``: to      ``version``, ``program``, ``control``, ``may``: the requests
+        debug, not only to look on                   that are answered, ``runs`` under way: ``run_id``,
+                                                     ``workflow``, ``folder``, ``states``, ``log``, ``paused``
 ======  ===========================================  ================================================================
 """
 
@@ -211,6 +211,7 @@ class Server:
             "version": protocol.VERSION,
             "program": __version__,
             "control": may is not LOOKING,
+            "may": sorted(may),
             "runs": self._shown(),
         }
         writer.write(protocol.encode({"id": hello.get("id"), "ok": answer}))

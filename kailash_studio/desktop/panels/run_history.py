@@ -93,6 +93,7 @@ class RunHistory(QWidget):
         self.question: tuple[dict[str, Any], int] = ({}, 0)
         self._told: list[dict[str, Any]] = []
         self._total = 0
+        self._instead = ""
         self.fields = {
             name: self._field(text)
             for name, text in (("workflow", "Workflow…"), ("node", "Node…"), ("error", "Error…"))
@@ -219,7 +220,12 @@ class RunHistory(QWidget):
     # ------------------------------------------------------------------ what is shown
     def show_runs(self, runs: list[dict[str, Any]], total: int) -> None:
         """Show runs, the newest first; what was selected stays so."""
-        self._told, self._total = runs, total
+        self._told, self._total, self._instead = runs, total, ""
+        self._fill()
+
+    def show_nothing(self, sentence: str) -> None:
+        """Show a sentence instead: there are no runs to be asked for."""
+        self._told, self._total, self._instead = [], 0, sentence
         self._fill()
 
     def _fill(self) -> None:
@@ -234,7 +240,7 @@ class RunHistory(QWidget):
         self.caption.setText(f"{total:,} run{'s' * (total != 1)}" if total else "")
         self.more.setVisible(total > len(self._told))
         fitting = "No run fits these filters." if self.filter() else "No runs yet: what runs is kept, and listed here."
-        self._empty.say(fitting)
+        self._empty.say(self._instead or fitting)
         self.stack.setCurrentIndex(0 if self._told else 1)
         self._selected()
 

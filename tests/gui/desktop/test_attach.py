@@ -15,6 +15,7 @@ import pytest
 from fakes.waiting import Sit, until
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QFileDialog
 
 from kailash_studio import WorkflowBuilder
 from kailash_studio.desktop import attach_link, canvas_link
@@ -145,5 +146,50 @@ def test_what_a_run_tells_while_it_is_being_drawn_is_in_the_log_once(
         lines = [line.partition("  ")[2] for line in window.log.text().splitlines()]
         assert len([line for line in lines if line.startswith("start  Succeeded in")]) == 1
         assert len([line for line in lines if line.startswith("n7  Succeeded in")]) == 1
+
+    sit(sitting)
+
+
+def test_a_window_that_is_attached_does_not_ask_for_what_it_would_not_be_told(
+    sit: Sit, window: MainWindow, process: subprocess.Popen[bytes], tmp_path: Path
+) -> None:
+    async def sitting() -> None:
+        window.session.save(tmp_path / "mine.kailash.json")
+        window.docks.show(window.history.list)
+        await attach(window, "look on")
+        window.history.list.ask()
+        window.actions_by_name["timeline"].trigger()
+        window.docks.show(window.history.list)
+        await window.engine.request("breakers")  # answered after whatever was asked before
+        await asyncio.sleep(0)
+        assert "is not for this window" not in window.log.text()
+        assert window.history.list._empty._text.text().startswith("The window is attached to another process")
+        assert window.history.timeline._empty._text.text().startswith("The window is attached to another process")
+        window.actions_by_name["detach"].trigger()
+        await until(lambda: window.engine.attached is None and window.engine.state == "ready")
+        await until(lambda: "attached" not in window.history.list._empty._text.text())
+        assert window.engine.may("runs_found")
+
+    sit(sitting)
+
+
+def test_the_document_of_a_run_of_another_process_is_a_copy_and_is_not_saved_over_its_file(
+    sit: Sit, window: MainWindow, process: subprocess.Popen[bytes], tmp_path: Path
+) -> None:
+    async def sitting() -> None:
+        await attach(window, "debug it")
+        assert window.runs.current is not None
+        run_id = window.runs.current.run_id
+        window.actions_by_name["run"].trigger()
+        await until(lambda: window.engine.attached is None and window.engine.state == "ready")
+        assert window.windowTitle() == f"headless (copy of run {run_id})[*] - Kailash Studio"
+        window.actions_by_name["save"].trigger()
+        dialog = window.findChild(QFileDialog)
+        assert dialog is not None
+        (chosen,) = dialog.selectedFiles()
+        assert Path(chosen).name == f"headless_run_{run_id}.kailash.json"
+        dialog.reject()
+        window.session.save(tmp_path / "later.kailash.json")
+        assert window.windowTitle() == "later[*] - Kailash Studio"
 
     sit(sitting)
