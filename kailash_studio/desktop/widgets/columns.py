@@ -53,7 +53,7 @@ class Columns(QObject):
         Args:
             view: The list.
             main: The column that takes the room.
-            kept: Its least width in px, as long as the others can shrink.
+            kept: Its least width in px, or less where it holds less, as long as the others can shrink.
             most: The most that another one takes by itself.
             first: Columns that shrink before the others.
             fixed: Columns with a width of their own.
@@ -90,7 +90,8 @@ class Columns(QObject):
             for c, w in zip(beside, wanted, strict=True)
         ]
         named = [min(pair) for pair in zip(early, halves, strict=True)]
-        floors = [(early, self._kept), (named, self._kept), (tiny, self._kept // 2)]
+        kept = min(self._kept, self._fitting(self._main))  # no more than it holds, while others lack room
+        floors = [(early, kept), (named, kept), (tiny, kept // 2)]
         self._setting = True
         for column, width in zip(beside, shared(view.viewport().width(), wanted, floors), strict=True):
             view.setColumnWidth(column, width)
