@@ -67,7 +67,9 @@ def configured(policies: Resilience) -> str:
     if retry is not None:
         spread = f", {retry.jitter} jitter" if retry.jitter != "none" else ""
         start = f" from {duration(retry.base_delay)}" if retry.strategy != "immediate" else ""
-        parts.append(f"{retry.max_retries} retries, {retry.strategy}{start}{spread}")
+        parts.append(
+            f"{retry.max_retries} {'retry' if retry.max_retries == 1 else 'retries'}, {retry.strategy}{start}{spread}"
+        )
     if breaker is not None:
         parts.append(f"breaker after {breaker.failure_threshold} failures")
     if policies.timeout is not None:

@@ -74,7 +74,8 @@ def sentence(event: Event) -> str:
         case events.RUN_STARTED:
             return f"The run started: {told['nodes']:,} nodes."
         case events.RUN_FINISHED:
-            return f"The run {told['state']} after {duration(told['seconds'])}: {counts(event)}."
+            ended = "was cancelled" if told["state"] == "cancelled" else told["state"]
+            return f"The run {ended} after {duration(told['seconds'])}: {counts(event)}."
         case events.NODE_STARTED:
             return "Started."
         case events.NODE_SUCCEEDED:

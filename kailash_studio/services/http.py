@@ -180,9 +180,8 @@ def _guard(transport: httpx.AsyncHTTPTransport) -> None:
             addresses = [str(entry[4][0]) for entry in found]
             inside = [address for address in addresses if not is_public(address)]
             if inside:
-                raise _PrivateAddressError(
-                    f"{host} is the private address {inside[0]}: allow private addresses on the node if that is meant."
-                )
+                what = "a private address" if host == inside[0] else f"the private address {inside[0]}"
+                raise _PrivateAddressError(f"{host} is {what}: allow private addresses on the node if that is meant.")
             return await self._plain.connect_tcp(addresses[0], port, timeout, local_address, socket_options)
 
         async def connect_unix_socket(

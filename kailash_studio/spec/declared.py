@@ -15,6 +15,13 @@ from kailash_studio.spec.parameter import MISSING, ParameterDeclaration, referen
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+_WORDS = {  # pydantic's that are Python's, in those of JSON
+    "should be a valid dictionary": 'should be an object, such as {"name": 1}',
+    "should be a valid list": "should be a list, such as [1, 2]",
+    "should be a valid string": "should be a text",
+    "should be a valid boolean": "should be true or false",
+}
+
 
 class Declared:
     """A class whose annotated ``Parameter(...)`` attributes are its declaration.
@@ -147,6 +154,7 @@ def parameter_problems(cls: type[Declared], error: Any) -> list[tuple[str, str]]
                 given = given if len(given) <= 60 else given[:57] + "..."
                 message = item["msg"][0].lower() + item["msg"][1:]
                 message = message.removeprefix("input ").removeprefix("value error, ")
+                message = _WORDS.get(message, message)
                 sentence = f"{label} {message}, not {given}."
         problems.append(("/".join(way), sentence))
     return problems

@@ -9,6 +9,8 @@ from kailash_studio.desktop.inspector.field import Field, LeavingEdit
 from kailash_studio.spec.form import FormRow
 from kailash_studio.spec.parameter import reference
 
+_EXAMPLES = {"list": '["a", 1]', "object": '{"name": 1}', "any": 'JSON, such as 10 or "text"'}
+
 
 class JsonField(Field):
     """A list, an object, or anything, written as JSON; a list of texts as one text a line."""
@@ -21,9 +23,7 @@ class JsonField(Field):
         self._wrong = False
         self.edit = LeavingEdit(self.take_over)
         self.edit.setFixedHeight(76 if row.kind != "any" else 34)
-        self.edit.setPlaceholderText(
-            "one on each line" if self._plain else '["a", 1]' if row.kind == "list" else 'JSON, such as 10 or "text"'
-        )
+        self.edit.setPlaceholderText("one on each line" if self._plain else _EXAMPLES[row.kind])
         self.edit.textChanged.connect(self._typed)
         self._hold(self.edit, row)
 

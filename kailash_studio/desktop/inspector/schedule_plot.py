@@ -46,7 +46,8 @@ class SchedulePlot(QWidget):
         waits = ", ".join(_span(attempt.wait) for attempt in self._schedule.attempts[1 : 1 + _MOST_BARS])
         worst = self._schedule.worst_case
         longest = f"at most {duration(worst)} in all" if math.isfinite(worst) else "without a timeout no longest time"
-        return f"{len(self._schedule.attempts)} attempts; waits {waits or 'none'}; {longest}."
+        made = len(self._schedule.attempts)
+        return f"{made} attempt{'s' * (made != 1)}; waits {waits or 'none'}; {longest}."
 
     def sizeHint(self) -> QSize:
         """Wide as the form, high enough for the bars."""

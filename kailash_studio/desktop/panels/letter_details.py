@@ -61,7 +61,7 @@ class LetterDetails(QWidget):
         tried = [f"attempt {a['attempt']}: {a['error']}" for a in letter["attempt_log"]]
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(letter["timestamp"]))
         head = f"newest of {alike:,} · " if alike > 1 else ""
-        head += f"{len(tried)} attempts · run {letter['run_id']}"
+        head += f"{len(tried)} attempt{'s' * (len(tried) != 1)} · run {letter['run_id']}"
         note = f"{letter['note']} ({letter['replays']} failed replays)" if letter["replays"] else letter["note"]
         where = f"{letter['node']} of {letter['workflow']}, given up at {when}"
         self.said.setText(head)

@@ -18,7 +18,8 @@ class ExcelWriterNode(TableWriting, Node):
 
     One sheet with a bold header that stays in sight and a filter on each column. Texts stay texts, also those that
     begin with ``=``, so rows from elsewhere can bring no formulas in. Numbers in Excel have 15 digits: exact decimals
-    become such numbers, longer whole numbers become text. The file appears whole or not at all.
+    become such numbers, longer whole numbers become text; NaN becomes an empty cell, infinity a text. The file appears
+    whole or not at all.
 
     Example: path ``report.xlsx``, sheet ``Clients``.
 

@@ -76,7 +76,7 @@ def write_excel(table: Table, path: Path, sheet: str = "Sheet1") -> None:
     """Write a table to a workbook with one sheet: a bold header that stays in sight, and a filter.
 
     Texts stay texts, also those that look like formulas. Excel's numbers have 15 digits: exact decimals become such
-    numbers, and longer whole numbers text.
+    numbers, and longer whole numbers text. What is no number (NaN) is an empty cell, infinity a text.
 
     Raises:
         NodeError: It cannot be written, or has more rows than a sheet.
@@ -114,8 +114,12 @@ def _write(page: Any, row: int, column: int, value: Any, moment: Any) -> None:
     if isinstance(value, bool):
         page.write_boolean(row, column, value)
     elif isinstance(value, int | float | Decimal):
-        if (isinstance(value, int) and abs(value) >= _EXACT) or not math.isfinite(value):
+        if math.isnan(value):
+            return  # Excel has no such number; an empty cell keeps the column one of numbers
+        if math.isinf(value):
             page.write_string(row, column, str(value))
+        elif not isinstance(value, float) and abs(int(value)) >= _EXACT and value == int(value):
+            page.write_string(row, column, str(int(value)))
         else:
             page.write_number(row, column, float(value))
     elif isinstance(value, dt.datetime):

@@ -355,7 +355,7 @@ def test_a_redirect_to_a_private_address_is_refused_before_anything_is_sent(monk
         inside.setblocking(False)
         target = f"http://127.0.0.2:{inside.getsockname()[1]}/secrets"
         with serving(lambda request: (302, {"Location": target}, b"")) as server:
-            with pytest.raises(HttpError, match=r"127\.0\.0\.2 is the private address") as raised:
+            with pytest.raises(HttpError, match=r"127\.0\.0\.2 is a private address") as raised:
                 request(server.url, allow_private=False)
             assert len(server.requests) == 1
         with pytest.raises(BlockingIOError):

@@ -59,6 +59,16 @@ def test_excel_keeps_what_excel_has(tmp_path: Path) -> None:
         read("ExcelReaderNode", path, sheet="x")
 
 
+def test_excel_keeps_long_whole_numbers_apart_and_columns_of_numbers_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "ids.xlsx"
+    ids = [10_000_000_000_000_000_001, 10_000_000_000_000_000_003]
+    rows = [{"id": ids[0], "x": 1.5}, {"id": ids[1], "x": float("nan")}, {"id": ids[1], "x": 2.5}]
+    outputs("ExcelWriterNode", {"path": str(path)}, rows=Table.of(rows))
+    table = read("ExcelReaderNode", path)
+    assert [row["id"] for row in table] == [str(ids[0]), str(ids[1]), str(ids[1])]
+    assert [row["x"] for row in table] == [1.5, None, 2.5]
+
+
 def test_excel_as_people_make_it(tmp_path: Path) -> None:
     import xlsxwriter
 
