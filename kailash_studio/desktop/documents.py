@@ -9,7 +9,8 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
-from kailash_studio.desktop.session import Session
+from kailash_studio.desktop.on_disk import ChangedOnDiskError
+from kailash_studio.desktop.session import Loaded, Session
 from kailash_studio.desktop.settings import Settings
 from kailash_studio.desktop.unsaved import leftovers
 from kailash_studio.errors import DocumentError
@@ -180,17 +181,26 @@ class Documents(QObject):
     def _open(self, path: Path) -> None:
         self.close()  # of two wishes the later one counts
         if path.is_file() and path.stat().st_size > _LARGE_FILE:
-            self._opening = asyncio.ensure_future(self._open_beside(path))
+            self._opening = asyncio.ensure_future(self._open_beside(path, self.when_saved))
             return
         try:
-            self._session.open(path)
+            loaded = self._session.load(path)
         except DocumentError as error:
             self.say(str(error))
             return
+        self._take(loaded, path)
+
+    def _reload(self, path: Path) -> None:
+        """Read the open workflow's file anew; what is changed here is given up only once somebody says so."""
+        self.close()
+        self._opening = asyncio.ensure_future(self._open_beside(path, self._when_given_up))
+
+    def _take(self, loaded: Loaded, path: Path) -> None:
+        self._session.take(loaded)
         self._remember(path)
 
-    async def _open_beside(self, path: Path) -> None:
-        """Read a large file in a thread; what was edited meanwhile is asked about."""
+    async def _open_beside(self, path: Path, when: Callable[[Then], None]) -> None:
+        """Read a file in a thread; what was edited meanwhile is asked about."""
         self.said.emit(f"Opening {path.name} …")
         try:
             loaded = await asyncio.to_thread(self._session.load, path)
@@ -200,12 +210,7 @@ class Documents(QObject):
         finally:
             if self._opening is asyncio.current_task():  # else there is a later wish already
                 self._opening = None
-
-        def take() -> None:
-            self._session.take(loaded)
-            self._remember(path)
-
-        self.when_saved(take)
+        when(lambda: self._take(loaded, path))
 
     def _write(self, path: Path, then: Then | None) -> None:
         if self._saving is not None:  # files are written in the order of the wishes, whatever their size
@@ -217,6 +222,9 @@ class Documents(QObject):
             return
         try:
             self._session.save(path)
+        except ChangedOnDiskError as changed:
+            self._ask_about(changed, then)
+            return
         except DocumentError as error:
             self.say(str(error))
             return
@@ -229,14 +237,81 @@ class Documents(QObject):
         if then is not None:
             then()
 
+    def _ask_about(self, changed: ChangedOnDiskError, then: Then | None) -> None:
+        """Ask what becomes of a file that somebody else has written since it was read or written here."""
+        workflow = self._session.workflow
+        box = QMessageBox(self._window)
+        box.setIcon(QMessageBox.Icon.Warning)
+        box.setObjectName("changed_on_disk")
+        box.setWindowTitle("Changed on disk")
+        box.setText(str(changed))
+        box.setInformativeText(
+            "Overwrite puts what this window shows in its place. Reload shows what the file holds now. "
+            "Save as… keeps both."
+        )
+        roles = QMessageBox.ButtonRole
+        overwrite = box.addButton("Overwrite", roles.DestructiveRole)
+        reload = box.addButton("Reload", roles.ActionRole)
+        other = box.addButton("Save as…", roles.AcceptRole)
+        box.setEscapeButton(box.addButton(QMessageBox.StandardButton.Cancel))
+        box.setDefaultButton(other)
+
+        def answered(_: object) -> None:
+            if self._session.workflow is not workflow:
+                return
+            if box.clickedButton() is overwrite:
+                self._session.overwrite(changed)
+                self._write(changed.path, then)
+            elif box.clickedButton() is reload:
+                self._reload(changed.path)
+            elif box.clickedButton() is other:
+                self.save_as(then)
+
+        box.buttonClicked.connect(answered)
+        box.finished.connect(box.deleteLater)
+        box.open()
+
+    def _when_given_up(self, then: Then) -> None:
+        """Do what gives up the unsaved changes, after asking."""
+        self._session.settle()
+        if not self._session.dirty:
+            then()
+            return
+        workflow = self._session.workflow
+        box = QMessageBox(self._window)
+        box.setIcon(QMessageBox.Icon.Warning)
+        box.setObjectName("give_up")
+        box.setWindowTitle("Unsaved changes")
+        box.setText(f"Give up the changes to {self.title()}?")
+        box.setInformativeText(
+            "The file is shown as it is on disk. What you have changed since your last save is lost."
+        )
+        give_up = box.addButton("Give them up", QMessageBox.ButtonRole.DestructiveRole)
+        cancel = box.addButton(QMessageBox.StandardButton.Cancel)
+        box.setEscapeButton(cancel)
+        box.setDefaultButton(cancel)
+
+        def answered(_: object) -> None:
+            if box.clickedButton() is give_up and self._session.workflow is workflow:
+                then()
+
+        box.buttonClicked.connect(answered)
+        box.finished.connect(box.deleteLater)
+        box.open()
+
     def _write_later(self, workflow: Workflow, path: Path, then: Then | None) -> None:
         """Write what somebody wanted to save while an earlier save was under way, unless it is not open any more."""
         if self._session.workflow is workflow:
             self._write(path, then)
 
     async def _write_beside(self, path: Path, then: Then | None) -> None:
+        workflow = self._session.workflow
         try:
             await self._session.save_beside(path)
+        except ChangedOnDiskError as changed:
+            if self._session.workflow is workflow:  # else it is not open any more, and the box would be about another
+                self._ask_about(changed, then)
+            return
         except DocumentError as error:
             self.say(str(error))
             return

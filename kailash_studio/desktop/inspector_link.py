@@ -70,6 +70,7 @@ class InspectorLink(QObject):
         inspector.parameter_reset.connect(session.reset_parameter)
         inspector.policy_changed.connect(self._set_policy)
         inspector.renamed.connect(self._rename)
+        inspector.named.connect(canvas.setFocus)
         inspector.noted.connect(self._noted)
 
     def offer_connections(self, names: list[str]) -> None:

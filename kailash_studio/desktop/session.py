@@ -11,6 +11,7 @@ from typing import Any, Literal
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from kailash_studio.desktop.drafts import Drafts
+from kailash_studio.desktop.on_disk import ChangedOnDiskError, OnDisk, digest_of
 from kailash_studio.desktop.unsaved import Keeper, Leftover
 from kailash_studio.desktop.validator import Validator, is_large
 from kailash_studio.errors import DocumentError
@@ -43,11 +44,13 @@ class Loaded:
         document: What it holds.
         path: Where it is.
         trusted: It may run here.
+        digest: What the file held, as ``on_disk`` says it.
     """
 
     document: ReadResult
     path: Path
     trusted: bool
+    digest: str
 
 
 class Session(QObject):
@@ -106,13 +109,15 @@ class Session(QObject):
         Raises:
             DocumentError: It cannot be read.
         """
+        digest = digest_of(path)  # before it is read: a change in between is asked about, and not overwritten
         result = read_file(path)
         result.workflow.positions.update(graph.missing_places(result.workflow))
-        return Loaded(result, path.resolve(), trust.is_trusted(result.workflow, self.registry))
+        return Loaded(result, path.resolve(), trust.is_trusted(result.workflow, self.registry), digest)
 
     def take(self, loaded: Loaded) -> None:
         """Open what was read."""
-        self._open(loaded.document.workflow, loaded.path, loaded.document.findings, trusted=loaded.trusted)
+        document = loaded.document
+        self._open(document.workflow, loaded.path, document.findings, trusted=loaded.trusted, digest=loaded.digest)
 
     def show(self, document: ReadResult, *, trusted: bool, copy_of: str = "") -> None:
         """Open a document that has no file here: that of a run of another process, or of a capsule.
@@ -131,7 +136,7 @@ class Session(QObject):
             DocumentError: It cannot be read.
         """
         result = read(leftover.text, name="The unsaved workflow")
-        self._open(result.workflow, leftover.path, result.findings)
+        self._open(result.workflow, leftover.path, result.findings, digest=leftover.held)
         self.trusted = leftover.trusted
         self.history.mark_unsaved()
         self._keep()
@@ -146,11 +151,12 @@ class Session(QObject):
         """Save to a file; a workflow that may run here may still run afterwards.
 
         Raises:
+            ChangedOnDiskError: Somebody else has written it meanwhile; ``overwrite`` lets the next save go over that.
             DocumentError: It cannot be written.
         """
         self.settle()
         self._name_after(path)
-        self.path, self.copy_of = _write(self.workflow, path, trusted=self.trusted), ""
+        self.path, self.copy_of = self._disk.write(self.workflow, path, trusted=self.trusted), ""
         self.history.mark_saved()
         self._forget()
         self.saved_changed.emit()
@@ -159,14 +165,15 @@ class Session(QObject):
         """Save as it is now, in a thread: of a large workflow, that the window need not wait for.
 
         Raises:
+            ChangedOnDiskError: As for ``save``; it is unsaved then.
             DocumentError: It cannot be written; it is unsaved then.
         """
         self.settle()
         self._name_after(path)
-        workflow = self.workflow
+        workflow, disk = self.workflow, self._disk
         self.history.mark_saved()  # what is edited from now on is not in the file
         try:
-            written = await asyncio.to_thread(_write, self.workflow.as_it_is(), path, trusted=self.trusted)
+            written = await asyncio.to_thread(disk.write, self.workflow.as_it_is(), path, trusted=self.trusted)
         except Exception:  # whatever kept it from being written, it is unsaved
             if self.workflow is workflow:
                 self.history.mark_unsaved()
@@ -178,6 +185,10 @@ class Session(QObject):
             if not self.dirty:
                 self._forget()
             self.saved_changed.emit()
+
+    def overwrite(self, changed: ChangedOnDiskError) -> None:
+        """The person knows of a change on disk, and the next save may go over it, but over no later one."""
+        self._disk.know(changed.path, changed.digest)
 
     def _name_after(self, path: Path) -> None:
         if self.workflow.name == UNTITLED:
@@ -197,6 +208,7 @@ class Session(QObject):
         *,
         trusted: bool = True,
         copy_of: str = "",
+        digest: str = "",
     ) -> None:
         self._forget()
         self.drafts.clear()
@@ -205,7 +217,7 @@ class Session(QObject):
         self.workflow = workflow
         self.history = History(workflow)
         self.history.listen(self._edited)
-        self.path = path
+        self.path, self._disk = path, OnDisk(path, digest)
         self._read_findings = findings
         self._validator.watch(workflow)
         self.opened.emit()
@@ -243,7 +255,7 @@ class Session(QObject):
         if not self.dirty:
             return
         if not self.large:
-            self._keeper.keep(self.path, self.text(), self.trusted)
+            self._keeper.keep(self.path, self.text(), self.trusted, self._disk.held(self.path))
         elif self._keeping_beside is None or self._keeping_beside.done():
             self._keeping_beside = asyncio.ensure_future(self._keep_beside(self.workflow))
         else:
@@ -252,7 +264,7 @@ class Session(QObject):
     async def _keep_beside(self, workflow: Workflow) -> None:
         text = await self.text_beside()
         if self.workflow is workflow and self.dirty:
-            self._keeper.keep(self.path, text, self.trusted)
+            self._keeper.keep(self.path, text, self.trusted, self._disk.held(self.path))
 
     def _forget(self) -> None:
         self._keeping.stop()
@@ -455,17 +467,3 @@ class Session(QObject):
         ids, edit = pasted(self.workflow, text, offset, parent=parent, near=near)
         self.do(edit)
         return ids
-
-
-def _write(workflow: Workflow, path: Path, *, trusted: bool) -> Path:
-    """Write the file, and let what it does run here if it may already; may be called in a thread."""
-    workflow.save(path)
-    if trusted:
-        try:
-            trust.approve(workflow)
-        except OSError as error:
-            why = error.strerror or error
-            raise DocumentError(
-                f"{path} is written, but not that it may run here: {why}. Make room, and save again."
-            ) from None
-    return path.resolve()

@@ -29,6 +29,7 @@ class Leftover:
         text: The workflow's text.
         trusted: Whether it could run without asking.
         age: Seconds since it was kept.
+        held: What the file held when the window read or wrote it last, as ``on_disk`` says it; empty when not known.
     """
 
     file: Path
@@ -36,6 +37,7 @@ class Leftover:
     text: str
     trusted: bool
     age: float
+    held: str = ""
 
     def discard(self) -> None:
         """It is not needed any more."""
@@ -51,9 +53,9 @@ class Keeper:
         self._lock.setStaleLockTime(0)
         self._lock.tryLock(0)
 
-    def keep(self, path: Path | None, text: str, trusted: bool) -> None:
-        """Keep the present state."""
-        kept = {"path": str(path) if path else "", "text": text, "trusted": trusted}
+    def keep(self, path: Path | None, text: str, trusted: bool, held: str = "") -> None:
+        """Keep the present state, and what its file held."""
+        kept = {"path": str(path) if path else "", "text": text, "trusted": trusted, "held": held}
         write_whole(self._file, json.dumps(kept, ensure_ascii=False).encode("utf-8"))
 
     def forget(self) -> None:
@@ -77,9 +79,8 @@ def leftovers() -> list[Leftover]:
         try:
             kept = json.loads(file.read_text(encoding="utf-8"))
             path = Path(kept["path"]) if kept["path"] else None
-            found.append(
-                Leftover(file, path, kept["text"], kept["trusted"] is True, time.time() - file.stat().st_mtime)
-            )
+            age, held = time.time() - file.stat().st_mtime, str(kept.get("held", ""))
+            found.append(Leftover(file, path, kept["text"], kept["trusted"] is True, age, held))
         except (OSError, ValueError, KeyError, TypeError):
             file.rename(file.with_suffix(".unreadable"))  # kept for a person to look at, not offered again
     return sorted(found, key=lambda leftover: leftover.age)

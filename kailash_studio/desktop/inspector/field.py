@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QFocusEvent, QKeyEvent
-from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QWidget
+from PySide6.QtCore import QEvent, Qt, QTimer, Signal
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QKeySequence
+from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QPlainTextEdit, QWidget
 
 from kailash_studio.spec.form import FormRow
 
@@ -96,6 +96,28 @@ class Field(QWidget):
         editor.setToolTip(row.doc)
         self._layout.addWidget(editor, 1)
         self.setFocusProxy(editor)
+
+
+class CommittedLine(QLineEdit):
+    """A line whose text becomes an edit of the workflow: once it is one, Undo and Redo are those of the workflow."""
+
+    def __init__(self, has_more: Callable[[], bool], parent: QWidget | None = None) -> None:
+        """Make one; ``has_more`` tells whether it holds something else than the workflow does."""
+        super().__init__(parent)
+        self._has_more = has_more
+
+    def event(self, event: QEvent) -> bool:
+        """The window's keys for Undo and Redo hold here, but in the middle of typing."""
+        keys = QKeySequence.StandardKey
+        if (
+            event.type() == QEvent.Type.ShortcutOverride
+            and isinstance(event, QKeyEvent)
+            and (event.matches(keys.Undo) or event.matches(keys.Redo))
+            and not self._has_more()
+        ):
+            event.ignore()
+            return False
+        return super().event(event)
 
 
 class LeavingEdit(QPlainTextEdit):

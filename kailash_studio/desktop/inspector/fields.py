@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QComboBox, QFileDialog, QLineEdit, QToolButton
 from kailash_studio.desktop.editors.code import CodeEditor
 from kailash_studio.desktop.editors.sql import SqlEditor
 from kailash_studio.desktop.icons import Icons
-from kailash_studio.desktop.inspector.field import Field, LeavingEdit
+from kailash_studio.desktop.inspector.field import CommittedLine, Field, LeavingEdit
 from kailash_studio.desktop.theme import Theme
 from kailash_studio.desktop.widgets.basics import Segments, Switch
 from kailash_studio.spec.form import FormRow
@@ -26,7 +26,7 @@ class TextField(Field):
         super().__init__()
         self._row = row
         self._shown = ""
-        self.edit = QLineEdit(self)
+        self.edit = CommittedLine(self.has_more, self)
         self.edit.setPlaceholderText("Name of a secret" if row.kind == "secret" else row.placeholder)
         self.edit.editingFinished.connect(self.take_over)
         self.edit.textChanged.connect(self._typed)

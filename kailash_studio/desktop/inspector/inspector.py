@@ -12,7 +12,6 @@ from PySide6.QtGui import QPainter, QPixmap
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
-    QLineEdit,
     QStackedWidget,
     QTabWidget,
     QTextBrowser,
@@ -22,6 +21,7 @@ from PySide6.QtWidgets import (
 
 from kailash_studio.desktop.editors.sql import SqlEditor
 from kailash_studio.desktop.icons import Icons
+from kailash_studio.desktop.inspector.field import CommittedLine
 from kailash_studio.desktop.inspector.fields import CodeField
 from kailash_studio.desktop.inspector.form import Form
 from kailash_studio.desktop.inspector.preview_strip import PreviewStrip
@@ -96,6 +96,7 @@ class Inspector(QWidget):
         parameter_reset: Node id, parameter.
         policy_changed: Node id, policy, new value or None.
         renamed: Node id, wanted id.
+        named: The node's id is entered: the person goes back to the node.
         large_asked: Node id, parameter to edit in a window of its own.
         noted: Node id, place in it, and the text there that is no value yet, or None: something typed has changed.
     """
@@ -104,6 +105,7 @@ class Inspector(QWidget):
     parameter_reset = Signal(str, str)
     policy_changed = Signal(str, str, object)
     renamed = Signal(str, str)
+    named = Signal()
     large_asked = Signal(str, str)
     noted = Signal(str, str, object)
 
@@ -116,10 +118,11 @@ class Inspector(QWidget):
         self._columns_of = ""
         self._columns: Mapping[str, Sequence[str]] = {}
         self._tile = QLabel(self)
-        self.name = QLineEdit(self)
+        self.name = CommittedLine(self._is_other_name, self)
         self.name.setObjectName("node_name")
         self.name.setAccessibleName("Node id")
         self.name.setToolTip("Id of the node; Enter renames it.")
+        self.name.returnPressed.connect(self._entered)
         self.name.editingFinished.connect(self._rename)
         self.name.textChanged.connect(lambda _: self._note("", None))
         self._type = ElidedLabel("muted", self)
@@ -303,9 +306,10 @@ class Inspector(QWidget):
     def has_more(self) -> bool:
         """Whether something typed is not handed over; what is no value is a draft."""
         view = self._view
-        return view is not None and (
-            self.form.has_more() or self.policies.has_more() or self.name.text().strip() != view.node_id
-        )
+        return view is not None and (self.form.has_more() or self.policies.has_more() or self._is_other_name())
+
+    def _is_other_name(self) -> bool:
+        return self._view is not None and self.name.text().strip() != self._view.node_id
 
     def _note(self, place: str, draft: str | None) -> None:
         if self._view is not None:
@@ -358,6 +362,14 @@ class Inspector(QWidget):
     def _policy_changed(self, name: str, value: object) -> None:
         if self._view is not None:
             self.policy_changed.emit(self._view.node_id, name, value)
+
+    def _entered(self) -> None:
+        """Enter: back to the node, unless it could not be renamed."""
+        before, other = self._view, self._is_other_name()
+        self._rename()
+        view = self._view
+        if view is not None and before is not None and (view.node_id != before.node_id or not other):
+            self.named.emit()
 
     def _rename(self) -> None:
         wanted = self.name.text().strip()

@@ -150,3 +150,45 @@ def test_a_value_at_a_stop_is_changed_by_f2_and_made_null_by_delete(
     editor = view.findChild(QLineEdit)
     assert editor is not None and editor.hasFocus()
     assert list(window.session.workflow.nodes) == nodes
+
+
+def test_a_node_that_is_renamed_with_keys_gets_its_old_name_back_with_undo(
+    window: MainWindow, nodes: list[str]
+) -> None:
+    workflow, actions = window.session.workflow, window.actions_by_name
+    window.canvas.setFocus()
+    press(window, actions["rename"])
+    QTest.keyClicks(window.focusWidget(), "report")
+    QTest.keyClick(window.focusWidget(), Qt.Key.Key_Return)
+    assert set(workflow.nodes) == {"report", nodes[1]}
+    assert window.canvas.viewer.hasFocus()
+    press(window, actions["undo"])
+    assert set(workflow.nodes) == set(nodes)
+    press(window, actions["redo"])
+    assert set(workflow.nodes) == {"report", nodes[1]}
+
+
+def test_a_name_that_cannot_be_stays_with_the_keyboard(window: MainWindow, nodes: list[str]) -> None:
+    window.canvas.setFocus()
+    press(window, window.actions_by_name["rename"])
+    QTest.keyClicks(window.focusWidget(), nodes[1])
+    QTest.keyClick(window.focusWidget(), Qt.Key.Key_Return)
+    assert set(window.session.workflow.nodes) == set(nodes)
+    assert window.inspector.name.hasFocus()
+
+
+def test_a_line_whose_text_is_in_the_workflow_leaves_undo_to_the_window(window: MainWindow, nodes: list[str]) -> None:
+    workflow, actions = window.session.workflow, window.actions_by_name
+    line = window.inspector.form.row("path").field.edit
+    line.setFocus()
+    QTest.keyClicks(line, "a.csv")
+    press(window, actions["undo"])
+    assert "path" not in workflow.nodes[nodes[0]].parameters
+    assert window.session.history.redo_label == "", "the text that is being typed was undone"
+    QTest.keyClicks(line, "b.csv")
+    QTest.keyClick(line, Qt.Key.Key_Return)
+    assert workflow.nodes[nodes[0]].parameters["path"].endswith("b.csv")
+    assert line.hasFocus()
+    press(window, actions["undo"])
+    assert "path" not in workflow.nodes[nodes[0]].parameters
+    assert window.session.history.redo_label
