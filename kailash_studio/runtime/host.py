@@ -248,7 +248,8 @@ class Host:
                 debugger=debugger,
             )
             self.keep(run_id, outcome)
-            self._send(_kept(run_id, letters=bool(outcome.letters)))
+            real = scenario is None and capsule is None and not safe
+            self._send(_kept(run_id, letters=real and bool(outcome.letters)))
             while len(self._results) > KEPT_RUNS:
                 oldest = next(iter(self._results))
                 del self._results[oldest], self._redactors[oldest]

@@ -52,7 +52,7 @@ class Recorder:
             run_id: The run.
             redactor: Hides the run's secrets.
             patience: Seconds that the end of the run waits for a disk that refuses, for example a full one.
-            letters: What it gives up is work that is left to do; that of a test, or of a capsule, is nobody's.
+            letters: What it gives up is work that is left to do; that of a test, a preview or a capsule is nobody's.
         """
         self._journal, self._run_id, self._redactor = journal, run_id, redactor
         self.run: Run | None = None
