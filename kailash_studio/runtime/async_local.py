@@ -103,7 +103,7 @@ class AsyncLocalRuntime:
         self._logging = enable_logging
         self._resources: Resources | None = None
         self._home: asyncio.AbstractEventLoop | None = None  # the loop that the resources belong to
-        self._runs: dict[str, tuple[Run, asyncio.AbstractEventLoop]] = {}
+        self._runs: dict[str, tuple[Run, asyncio.AbstractEventLoop, Recorder | None]] = {}
 
     async def __aenter__(self) -> Self:
         self._resources, self._home = Resources(), asyncio.get_running_loop()
@@ -240,7 +240,7 @@ class AsyncLocalRuntime:
         if recorder is not None:
             recorder.run = run
         scope.log = run.log
-        self._runs[run_id] = run, loop
+        self._runs[run_id] = run, loop, recorder
         monitor = built.monitor = WorkflowMonitor.of(built.monitor, around, plan, self.journal)
         alarm = None
         if self.timeout is not None:
@@ -343,7 +343,7 @@ class AsyncLocalRuntime:
         known = self._runs.get(run_id)
         if known is None:
             return False
-        run, its_loop = known
+        run, its_loop, _ = known
         try:
             here = asyncio.get_running_loop()
         except RuntimeError:
@@ -356,6 +356,15 @@ class AsyncLocalRuntime:
         except RuntimeError:  # closed in the meantime: the run is over
             return False
         return True
+
+    def interrupt(self) -> None:
+        """Let the journal hear no more of the runs that are under way: once this process is gone, they can go on.
+
+        Call it on their loop, and cancel them then.
+        """
+        for _, _, recorder in self._runs.values():
+            if recorder is not None:
+                recorder.leave()
 
     def outputs(self, run_id: str, node_id: str) -> Outputs | None:
         """What a node gave in a run that is under way; None while it has given nothing."""
