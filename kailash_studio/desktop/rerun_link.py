@@ -48,6 +48,7 @@ class RerunLink(QObject):
         self._session, self._engine, self._canvas, self._runs = session, engine, canvas, runs
         self._notice, self._say, self._window = notice, say, window
         self._errands = EngineErrands(engine, say)
+        self._seen: RunView | None = None  # the run that was last shown
         self._told: str = ""  # the run whose failure was told
         self._outdated: tuple[str, dict[str, str]] = ("", {})  # of a run: results made from other inputs than are there
         self.stale: dict[str, str] = {}
@@ -140,11 +141,12 @@ class RerunLink(QObject):
             self._errands.begin(self._look_for_interrupted())
 
     def _run_changed(self) -> None:
-        run = self._runs.current
-        if self._runs.running:
+        run, before = self._runs.current, self._seen
+        self._seen = run
+        if run is not before or (run is not None and run.state == "running"):  # one that is refused changes nothing
             self.stale = {}
             self._notice.hide()
-        elif run is not None and run.state == "failed" and self._told != run.run_id:
+        if run is not None and run.state == "failed" and self._told != run.run_id:
             self._told = run.run_id
             self._tell_failure()
 

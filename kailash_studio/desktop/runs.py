@@ -267,13 +267,6 @@ class Runs(QObject):
         if session.workflow is not workflow:
             self._started()
             return
-        self.happened, self.whys = {}, {}
-        self.compared.emit()
-        large = session.large
-        self._canvas.set_watermark(_TEST if "scenario" in further else _SAFE if further.get("safe") else "")
-        if not large:
-            self._canvas.clear_run()
-            self._canvas.set_states({node_id: NodeState("queued") for node_id in workflow.nodes})
         self.changed.emit()
         try:
             # all of it as it is now: another workflow may be opened while a large one is written
@@ -291,15 +284,22 @@ class Runs(QObject):
             answer = await self._engine.request("run", workflow=text, **words)
             if session.workflow is workflow:
                 unreal = "" if self.capsule else next((why for word, why in _UNREAL.items() if further.get(word)), "")
-                self.current = RunView(answer["run_id"], {}, document=document, unreal=unreal)
-                if large:
-                    self._spawn(self._paint(self.current))
+                self._show_new(RunView(answer["run_id"], {}, document=document, unreal=unreal), further)
         except (EngineError, DocumentError) as error:
-            if session.workflow is workflow and not large:
-                self._canvas.clear_run()
             self.said.emit(str(error))
         finally:
             self._started()
+
+    def _show_new(self, run: RunView, further: Mapping[str, Any]) -> None:
+        """Show a run that the engine has taken instead of the last one, which one that it refuses leaves as it is."""
+        self.current, self.happened, self.whys = run, {}, {}
+        self.compared.emit()
+        self._canvas.set_watermark(_TEST if "scenario" in further else _SAFE if further.get("safe") else "")
+        if self._session.large:
+            self._spawn(self._paint(run))
+        else:
+            self._canvas.clear_run()
+            self._canvas.set_states({node_id: NodeState("queued") for node_id in self._session.workflow.nodes})
 
     def _started(self) -> None:
         """The answer to the request for a run is there: what came before it has its turn."""
@@ -356,7 +356,7 @@ class Runs(QObject):
     def _engine_changed(self, state: str, why: str) -> None:
         if state == "gone":
             if self.running and self.current is not None:
-                self.current.state = "interrupted"
+                self.current.state, self.current.seconds = "interrupted", time.time() - self.current.started
                 open_nodes = [n for n in self._session.workflow.nodes if self._state_of(n) in _OPEN]
                 self.current.put({n: {"state": "cancelled", "reason": "the engine ended"} for n in open_nodes})
                 self._canvas.set_states({n: NodeState("cancelled", "", "The engine ended.") for n in open_nodes})

@@ -8,6 +8,8 @@ import time
 from PySide6.QtCore import QIODevice, QObject, QProcess, QProcessEnvironment, QTimer, Signal
 from PySide6.QtNetwork import QAbstractSocket, QTcpSocket
 
+from kailash_studio.runtime import protocol
+
 _LONG_MS = 5000
 _SHARE = 0.01  # seconds; then it is the window's turn
 _UNTOUCHED = "Your workflow is untouched"
@@ -83,8 +85,8 @@ class ProcessTransport(Transport):
         self._process.write(line)
 
     def stop(self) -> None:
-        """Close its input, by which it ends, and wait for it."""
-        self._process.closeWriteChannel()
+        """Ask it to end, and wait for it."""
+        self._ask_to_end()
         if not self._process.waitForFinished(3000):
             self.kill()
 
@@ -94,15 +96,20 @@ class ProcessTransport(Transport):
         self._process.waitForFinished(2000)
 
     def let_go(self) -> None:
-        """Close its input, by which it ends; it is killed if it takes long."""
+        """Ask it to end; it is killed if it takes long."""
         self._silent = True
         self._process.finished.disconnect(self._finished)
         self._process.readyReadStandardOutput.disconnect(self._read)
         self._process.finished.connect(self.deleteLater)
-        self._process.closeWriteChannel()
+        self._ask_to_end()
         impatient = QTimer(self, singleShot=True, interval=_LONG_MS)
         impatient.timeout.connect(self._process.kill)
         impatient.start()
+
+    def _ask_to_end(self) -> None:
+        """Its runs are cancelled: without the request it takes the end of its input for the end of a window."""
+        self.write(protocol.encode({"do": "shutdown"}))
+        self._process.closeWriteChannel()
 
     def _read(self) -> None:
         self._hand_on(self._process)

@@ -103,7 +103,7 @@ class AsyncLocalRuntime:
         self._logging = enable_logging
         self._resources: Resources | None = None
         self._home: asyncio.AbstractEventLoop | None = None  # the loop that the resources belong to
-        self._runs: dict[str, tuple[Run, asyncio.AbstractEventLoop]] = {}
+        self._runs: dict[str, tuple[Run, asyncio.AbstractEventLoop, Recorder | None]] = {}
 
     async def __aenter__(self) -> Self:
         self._resources, self._home = Resources(), asyncio.get_running_loop()
@@ -182,7 +182,8 @@ class AsyncLocalRuntime:
             only: The nodes that may be called, and with them their fallbacks; None: all.
             pins: Outputs that count instead of what nodes would give; see ``runtime.pins``.
             stood_in: The fallbacks that gave the outputs of known nodes, by node.
-            safe: Call nothing that changes something outside; such nodes say what they would have done.
+            safe: Call nothing that changes something outside; such nodes say what they would have done. It has
+                breakers, limits and budgets of its own, and what it gives up is no dead letter.
             answers: Records what the outside answers, or plays it without the outside; see ``runtime.capsule``.
             origin: Who asked for the run: ``desktop``, ``cli``, ``api``, ``resume``, ``replay``, ``again`` or
                 ``preview``; with a scenario always ``test``, with answers that are played always
@@ -196,7 +197,8 @@ class AsyncLocalRuntime:
         clock = answers.clock if isinstance(answers, Playing) else self.clock
         origin = "capsule" if playing else origin
         redactor = Redactor(masked_secret if playing else self.secret)
-        around = self._around(scenario, answers, redactor, clock)
+        real = scenario is None and not safe and not playing
+        around = self._around(real, scenario, answers, redactor, clock)
         if scenario is not None:
             faults, origin = scenario.faults, "capsule" if playing else "test"
         compiled = {"surroundings": around, "faults": faults, "safe": safe, "answers": answers, "met": dict[str, int]()}
@@ -212,7 +214,7 @@ class AsyncLocalRuntime:
         scope.drawn = answers.drawn if answers is not None else None
         recorder = None
         if self.journal is not None:
-            recorder = Recorder(self.journal, run_id, redactor, letters=scenario is None and not playing)
+            recorder = Recorder(self.journal, run_id, redactor, letters=real)
             recorder.start(built, self.clock.wall(), scope.folder, parameters or {}, origin, before)
         run = Run(
             plan,
@@ -238,7 +240,7 @@ class AsyncLocalRuntime:
         if recorder is not None:
             recorder.run = run
         scope.log = run.log
-        self._runs[run_id] = run, loop
+        self._runs[run_id] = run, loop, recorder
         monitor = built.monitor = WorkflowMonitor.of(built.monitor, around, plan, self.journal)
         alarm = None
         if self.timeout is not None:
@@ -246,7 +248,7 @@ class AsyncLocalRuntime:
         try:
             with LibraryLogs(redactor):
                 outcome = await run.execute()
-            monitor.add(outcome)
+            monitor.add(outcome, letters=real)
             if recorder is not None:
                 await recorder.committed()
             return outcome, run_id
@@ -258,16 +260,18 @@ class AsyncLocalRuntime:
                 await resources.aclose()
 
     def _around(
-        self, scenario: Scenario | None, answers: Recording | Playing | None, redactor: Redactor, clock: Clock
+        self,
+        real: bool,
+        scenario: Scenario | None,
+        answers: Recording | Playing | None,
+        redactor: Redactor,
+        clock: Clock,
     ) -> Surroundings:
-        """What the policies of a run have around them: of a test its own, else what all runs share."""
-        around = self.surroundings
-        seed = scenario.seed if scenario is not None else answers.seed if answers is not None else 0
-        draws = Random(seed)  # noqa: S311 - of jitter, and of a test
-        if scenario is not None or isinstance(answers, Playing):
-            around = Surroundings(clock, draws)
-        elif answers is not None:
-            around = replace(around, random=draws)
+        """What the policies of a run have around them: of a test or a preview its own, else what all runs share."""
+        around = self.surroundings if real else Surroundings(clock)
+        if scenario is not None or answers is not None:
+            seed = scenario.seed if scenario is not None else answers.seed if answers is not None else 0
+            around = replace(around, random=Random(seed))  # noqa: S311 - of jitter, and of a test
         if answers is not None:
             answers.begin(redactor, clock)
             around = replace(around, limits=answers.limits)
@@ -339,7 +343,7 @@ class AsyncLocalRuntime:
         known = self._runs.get(run_id)
         if known is None:
             return False
-        run, its_loop = known
+        run, its_loop, _ = known
         try:
             here = asyncio.get_running_loop()
         except RuntimeError:
@@ -352,6 +356,15 @@ class AsyncLocalRuntime:
         except RuntimeError:  # closed in the meantime: the run is over
             return False
         return True
+
+    def interrupt(self) -> None:
+        """Let the journal hear no more of the runs that are under way: once this process is gone, they can go on.
+
+        Call it on their loop, and cancel them then.
+        """
+        for _, _, recorder in self._runs.values():
+            if recorder is not None:
+                recorder.leave()
 
     def outputs(self, run_id: str, node_id: str) -> Outputs | None:
         """What a node gave in a run that is under way; None while it has given nothing."""

@@ -209,6 +209,10 @@ class Run(RunState):
         self._history.note(kind, node_id, details)
         self._events.emit(kind, node_id, self._cause[self.plan.positions[node_id]], details)
 
+    def tell(self) -> None:
+        """Give the sink at once what there is to tell."""
+        self._events.flush()
+
     def log(self, level: str, node_id: str, text: str) -> None:
         """Add a line to the run's events; may be called from any thread, and is not heard after the run."""
         self._events.log(level, node_id, self.redactor.text(text))

@@ -12,6 +12,7 @@ from kailash_studio.resilience import guard
 from kailash_studio.resilience.schedule import Schedule, schedule
 from kailash_studio.runtime import events
 from kailash_studio.runtime.events import Event
+from kailash_studio.runtime.standing import without
 from kailash_studio.runtime.wording import duration
 from kailash_studio.spec.policy import Resilience
 
@@ -25,7 +26,7 @@ class Comparison:
     Attributes:
         node: The node.
         configured: Its policies, as a sentence.
-        happened: What was done around its calls, as a sentence.
+        happened: What was done around its calls, as a sentence; times in which it stood still do not count.
         differences: Where the two are not the same, each with its reason; empty when all went as configured.
     """
 
@@ -55,8 +56,9 @@ def compare(policies: Mapping[str, Mapping[str, Any]], told: Sequence[Event]) ->
             given = Resilience(**raw)
         except ParameterError:
             continue  # it refers to values of the run; the attempts are in the log
-        happened = _happened(mine, started)
-        found.append(Comparison(node, configured(given), happened, tuple(_differences(given, mine))))
+        stops = _stops(mine)
+        happened, differences = _happened(mine, started, stops), tuple(_differences(given, mine, stops))
+        found.append(Comparison(node, configured(given), happened, differences))
     return found
 
 
@@ -81,9 +83,16 @@ def configured(policies: Resilience) -> str:
     return "; ".join(parts)
 
 
-def _happened(mine: Sequence[Event], started: Event) -> str:
+def _stops(mine: Sequence[Event]) -> list[tuple[float, float]]:
+    """When a node stood still and went on; one that never did has no attempt after it."""
+    begun = {event.details["stop"]: event.time for event in mine if event.kind == events.NODE_STOPPED}
+    gone_on = [(event.details["stop"], event.time) for event in mine if event.kind == events.NODE_CONTINUED]
+    return [(begun[number], time) for number, time in gone_on if number in begun]
+
+
+def _happened(mine: Sequence[Event], started: Event, stops: Sequence[tuple[float, float]]) -> str:
     failed = [event for event in mine if event.kind == guard.ATTEMPT_FAILED]
-    begun = [event.time - event.details["seconds"] - started.time for event in failed]
+    begun = [without(stops, started.time, event.time - event.details["seconds"]) for event in failed]
     starts = [duration(seconds) if seconds >= 0.001 else "0 s" for seconds in begun]
     parts = []
     if failed:
@@ -99,7 +108,7 @@ def _happened(mine: Sequence[Event], started: Event) -> str:
     return "; ".join(parts)
 
 
-def _differences(policies: Resilience, mine: Sequence[Event]) -> list[str]:
+def _differences(policies: Resilience, mine: Sequence[Event], stops: Sequence[tuple[float, float]]) -> list[str]:
     failed = [event for event in mine if event.kind == guard.ATTEMPT_FAILED]
     planned: Schedule = schedule(policies)
     found = []
@@ -113,7 +122,7 @@ def _differences(policies: Resilience, mine: Sequence[Event]) -> list[str]:
             found.append(f"waited {duration(wait)} before attempt {after.number}: {why}")
     for before, later in pairwise(failed):
         began = later.time - later.details["seconds"]
-        late = began - before.time - (before.details["wait"] or 0.0)
+        late = without(stops, before.time, began) - (before.details["wait"] or 0.0)
         if late > _SLACK:
             found.append(f"attempt {later.details['attempt']} began {duration(late)} later than planned")
     last = failed[-1] if failed else None

@@ -97,19 +97,30 @@ class Host:
             **self._history.handlers(),
         }
 
-    async def serve(self, requests: asyncio.Queue[bytes | None]) -> None:
-        """Answer until the requests end."""
+    async def serve(self, requests: asyncio.Queue[bytes | None], *, alone: bool = False) -> None:
+        """Answer until the requests end, and cancel the runs that are under way.
+
+        Args:
+            requests: What is asked; None is the end.
+            alone: Whoever asks is gone when the requests end without ``shutdown``: the runs are left as interrupted.
+        """
         async with self._runtime:
             self._tasks["tidy"] = asyncio.create_task(self._tidy())
             self._databases.test_places()
+            lost = False
             while not self.ended.is_set():
                 line = await requests.get()
                 if line is None:
+                    lost = alone
                     break
                 self.handle(line, self._send)
+            if lost:
+                self._runtime.interrupt()
             for task in self._tasks.values():
                 task.cancel()
             await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+            if lost:  # what was opened may take its time to close, and another window may look by then
+                await asyncio.to_thread(self._journal.leave)
             await self.aclose()
         self._journal.close()
 
@@ -248,7 +259,8 @@ class Host:
                 debugger=debugger,
             )
             self.keep(run_id, outcome)
-            self._send(_kept(run_id, letters=bool(outcome.letters)))
+            real = scenario is None and capsule is None and not safe
+            self._send(_kept(run_id, letters=real and bool(outcome.letters)))
             while len(self._results) > KEPT_RUNS:
                 oldest = next(iter(self._results))
                 del self._results[oldest], self._redactors[oldest]
@@ -358,7 +370,7 @@ async def _main() -> None:
         os._exit(1)  # something does not let go, and the window is gone
 
     threading.Thread(target=listen, daemon=True, name="requests").start()
-    await Host(send).serve(requests)
+    await Host(send).serve(requests, alone=True)
 
 
 def main() -> None:

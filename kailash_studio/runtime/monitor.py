@@ -35,9 +35,10 @@ class WorkflowMonitor:
             return cls(surroundings, plan.breaker_keys, journal, before.letters, before.happened)
         return cls(surroundings, plan.breaker_keys, journal)
 
-    def add(self, outcome: Outcome) -> None:
-        """Remember how a run ended."""
-        self.letters += outcome.letters
+    def add(self, outcome: Outcome, *, letters: bool = True) -> None:
+        """Remember how a run ended; ``letters``: what it gave up is work that is left to do."""
+        if letters:
+            self.letters += outcome.letters
         for node_id, kinds in outcome.happened.items():
             counts = self.happened.setdefault(node_id, {})
             for kind, count in kinds.items():

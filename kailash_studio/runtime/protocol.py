@@ -14,7 +14,9 @@ cancel      ``run_id``                                                 ``cancell
 as_test     ``capsule``, ``out``: files; ``workflow``: mended;         ``state``: how the played run ended;
             ``allow_code``                                             ``left_out``: nodes that only write
 forget      ``run_id``                                                 --
-shutdown    --                                                         --, then the process ends
+shutdown    --                                                         --, then runs are cancelled and the process ends;
+                                                                       one whose input ends without it has lost its
+                                                                       window, and leaves its runs as interrupted
 ==========  =========================================================  ==============================================
 """
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from kailash_studio.runtime.plan import Plan
 from kailash_studio.workflow.sub_workflows import parent_of
 
@@ -28,11 +30,14 @@ class Standing:
     def own(self, i: int, began: float, ended: float) -> float:
         """The seconds between two times in which a step did not stand still, nor anything inside of it."""
         spans = self._spans.get(i)
-        if spans is None:
-            return ended - began
-        stood, last = 0.0, began
-        for start, end in sorted(spans):
-            since, until = max(start, last), min(end, ended)
-            if until > since:
-                stood, last = stood + until - since, until
-        return ended - began - stood
+        return ended - began if spans is None else without(spans, began, ended)
+
+
+def without(stops: Iterable[tuple[float, float]], began: float, ended: float) -> float:
+    """The seconds between two times that are in none of some stops, given with their starts and ends."""
+    stood, last = 0.0, began
+    for start, end in sorted(stops):
+        since, until = max(start, last), min(end, ended)
+        if until > since:
+            stood, last = stood + until - since, until
+    return ended - began - stood

@@ -52,7 +52,7 @@ class Recorder:
             run_id: The run.
             redactor: Hides the run's secrets.
             patience: Seconds that the end of the run waits for a disk that refuses, for example a full one.
-            letters: What it gives up is work that is left to do; that of a test, or of a capsule, is nobody's.
+            letters: What it gives up is work that is left to do; that of a test, a preview or a capsule is nobody's.
         """
         self._journal, self._run_id, self._redactor = journal, run_id, redactor
         self.run: Run | None = None
@@ -61,6 +61,7 @@ class Recorder:
         self._failed: Ack | None = None
         self._watch: asyncio.TimerHandle | None = None
         self._paused = False
+        self._left = False
 
     def start(
         self,
@@ -93,6 +94,8 @@ class Recorder:
 
     def __call__(self, batch: Sequence[Event]) -> None:
         """Queue events with the outputs and dead letters that belong to them."""
+        if self._left:
+            return
         run = self.run
         assert run is not None  # set before it begins
         failed = [event.node for event in batch if event.kind == events.NODE_FAILED]
@@ -100,6 +103,12 @@ class Recorder:
         self._queued(self._journal.take(self._run_id, batch, run.outputs, letters, self._redactor))
         if self._journal.problem and self._watch is None:
             self._watch = asyncio.get_running_loop().call_later(0, self._follow_problem)
+
+    def leave(self) -> None:
+        """Write what was told so far, and nothing after it: the run has no end, as if its process had been killed."""
+        assert self.run is not None  # set before it begins
+        self.run.tell()
+        self._left = True
 
     def _follow_problem(self) -> None:
         """Pause the run while the journal cannot be written, and look again."""

@@ -14,6 +14,8 @@ from kailash_studio.runtime.journal.presence import Presence
 from kailash_studio.runtime.journal.schema import connect
 from kailash_studio.runtime.journal.writer import Writer
 
+_LEAVING_SECONDS = 5.0
+
 
 class Store:
     """One store. Any thread may call it; writing happens on one thread of its own."""
@@ -48,6 +50,11 @@ class Store:
             for connection in list(self._readers):
                 connection.close()
             self._readers.clear()
+
+    def leave(self) -> None:
+        """Write what is queued, and give up the runs of this process that have no end: they count as interrupted."""
+        self._writer.put(lambda connection: None).settled(_LEAVING_SECONDS)
+        self._presence.end()
 
     @property
     def problem(self) -> str:

@@ -6,9 +6,11 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pytest
 from fakes.waiting import Sit, until
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
@@ -18,6 +20,8 @@ from kailash_studio.desktop.dialogs.fault import FaultDialog
 from kailash_studio.desktop.window import MainWindow
 from kailash_studio.resilience.faults import Fault, Scenario
 from kailash_studio.runtime.debugger import Breakpoint
+from kailash_studio.runtime.journal.journal import Journal
+from kailash_studio.runtime.server import Address
 
 ROWS = "return [{'symbol': 'MSFT', 'price': 28}, {'symbol': 'AMZN', 'price': 'n/a'}]"
 
@@ -382,6 +386,12 @@ def test_a_run_that_was_killed_at_a_breakpoint_is_offered_and_stands_there_again
         assert [cards[n].state.state for n in ("first", "value", "last")] == ["succeeded", "cancelled", "cancelled"]
         assert (states["value"]["state"], interrupted.stopped) == ("cancelled", {}), "nothing stands still any more"
         assert not window.debugger.chosen()
+        assert interrupted.seconds > 0.3, "so long it had stood there at least"
+        window.actions_by_name["run"].trigger()
+        await until(lambda: "engine is not running" in window.line.currentMessage())
+        await until(lambda: not window.runs.running)
+        assert window.runs.current is interrupted, "what is refused changes nothing"
+        assert [cards[n].state.state for n in ("first", "value", "last")] == ["succeeded", "cancelled", "cancelled"]
         window.breakpoints.remove(0)
         press(window.notice.buttons[0])
         await until(window.failure.isVisible)
@@ -393,6 +403,50 @@ def test_a_run_that_was_killed_at_a_breakpoint_is_offered_and_stands_there_again
         await until(lambda: not window.runs.running)
         assert window.runs.current is not None
         assert window.runs.current.state == "succeeded"
+
+    sit(sitting)
+
+
+@pytest.mark.parametrize("end", ["stop", "attach"])
+def test_an_engine_that_the_window_ends_in_order_cancels_its_run(
+    sit: Sit, window: MainWindow, end: str, tmp_path: Path
+) -> None:
+    async def sitting() -> None:
+        draw(window, MENDED)
+        window.breakpoints.add(Breakpoint("value", "before"))
+        window.actions_by_name["run"].trigger()
+        await until(lambda: "value" in window.runs.stopped())
+        assert window.runs.current is not None
+        run_id = window.runs.current.run_id
+        if end == "stop":
+            window.engine.stop()
+        else:
+            window.engine.attach(Address("gone", "", 1, "", 0, tmp_path / "gone.json"), control=True)
+        with closing(Journal()) as journal:
+            await until(lambda: journal.run(run_id).state != "running")
+            assert journal.run(run_id).state == "cancelled"
+
+    sit(sitting)
+
+
+def test_a_run_that_is_refused_leaves_the_last_one_as_it_is(sit: Sit, window: MainWindow) -> None:
+    async def sitting() -> None:
+        draw(window, BROKEN)
+        assert await ran(window, window.actions_by_name["run"].trigger) == "failed"
+        window.session.set_parameter("first", "code", "def first(): return []")
+        await until(lambda: window.rerun_link.stale)
+        cards, last, stale = window.canvas.store.cards, window.runs.current, dict(window.rerun_link.stale)
+        shown = {node: cards[node].state for node in cards}
+        sentence = window.failure.sentence
+        window.runs.breakpoints = lambda: [{"node": "value", "at": 1}]
+        window.runs.start(safe=True)
+        await until(lambda: "breakpoint cannot be read" in window.line.currentMessage())
+        await until(lambda: not window.runs.running)
+        assert window.runs.current is last
+        assert {node: cards[node].state for node in cards} == shown
+        assert window.rerun_link.stale == stale
+        assert window.failure.isVisible()
+        assert window.failure.sentence == sentence
 
     sit(sitting)
 

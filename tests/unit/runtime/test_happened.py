@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from fakes.virtual_time import VirtualClock, run_virtually
 
@@ -9,6 +11,7 @@ from kailash_studio import WorkflowBuilder
 from kailash_studio.errors import HttpError, ParameterError
 from kailash_studio.nodes.code import PythonCodeNode
 from kailash_studio.runtime.async_local import AsyncLocalRuntime
+from kailash_studio.runtime.debugger import Breakpoint, Debugger
 from kailash_studio.runtime.events import Event
 from kailash_studio.runtime.happened import Comparison, compare
 
@@ -66,3 +69,29 @@ def test_jitter_within_its_band_is_as_configured() -> None:
         found = happened([DOWN, DOWN, None], max_retries=3, base_delay=2.0, jitter="full")
         assert found.differences == ()
         assert "full jitter" in found.configured
+
+
+def test_an_attempt_that_somebody_held_up_at_a_breakpoint_is_not_late() -> None:
+    async def down() -> int:
+        await asyncio.sleep(1)
+        raise DOWN
+
+    builder = WorkflowBuilder("w")
+    builder.add_node("call", PythonCodeNode.from_function(down))
+    builder.configure_retry("call", max_retries=2, base_delay=2.0)
+    told: list[Event] = []
+
+    async def work(clock: VirtualClock) -> None:
+        debugger = Debugger([Breakpoint("call"), Breakpoint("call", "retry")])
+        run = asyncio.create_task(AsyncLocalRuntime(clock=clock, on_events=told.extend).run(builder, debugger=debugger))
+        while not run.done():
+            await asyncio.sleep(0.001)
+            for number in list(debugger.stops):
+                await asyncio.sleep(100.0)
+                debugger.go_on(number)
+
+    run_virtually(work)
+    (found,) = compare({n: p.resilience for n, p in builder.build().nodes.items()}, told)
+    assert sum(event.kind == "node_stopped" for event in told) == 3
+    assert found.happened == "3 attempts failed, begun at 0 s, 3.00 s, 8.00 s"
+    assert found.differences == ()

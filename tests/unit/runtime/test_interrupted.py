@@ -1,4 +1,4 @@
-"""An engine that is killed at a breakpoint: the run is listed as interrupted, and goes on at the same place."""
+"""An engine that is killed at a breakpoint, or loses its window: the run is interrupted, and goes on at its place."""
 
 from __future__ import annotations
 
@@ -107,9 +107,21 @@ def written(path: Path, run: str) -> None:
             assert time.monotonic() < deadline
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
-def test_killed_at_a_breakpoint_it_goes_on_at_the_same_place(
-    start: Callable[[], Process], tmp_path: Path, when: str
+def kill(engine: Process) -> None:
+    engine.process.send_signal(signal.SIGKILL)
+    engine.process.wait(10)
+
+
+def lose_window(engine: Process) -> None:
+    """What an engine notices when its window is killed."""
+    assert engine.process.stdin is not None
+    engine.process.stdin.close()
+    assert engine.process.wait(30) == 0
+
+
+@pytest.mark.parametrize(("when", "end"), [("before", kill), ("after", kill), ("before", lose_window)])
+def test_interrupted_at_a_breakpoint_it_goes_on_at_the_same_place(
+    start: Callable[[], Process], tmp_path: Path, when: str, end: Callable[[Process], None]
 ) -> None:
     marks = tmp_path / "marks"
     text = document(marks)
@@ -118,8 +130,7 @@ def test_killed_at_a_breakpoint_it_goes_on_at_the_same_place(
     run = engine.ask("run", workflow=text, folder=str(tmp_path), breakpoints=points)["run_id"]
     assert engine.stopped("second")["when"] == when
     written(tmp_path / "home" / "journal.db", run)
-    engine.process.send_signal(signal.SIGKILL)
-    engine.process.wait(10)
+    end(engine)
 
     another = start()
     (found,) = another.ask("interrupted")["runs"]
@@ -137,3 +148,27 @@ def test_killed_at_a_breakpoint_it_goes_on_at_the_same_place(
     assert end["update"]["run"]["state"] == "succeeded"
     assert marks.read_text() == {"before": "12", "after": "122"}[when], "first was not called again"
     assert another.ask("interrupted")["runs"] == [], "it is gone on with"
+
+
+def test_asked_to_end_at_a_breakpoint_it_cancels_the_run(start: Callable[[], Process], tmp_path: Path) -> None:
+    engine = start()
+    words = {"workflow": document(tmp_path / "marks"), "folder": str(tmp_path), "breakpoints": [{"node": "second"}]}
+    run = engine.ask("run", **words)["run_id"]
+    engine.stopped("second")
+    engine.ask("shutdown")
+    lose_window(engine)
+    with closing(Journal(tmp_path / "home" / "journal.db")) as journal:
+        assert journal.run(run).state == "cancelled"
+    assert start().ask("interrupted")["runs"] == []
+
+
+def test_of_a_run_without_its_window_all_is_kept_that_was_told(start: Callable[[], Process], tmp_path: Path) -> None:
+    engine = start()
+    words = {"workflow": document(tmp_path / "marks"), "folder": str(tmp_path), "breakpoints": [{"node": "second"}]}
+    run = engine.ask("run", **words)["run_id"]
+    engine.stopped("second")
+    lose_window(engine)  # at once: what was told is on its way to the journal
+    with closing(Journal(tmp_path / "home" / "journal.db")) as journal:
+        assert journal.run(run).state == "interrupted"
+        assert journal.stood_still(run) == {"second": "before"}
+        assert "run_finished" not in {event.kind for event in journal.events(run)}

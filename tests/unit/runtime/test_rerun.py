@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kailash_studio import WorkflowBuilder
-from kailash_studio.errors import DocumentError, EngineError
+from kailash_studio.errors import CircuitOpenError, DocumentError, EngineError
 from kailash_studio.runtime.async_local import AsyncLocalRuntime
 from kailash_studio.runtime.debugger import Breakpoint, Debugger, Decision
 from kailash_studio.runtime.journal.journal import Journal
@@ -163,6 +166,36 @@ def test_a_safe_preview_calls_nothing_that_changes_something(tmp_path: Path) -> 
     assert not (tmp_path / "out.json").exists()
     run(builder.build(), folder=tmp_path)
     assert (tmp_path / "out.json").exists()
+
+
+def test_a_safe_preview_leaves_no_letters_and_opens_no_breaker(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]  # nobody listens there any more
+    builder = WorkflowBuilder("down")
+    builder.add_node("HTTPRequestNode", "ask", url=f"http://127.0.0.1:{port}/", allow_private=True)
+    builder.add_node("FileWriterNode", "writer", path="out.json")
+    builder.add_connection("ask", "data", "writer", "data")
+    workflow = builder.build()
+    policies = {"circuit_breaker": {"failure_threshold": 2}, "rate_limit": {"calls": 3, "period": 3600.0}}
+    workflow.nodes["ask"] = replace(workflow.nodes["ask"], resilience=policies)
+
+    async def work() -> None:
+        with closing(Journal(tmp_path / "journal.db")) as journal:
+            runtime = AsyncLocalRuntime(journal=journal, folder=tmp_path)
+            async with asyncio.timeout(60):  # a limit that previews had used up would hold the real run for an hour
+                for _ in range(3):
+                    outcome, _ = await runtime.run(workflow, safe=True, origin="preview")
+                    assert outcome.state == "failed"
+                assert journal.dead_letters() == []
+                assert workflow.get_dead_letter_queue() == []
+                assert journal.breakers() == {}
+                outcome, _ = await runtime.run(workflow)
+            assert not isinstance(outcome.failures["ask"], CircuitOpenError)
+            assert [letter.node for letter in journal.dead_letters()] == ["ask"]
+            (kept,) = journal.breakers().values()
+            assert (kept.state, kept.failures) == ("closed", 1)
+
+    asyncio.run(work())
 
 
 # ---------------------------------------------------------------------- pins
