@@ -193,6 +193,33 @@ def test_a_pinned_node_is_not_called_and_the_window_says_so(sit: Sit, window: Ma
     sit(sitting)
 
 
+def test_what_was_pinned_and_is_no_more_is_stale_and_so_is_all_below(
+    sit: Sit, window: MainWindow, tmp_path: Path
+) -> None:
+    async def sitting() -> None:
+        draw(window, MENDED)
+        window.session.save(tmp_path / "w.kailash.json")
+        await ran(window, window.actions_by_name["run"].trigger)
+        window.canvas.select(["first"])
+        window.actions_by_name["pin"].trigger()
+        await until(window.pinned.isVisible)
+        await ran(window, window.actions_by_name["run"].trigger)
+        cards = window.canvas.store.cards
+        assert cards["first"].state.note == "pinned"
+        press(window.pinned.buttons[0])
+        await until(lambda: cards["first"].state.state == "stale")
+        assert (cards["value"].state.state, cards["last"].state.state) == ("stale", "stale")
+        assert window.rerun_link.stale == {
+            "first": "it was pinned, and is no more",
+            "value": "first, which feeds it, has changed",
+            "last": "value, which feeds it, has changed",
+        }
+        await ran(window, window.actions_by_name["run"].trigger)
+        assert [cards[n].state.state for n in ("first", "value", "last")] == ["succeeded"] * 3
+
+    sit(sitting)
+
+
 def test_a_node_that_stands_still_is_called_with_its_parameters_as_they_are_now(sit: Sit, window: MainWindow) -> None:
     async def sitting() -> None:
         draw(window, BROKEN)
