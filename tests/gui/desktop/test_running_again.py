@@ -248,6 +248,56 @@ def test_a_node_that_stands_still_is_called_with_its_parameters_as_they_are_now(
     sit(sitting)
 
 
+def told(window: MainWindow) -> tuple[str, str]:
+    """What the data panel's list names, and the sentence below it where there is one."""
+    rows = window.rows
+    named = rows.picker.currentText() or rows.picker.placeholderText()
+    empty = rows.stack.currentWidget() is rows._empty
+    return named, rows._empty._text.text() if empty else ""
+
+
+def test_the_list_over_the_data_names_the_node_that_the_sentence_is_about(sit: Sit, window: MainWindow) -> None:
+    async def sitting() -> None:
+        draw(window, BROKEN)
+        window.canvas.select(["first"])
+        assert told(window) == ("first", "first has given no data yet: run the workflow.")
+        assert await ran(window, window.actions_by_name["run"].trigger) == "failed"
+        await until(lambda: told(window) == ("first  ·  result", ""))
+        window.canvas.select(["value"])
+        assert told(window)[0] == "value"
+        assert "could not convert" in told(window)[1]
+        window.canvas.select(["first"])
+        await until(lambda: told(window) == ("first  ·  result", ""))
+        window.canvas.select(["last"])
+        assert told(window)[0] == "last"
+
+    sit(sitting)
+
+
+def test_a_node_that_goes_on_from_its_stop_shows_what_it_gave_while_the_run_goes_on(
+    sit: Sit, window: MainWindow, tmp_path: Path
+) -> None:
+    async def sitting() -> None:
+        draw(window, "def value(rows): return rows[:1]")
+        let_go = tmp_path / "let_go"
+        waits = f"    while not os.path.exists({str(let_go)!r}):\n        time.sleep(0.01)\n    return x"
+        window.session.set_parameter("last", "code", f"import os, time\n\ndef last(x):\n{waits}")
+        window.session.set_parameter("last", "sandbox", "full")
+        window.canvas.select(["value"])
+        window.breakpoints.add(Breakpoint("value"))
+        window.runs.start()
+        go_on = window.debugger.buttons["go_on"]
+        await until(go_on.isEnabled)
+        await until(lambda: told(window) == ("value", "value: breakpoint"))
+        press(go_on)
+        await until(lambda: told(window) == ("value  ·  result", ""))
+        assert window.runs.running
+        let_go.touch()
+        await until(lambda: not window.runs.running)
+
+    sit(sitting)
+
+
 def test_a_cell_at_a_stop_takes_numbers_and_refuses_at_once_what_is_none(sit: Sit, window: MainWindow) -> None:
     async def sitting() -> None:
         draw(window, "def value(rows): return [float(row['price']) for row in rows[:1]]")
