@@ -301,13 +301,13 @@ class Past(QObject):
             )
         else:
             self._shown = ("", "")
-            self._rows.show_nothing(f"{node} had given no data. {self._said_of(node)}")
+            self._rows.show_nothing(f"{node} had given no data. {self._said_of(node)}", node)
 
     def _show_output(self, node: str, output: str) -> None:
         if self._shown == (node, output):
             return
         if output not in self._outputs(node):
-            self._rows.show_nothing(f"{node}.{output} had no value at this event.")
+            self._rows.show_nothing(f"{node}.{output} had no value at this event.", node)
             return
         self._shown = (node, output)
         self._rows.show_port(node, output, self._values.of(self.run_id, node, output))

@@ -21,9 +21,11 @@ class Pins(QObject):
 
     Signals:
         changed: A node was pinned or unpinned.
+        kept: The file has them now as they are: what is asked about it then is true.
     """
 
     changed = Signal()
+    kept = Signal()
 
     def __init__(
         self,
@@ -116,3 +118,5 @@ class Pins(QObject):
             told = await self._engine.request(do, file=file, **words)
             if file == self._path() and not self._errands.closed:
                 self._show(frozenset(told["nodes"]))
+                if do != "pins":
+                    self.kept.emit()

@@ -6,6 +6,7 @@ is one click away, and so is going on from there.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -50,6 +51,7 @@ class RerunLink(QObject):
         self._errands = EngineErrands(engine, say)
         self._seen: RunView | None = None  # the run that was last shown
         self._told: str = ""  # the run whose failure was told
+        self._turn = asyncio.Lock()
         self._outdated: tuple[str, dict[str, str]] = ("", {})  # of a run: results made from other inputs than are there
         self.stale: dict[str, str] = {}
         self._look = QTimer(self)
@@ -172,25 +174,38 @@ class RerunLink(QObject):
             self.data_wanted.emit(node)
 
     def _kept(self) -> None:
-        """The journal has all of a run: it knows what taken-over results were made from."""
+        """The journal has all of a run: it knows what results were made from that were not called for."""
         run = self._runs.current
-        reused = run is not None and any(state.get("reused") for state in run.states.values())
-        if run is not None and reused and not self._runs.running:
+        if run is not None and any(state.get("reused") or state.get("pinned") for state in run.states.values()):
+            self.look_at_grounds()
+
+    def look_at_grounds(self) -> None:
+        """What results stand on may have changed: one was taken over, pinned, or is pinned no more."""
+        run = self._runs.current
+        if run is not None and not self._runs.running and self._engine.may("stale"):
             self._errands.begin(self._look_for_outdated(run))
 
     async def _look_for_outdated(self, run: RunView) -> None:
-        told = await self._engine.request("stale", workflow=await self._session.text_beside(), run_id=run.run_id)
-        self._outdated = run.run_id, told["outdated"]
-        if told["outdated"]:
-            self._mark_stale()
+        async with self._turn:  # the answer that comes last is about what is there last
+            told = await self._engine.request(
+                "stale",
+                workflow=await self._session.text_beside(),
+                run_id=run.run_id,
+                file=str(self._session.path) if self._session.path is not None else "",
+            )
+            if run is self._runs.current and told["outdated"] != self._outdated_of(run):
+                self._outdated = run.run_id, told["outdated"]
+                self._mark_stale()
+
+    def _outdated_of(self, run: RunView) -> dict[str, str]:
+        return self._outdated[1] if self._outdated[0] == run.run_id else {}
 
     def _mark_stale(self) -> None:
         """Mark results that the present document would not give."""
         run = self._runs.current
         if run is None or self._runs.running or run.document is None:
             return
-        outdated = self._outdated[1] if self._outdated[0] == run.run_id else {}
-        found = stale_nodes(run.as_called(), self._session.workflow, outdated, self._session.registry)
+        found = stale_nodes(run.as_called(), self._session.workflow, self._outdated_of(run), self._session.registry)
         had = {node for node, state in run.states.items() if state["state"] in _GAVE}
         before, self.stale = self.stale, {node: why for node, why in found.items() if node in had}
         marks = {node: NodeState("stale", "stale", f"{why}: run from here") for node, why in self.stale.items()}

@@ -44,10 +44,16 @@ class RowsLink(QObject):
         self._away = False
         self._shown = None
         self._panel.set_ports(self._ports)
+        self._show_chosen()
+
+    def _show_chosen(self) -> None:
+        """Show what belongs to the selected node, as far as there is anything."""
         chosen = self._canvas.selection()
-        if len(chosen) == 1:
+        if len(chosen) == 1 and chosen[0] in self._session.workflow.nodes:
             self.show_node(chosen[0])
-        else:
+            return
+        self._shown, self._asked = None, ""
+        if not self._away:
             self._panel.show_nothing()
 
     def _selected(self, node_ids: list[str]) -> None:
@@ -61,14 +67,14 @@ class RowsLink(QObject):
         self._shown = None
         self._asked = node_id
         if node_id in self._runs.whys:
-            self._panel.show_nothing(self._runs.whys[node_id])
+            self._panel.show_nothing(self._runs.whys[node_id], node_id)
             return
         state = self._runs.current.states.get(node_id) if self._runs.current else None
         reason = (state or {}).get("error") or (state or {}).get("reason")
         if reason:
-            self._panel.show_nothing(reason if reason.startswith(f"{node_id}:") else f"{node_id}: {reason}")
+            self._panel.show_nothing(reason if reason.startswith(f"{node_id}:") else f"{node_id}: {reason}", node_id)
         else:
-            self._panel.show_nothing(f"{node_id} has given no data yet: run the workflow.")
+            self._panel.show_nothing(f"{node_id} has given no data yet: run the workflow.", node_id)
 
     def show_inputs(self, node_id: str) -> None:
         """Show what a node was given: the first of its inputs that is a table, else the first that has a value."""
@@ -83,7 +89,7 @@ class RowsLink(QObject):
     def _tell_why(self) -> None:
         """The first cause is known now of why a node has given nothing."""
         if not self._away and self._shown is None and self._asked in self._runs.whys:
-            self._panel.show_nothing(self._runs.whys[self._asked])
+            self._panel.show_nothing(self._runs.whys[self._asked], self._asked)
 
     def show_output(self, node_id: str, output: str) -> None:
         """Show an output."""
@@ -126,9 +132,7 @@ class RowsLink(QObject):
         if self._was_running and not running and self._runs.current is not None:
             self._show_result()
         if self._runs.current is None:
-            self._shown = None
-            if not self._away:
-                self._panel.show_nothing()
+            self._show_chosen()
         self._was_running = running
 
     def _offer_ports(self) -> None:
@@ -139,6 +143,8 @@ class RowsLink(QObject):
             self._ports = ports
             if not self._away:
                 self._panel.set_ports(ports)
+        if self._shown is None and self._asked in self._session.workflow.nodes:
+            self.show_node(self._asked)  # it may have given something by now, or stand otherwise
 
     def _show_result(self) -> None:
         """After a run: the selected node's data, else what a table node shows."""

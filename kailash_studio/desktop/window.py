@@ -143,6 +143,7 @@ class MainWindow(QMainWindow):
             self.session, self.engine, self.runs, self.documents, self.played, self.say, self
         )
         self.rerun_link = RerunLink(self.session, self.engine, self.canvas, self.runs, self.failure, self.say, self)
+        self.pins.kept.connect(self.rerun_link.look_at_grounds)
 
     def _make_strips(self) -> None:
         theme, icons = self.theme, self.icons

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from kailash_studio.errors import NodeError
+from kailash_studio.nodes.named_files import file_of
 from kailash_studio.spec.context import Outputs, RunContext
 from kailash_studio.spec.node import Effect, Execution
 from kailash_studio.tables.table import Table
@@ -24,7 +25,7 @@ class FileWriting:
     @classmethod
     def effects_of(cls, parameters: Mapping[str, Any]) -> list[str]:
         """Writes a file."""
-        return [f"writes the file {parameters.get('path', '?')}"]
+        return [f"writes {file_of(parameters.get('path'))}"]
 
     def file_to_write(self, context: RunContext) -> Path:
         """Where to write.

@@ -70,7 +70,7 @@ def outdated_by_pins(
     journal: Journal, run: RunRecord, workflow: Workflow, pins: Mapping[str, Outputs]
 ) -> dict[str, str]:
     """Nodes whose results do not follow from what is pinned now, and was not in a run, or the other way round."""
-    found = dict.fromkeys(marked(journal, run.run_id, "pinned") - pins.keys(), "it was pinned in the run")
+    found = dict.fromkeys(marked(journal, run.run_id, "pinned") - pins.keys(), "it was pinned, and is no more")
     then = journal.output_hashes(run.run_id)
     now = {**then, **{node: {name: _hash(value) for name, value in own.items()} for node, own in pins.items()}}
     fed = {c.target for c in wired(workflow).connections.values() if c.source in pins}

@@ -116,7 +116,10 @@ class Operations:
         if request.get("groups"):
             found = self._journal.dead_letter_groups(state=state, text=text, limit=limit)
             total = self._journal.count_dead_letters(state=state, text=text)
-            groups = [[g.fingerprint, g.count, g.node, g.error, g.first, g.last, g.newest] for g in found]
+            groups = [
+                [g.fingerprint, g.count, g.node, g.error, g.first, g.last, g.newest, g.workflow, g.workflows]
+                for g in found
+            ]
             return {"total": total, "groups": groups}
         alike = str(request.get("fingerprint", ""))
         letters = self._journal.dead_letters(state=state, text=text, fingerprint=alike, limit=limit)

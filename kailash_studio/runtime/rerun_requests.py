@@ -11,8 +11,8 @@ do           with                                                 ok
 ===========  ===================================================  ====================================================
 rerun        ``workflow``, ``again``, ``file``, ``capsule``:      ``calls``, ``known``: nodes; ``stale``: reason by
              nothing is run                                       node; ``asks``: what is done outside once more
-stale        ``workflow``, ``run_id``                             ``stale``: reason by node of that run; ``outdated``:
-                                                                  those whose inputs have changed since
+stale        ``workflow``, ``run_id``, ``file``, whose pins then  ``stale``: reason by node of that run; ``outdated``:
+             count                                                those whose inputs, or whose pins, have changed since
 interrupted  --                                                   ``runs``: that no process goes on with, the newest
                                                                   first: ``run_id``, ``workflow``, ``started``,
                                                                   ``document``, ``folder``, ``stood``: node and when
@@ -178,6 +178,8 @@ class RerunRequests:
         before = self._as_called(record)
         found = outdated(self._journal, record, before)
         now = read(request["workflow"]).workflow
+        if request.get("file"):
+            found |= outdated_by_pins(self._journal, record, now, Pins(Path(request["file"])).outputs())
         return {"stale": stale_nodes(before, now, found, self._runtime.registry), "outdated": found}
 
     def _interrupted(self, request: Mapping[str, Any]) -> Answer:

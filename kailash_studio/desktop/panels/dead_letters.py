@@ -239,14 +239,24 @@ class DeadLetters(QWidget):
         self.wanted.emit(self.state.currentData(), self.filter.text(), self._limit)
 
     def show_groups(self, groups: list[list[Any]], total: int) -> None:
-        """Show those that failed alike: fingerprint, count, node, error, first, last, the id of the newest."""
+        """Show those that failed alike.
+
+        Args:
+            groups: Of each: fingerprint, count, node, error, first, last, the newest's id and workflow, of how many
+                workflows they are. Where all are of one, it goes without saying.
+            total: How many letters there are.
+        """
         chosen, opened = self._marked()
         self.list.blockSignals(True)
         self.list.clear()
         self.list.setColumnHidden(4, bool(self.state.currentData()))  # they are all the same then
-        for fingerprint, count, node, error, first, last, newest in groups:
+        several = len({group[7] for group in groups}) > 1 or any(group[8] > 1 for group in groups)
+        for fingerprint, count, node, error, first, last, newest, workflow, workflows in groups:
             said = error.removeprefix(f"{node}: ")
-            item = QTreeWidgetItem(self.list, [node, said, f"{count:,}", _when(last), ""])
+            of = f"{workflows} workflows" if workflows > 1 else workflow or "a workflow without a name"
+            named = f"{node}  ·  {of}" if several else node
+            item = QTreeWidgetItem(self.list, [named, said, f"{count:,}", _when(last), ""])
+            item.setToolTip(0, f"{node} of {of}")
             item.setData(0, _LETTER, newest)
             item.setData(0, _COUNT, count)
             item.setTextAlignment(2, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)

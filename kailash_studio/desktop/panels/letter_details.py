@@ -61,9 +61,10 @@ class LetterDetails(QWidget):
         tried = [f"attempt {a['attempt']}: {a['error']}" for a in letter["attempt_log"]]
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(letter["timestamp"]))
         head = f"newest of {alike:,} · " if alike > 1 else ""
+        head += f"{letter['node']} of {letter['workflow'] or 'a workflow without a name'} · "
         head += f"{len(tried)} attempt{'s' * (len(tried) != 1)} · run {letter['run_id']}"
         note = f"{letter['note']} ({letter['replays']} failed replays)" if letter["replays"] else letter["note"]
-        where = f"{letter['node']} of {letter['workflow']}, given up at {when}"
+        where = f"given up at {when}"
         self.said.setText(head)
         self.said.setToolTip("\n".join([head, where, *([note] if note else []), *tried]))
         inputs = letter["inputs"]

@@ -26,6 +26,7 @@ from kailash_studio.desktop.widgets.basics import ElidedLabel, EmptyState
 from kailash_studio.errors import StudioError
 
 _KEPT_LOOKS = 30
+_PORT = "{}  ·  {}"
 _NOTHING_YET = "Run the workflow, then select a node to see its data."
 
 
@@ -125,12 +126,15 @@ class RowsPanel(QWidget):
     def set_ports(self, ports: Sequence[tuple[str, str]]) -> None:
         """Offer these nodes and outputs in the list."""
         self._ports = list(ports)
-        self._offered.setStringList([f"{node}  ·  {output}" for node, output in ports])
+        self._offered.setStringList([_PORT.format(node, output) for node, output in ports])
         self._mark_shown()
 
     def _mark_shown(self) -> None:
+        """Name what is shown, also where it is not among what is offered."""
+        node, output = self._shown
+        self.picker.setPlaceholderText(_PORT.format(node, output) if output else node)
         self.picker.setCurrentIndex(self._ports.index(self._shown) if self._shown in self._ports else -1)
-        self.picker.setToolTip(self.picker.currentText())
+        self.picker.setToolTip(self.picker.currentText() or self.picker.placeholderText())
 
     def _picked(self, index: int) -> None:
         self.port_chosen.emit(*self._ports[index])
@@ -165,7 +169,7 @@ class RowsPanel(QWidget):
                 except StudioError as error:  # a column's type has changed, and the filter fits no more
                     page, words, kept, trouble = every, {}, None, str(error)
         except StudioError as error:
-            self.show_nothing(str(error))
+            self._say(str(error))
             return
         self._asked = asked
         if page["kind"] == "table":
@@ -193,8 +197,13 @@ class RowsPanel(QWidget):
         texts: Mapping[str, str] = dict(look.texts) if self.view.header.filtering else {}
         return look_words(look.sort, texts, dict(zip(page["columns"], page["types"], strict=True)))
 
-    def show_nothing(self, sentence: str = _NOTHING_YET) -> None:
-        """Show a sentence instead."""
+    def show_nothing(self, sentence: str = _NOTHING_YET, node: str = "") -> None:
+        """Show a sentence instead, and in the list the node that it is about."""
+        self._shown = (node, "")
+        self._mark_shown()
+        self._say(sentence)
+
+    def _say(self, sentence: str) -> None:
         self._stop()
         self._empty.say(sentence)
         self.caption.setText("")

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from kailash_studio.errors import DatabaseError, ParameterError
+from kailash_studio.nodes.named_files import file_of
 from kailash_studio.services.connections import Connections, SavedConnection
 from kailash_studio.services.duckdb_file import DuckDBFiles
 from kailash_studio.services.mysql import MySQLServers
@@ -30,7 +31,7 @@ from kailash_studio.spec.parameter import Parameter
 from kailash_studio.spec.port import Number, Output, Record, Table
 
 _DETAILS = ("connection", ("details",))
-_FILES = {"sqlite": "the SQLite file", "duckdb": "the DuckDB file"}
+_FILES = {"sqlite": "SQLite file", "duckdb": "DuckDB file"}
 _NAMED = ("pool", "saved")
 
 
@@ -133,9 +134,9 @@ class AsyncSQLDatabaseNode(Node):
     @classmethod
     def effects_of(cls, parameters: Mapping[str, Any]) -> list[str]:
         """Runs SQL on a database."""
-        file = _FILES.get(str(parameters.get("database_type")), "")
-        if file and (parameters.get("connection") or implied(parameters, *_NAMED)) == "details":
-            return [f"runs SQL on {file} {parameters.get('database', '')}"]
+        kind = _FILES.get(str(parameters.get("database_type")), "")
+        if kind and (parameters.get("connection") or implied(parameters, *_NAMED)) == "details":
+            return [f"runs SQL on {file_of(parameters.get('database'), kind)}"]
         return [f"runs SQL on {database_of(parameters, *_NAMED)}"]
 
     @classmethod

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from kailash_studio.errors import NodeError
+from kailash_studio.nodes.named_files import file_of
 from kailash_studio.services.table_files.first_rows import first_text
 from kailash_studio.spec.context import Outputs, RunContext
 from kailash_studio.spec.node import Node
@@ -55,7 +56,7 @@ class CSVReaderNode(Node):
     @classmethod
     def effects_of(cls, parameters: Mapping[str, Any]) -> list[str]:
         """Reads a file."""
-        return [f"reads the file {parameters.get('path', '?')}"]
+        return [f"reads {file_of(parameters.get('path'))}"]
 
     def run(self, context: RunContext) -> Outputs:
         """The rows of the file."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from kailash_studio.nodes.named_files import file_of
 from kailash_studio.services.table_files.first_rows import first_of_json
 from kailash_studio.services.table_files.json_rows import read_json
 from kailash_studio.spec.context import Outputs, RunContext
@@ -43,7 +44,7 @@ class JSONReaderNode(Node):
     @classmethod
     def effects_of(cls, parameters: Mapping[str, Any]) -> list[str]:
         """Reads a file."""
-        return [f"reads the file {parameters.get('path', '?')}"]
+        return [f"reads {file_of(parameters.get('path'))}"]
 
     def run(self, context: RunContext) -> Outputs:
         """The rows of the file."""

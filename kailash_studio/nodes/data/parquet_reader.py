@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from kailash_studio.nodes.named_files import file_of
 from kailash_studio.services.table_files.first_rows import first_of_parquet
 from kailash_studio.services.table_files.parquet import read_parquet
 from kailash_studio.spec.context import Outputs, RunContext
@@ -39,7 +40,7 @@ class ParquetReaderNode(Node):
     @classmethod
     def effects_of(cls, parameters: Mapping[str, Any]) -> list[str]:
         """Reads a file."""
-        return [f"reads the file {parameters.get('path', '?')}"]
+        return [f"reads {file_of(parameters.get('path'))}"]
 
     def run(self, context: RunContext) -> Outputs:
         """The rows of the file."""

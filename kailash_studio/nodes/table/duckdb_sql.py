@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kailash_studio.errors import DatabaseError, NodeError
+from kailash_studio.nodes.named_files import file_of
 from kailash_studio.services.duckdb_query import query_duckdb
 from kailash_studio.spec.context import Outputs, RunContext
 from kailash_studio.spec.node import Node
@@ -62,7 +63,11 @@ class DuckDBNode(Node):
     def effects_of(cls, parameters: Mapping[str, Any]) -> list[str]:
         """Reads the named files."""
         files = parameters.get("files")
-        return [f"reads the file {path}" for path in files.values()] if isinstance(files, dict) else []
+        if not isinstance(files, dict):
+            return []
+        if "$parameter" in files:
+            return [f"reads files that parameter {files['$parameter']} names"]
+        return [f"reads {file_of(path)}" for path in files.values()]
 
     @classmethod
     def problems_of(cls, parameters: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -23,12 +23,15 @@ SELECT 1 FROM events WHERE run_id = ? AND node = ? AND kind IN ('node_succeeded'
 """
 # beside one max() the bare columns are those of the row that has it (SQLite promises it), beside min() too they are not
 _GROUPS = """
-WITH chosen AS (SELECT id, fingerprint, node, error, timestamp FROM dead_letters WHERE {}),
+WITH chosen AS (SELECT id, fingerprint, workflow, node, error, timestamp FROM dead_letters WHERE {}),
 newest AS (
-    SELECT fingerprint, count(*) AS number, node, error, max(timestamp) AS last, id FROM chosen GROUP BY fingerprint
+    SELECT fingerprint, count(*) AS number, workflow, node, error, max(timestamp) AS last, id FROM chosen
+    GROUP BY fingerprint
 ),
-oldest AS (SELECT fingerprint, min(timestamp) AS first FROM chosen GROUP BY fingerprint)
-SELECT fingerprint, number, node, error, first, last, id FROM newest JOIN oldest USING (fingerprint)
+oldest AS (
+    SELECT fingerprint, min(timestamp) AS first, count(DISTINCT workflow) AS flows FROM chosen GROUP BY fingerprint
+)
+SELECT fingerprint, number, node, error, first, last, id, workflow, flows FROM newest JOIN oldest USING (fingerprint)
 ORDER BY number DESC, fingerprint LIMIT ?
 """
 
@@ -45,6 +48,8 @@ class LetterGroup:
         first: When the oldest was given up, seconds since 1970.
         last: When the newest was.
         newest: The id of the newest.
+        workflow: That of the newest.
+        workflows: Of how many workflows they are.
     """
 
     fingerprint: str
@@ -54,6 +59,8 @@ class LetterGroup:
     first: float
     last: float
     newest: str
+    workflow: str
+    workflows: int
 
 
 class DeadLetters(Store):

@@ -42,7 +42,7 @@ def _runs(theme: Theme, icons: Icons) -> tuple[QWidget, QTreeWidget]:
 
 def _letters(theme: Theme, icons: Icons) -> tuple[QWidget, QTreeWidget]:
     panel = DeadLetters(theme, icons)
-    panel.show_groups([["a" * 16, 12, _LONG, "HTTP 503 from a partner", 1e9, 1e9, "b" * 32]], 12)
+    panel.show_groups([["a" * 16, 12, _LONG, "HTTP 503 from a partner", 1e9, 1e9, "b" * 32, "nightly", 1]], 12)
     return panel, panel.list
 
 

@@ -19,7 +19,10 @@ from kailash_studio.desktop.window import MainWindow
 
 def groups(*counts: int) -> list[list[Any]]:
     """A group of failures for each number, as the engine tells it."""
-    return [[f"{i:016x}", count, f"node{i}", f"error {i}", 1e9, 1e9 + i, f"{i:032x}"] for i, count in enumerate(counts)]
+    return [
+        [f"{i:016x}", count, f"node{i}", f"error {i}", 1e9, 1e9 + i, f"{i:032x}", "nightly", 1]
+        for i, count in enumerate(counts)
+    ]
 
 
 def members(count: int) -> list[list[Any]]:
@@ -80,6 +83,20 @@ def test_groups_and_letters_are_chosen_replayed_and_discarded(letters: DeadLette
     assert top(letters, 0).isExpanded(), "what was opened stays open"
 
 
+def test_letters_of_several_workflows_say_of_which_they_are(letters: DeadLetters) -> None:
+    letters.show_groups(groups(12, 1), 13)
+    assert [top(letters, row).text(0) for row in range(2)] == ["node0", "node1"], "all of one: it goes without saying"
+    assert top(letters, 0).toolTip(0) == "node0 of nightly"
+    shown = groups(3, 2, 1)
+    for group, of in zip(shown, [("sql", 1), ("prev", 1), ("sql", 2)], strict=True):
+        group[2], group[7:] = "web", of
+    letters.show_groups(shown, 6)
+    said = [top(letters, row).text(0) for row in range(3)]
+    assert said == ["web  ·  sql", "web  ·  prev", "web  ·  2 workflows"]
+    letters.show_groups(shown[2:], 1)
+    assert top(letters, 0).text(0) == "web  ·  2 workflows"
+
+
 def test_inputs_are_changed_for_a_replay(letters: DeadLetters) -> None:
     asked: list[Any] = []
     letters.replay_wanted.connect(lambda *what: asked.append(what))
@@ -89,7 +106,7 @@ def test_inputs_are_changed_for_a_replay(letters: DeadLetters) -> None:
     assert letters.details.inputs.toPlainText() == "", "an answer that came too late"
     letters.show_details(letter(f"{0:032x}", x=5, rows=[1, 2]))
     details = letters.details
-    assert details.said.toolTip().startswith("newest of 12 · 6 attempts · run r")
+    assert details.said.toolTip().startswith("newest of 12 · node0 of nightly · 6 attempts · run r")
     assert "attempt 1: down 1" in details.said.toolTip()
     assert "run r failed (1 failed replays)" in details.said.toolTip()
     assert not details.replay.isVisible(), "nothing has been changed"

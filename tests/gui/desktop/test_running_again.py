@@ -197,6 +197,33 @@ def test_a_pinned_node_is_not_called_and_the_window_says_so(sit: Sit, window: Ma
     sit(sitting)
 
 
+def test_what_was_pinned_and_is_no_more_is_stale_and_so_is_all_below(
+    sit: Sit, window: MainWindow, tmp_path: Path
+) -> None:
+    async def sitting() -> None:
+        draw(window, MENDED)
+        window.session.save(tmp_path / "w.kailash.json")
+        await ran(window, window.actions_by_name["run"].trigger)
+        window.canvas.select(["first"])
+        window.actions_by_name["pin"].trigger()
+        await until(window.pinned.isVisible)
+        await ran(window, window.actions_by_name["run"].trigger)
+        cards = window.canvas.store.cards
+        assert cards["first"].state.note == "pinned"
+        press(window.pinned.buttons[0])
+        await until(lambda: cards["first"].state.state == "stale")
+        assert (cards["value"].state.state, cards["last"].state.state) == ("stale", "stale")
+        assert window.rerun_link.stale == {
+            "first": "it was pinned, and is no more",
+            "value": "first, which feeds it, has changed",
+            "last": "value, which feeds it, has changed",
+        }
+        await ran(window, window.actions_by_name["run"].trigger)
+        assert [cards[n].state.state for n in ("first", "value", "last")] == ["succeeded"] * 3
+
+    sit(sitting)
+
+
 def test_a_node_that_stands_still_is_called_with_its_parameters_as_they_are_now(sit: Sit, window: MainWindow) -> None:
     async def sitting() -> None:
         draw(window, BROKEN)
@@ -221,6 +248,56 @@ def test_a_node_that_stands_still_is_called_with_its_parameters_as_they_are_now(
         assert (told["calls"], told["stale"]) == ([], {})
         window.session.set_parameter("value", "code", BROKEN)
         await until(lambda: cards["value"].state.state == "stale")
+
+    sit(sitting)
+
+
+def told(window: MainWindow) -> tuple[str, str]:
+    """What the data panel's list names, and the sentence below it where there is one."""
+    rows = window.rows
+    named = rows.picker.currentText() or rows.picker.placeholderText()
+    empty = rows.stack.currentWidget() is rows._empty
+    return named, rows._empty._text.text() if empty else ""
+
+
+def test_the_list_over_the_data_names_the_node_that_the_sentence_is_about(sit: Sit, window: MainWindow) -> None:
+    async def sitting() -> None:
+        draw(window, BROKEN)
+        window.canvas.select(["first"])
+        assert told(window) == ("first", "first has given no data yet: run the workflow.")
+        assert await ran(window, window.actions_by_name["run"].trigger) == "failed"
+        await until(lambda: told(window) == ("first  ·  result", ""))
+        window.canvas.select(["value"])
+        assert told(window)[0] == "value"
+        assert "could not convert" in told(window)[1]
+        window.canvas.select(["first"])
+        await until(lambda: told(window) == ("first  ·  result", ""))
+        window.canvas.select(["last"])
+        assert told(window)[0] == "last"
+
+    sit(sitting)
+
+
+def test_a_node_that_goes_on_from_its_stop_shows_what_it_gave_while_the_run_goes_on(
+    sit: Sit, window: MainWindow, tmp_path: Path
+) -> None:
+    async def sitting() -> None:
+        draw(window, "def value(rows): return rows[:1]")
+        let_go = tmp_path / "let_go"
+        waits = f"    while not os.path.exists({str(let_go)!r}):\n        time.sleep(0.01)\n    return x"
+        window.session.set_parameter("last", "code", f"import os, time\n\ndef last(x):\n{waits}")
+        window.session.set_parameter("last", "sandbox", "full")
+        window.canvas.select(["value"])
+        window.breakpoints.add(Breakpoint("value"))
+        window.runs.start()
+        go_on = window.debugger.buttons["go_on"]
+        await until(go_on.isEnabled)
+        await until(lambda: told(window) == ("value", "value: breakpoint"))
+        press(go_on)
+        await until(lambda: told(window) == ("value  ·  result", ""))
+        assert window.runs.running
+        let_go.touch()
+        await until(lambda: not window.runs.running)
 
     sit(sitting)
 

@@ -187,3 +187,35 @@ def test_a_file_keeps_its_mode(tmp_path: Path) -> None:
     outputs("FileWriterNode", {"data": 1}, path=str(path))
     assert stat.S_IMODE(path.stat().st_mode) == before
     assert path.read_text() == "1\n"
+
+
+NODES = installed_node_types()
+READERS = ("CSVReaderNode", "ExcelReaderNode", "JSONReaderNode", "ParquetReaderNode")
+WRITERS = ("FileWriterNode", "ExcelWriterNode", "ParquetWriterNode")
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"path": "a.csv"}, "the file a.csv"),
+        ({}, "a file whose path it is given"),
+        ({"path": ""}, "a file whose path it is given"),
+        ({"path": {"$parameter": "p"}}, "the file that parameter p names"),
+        ({"path": {"$secret": "s"}}, "the file that secret s names"),
+    ],
+    ids=str,
+)
+def test_a_file_is_named_by_its_path_or_by_where_that_comes_from(given: dict[str, Any], named: str) -> None:
+    assert {NODES.get(name).effects_of(given)[0] for name in READERS} == {f"reads {named}"}
+    assert {NODES.get(name).effects_of(given)[0] for name in WRITERS} == {f"writes {named}"}
+    files = {"files": {"t": given.get("path")}}
+    assert NODES.get("DuckDBNode").effects_of(files) == [f"reads {named}"]
+    for kind, word in (("sqlite", "SQLite file"), ("duckdb", "DuckDB file")):
+        database = {"database_type": kind, "database": given.get("path")}
+        said = NODES.get("AsyncSQLDatabaseNode").effects_of(database)
+        assert said == [f"runs SQL on {named.replace('file', word, 1)}"]
+
+
+def test_files_that_a_parameter_names_together() -> None:
+    given = {"files": {"$parameter": "p"}}
+    assert NODES.get("DuckDBNode").effects_of(given) == ["reads files that parameter p names"]

@@ -33,6 +33,14 @@ def test_letters_that_failed_alike_stand_together(journal: Journal) -> None:
     assert journal.dead_letter_rate(100.0, 2.0) == [(100.0, 2), (102.0, 2), (104.0, 1), (202.0, 1)]
 
 
+def test_a_group_tells_of_which_workflows_it_is(journal: Journal) -> None:
+    of = [("sql", 1, "down"), ("prev", 2, "down"), ("sql", 3, "no such table"), ("sql", 4, "no such table")]
+    letters = [replace(letter(when, error), workflow=workflow) for workflow, when, error in of]
+    journal.take("r", [succeeded("r", 0)], lambda node: {}, letters).wait(10)
+    found = {g.error: (g.workflow, g.workflows) for g in journal.dead_letter_groups()}
+    assert found == {"down": ("prev", 2), "no such table": ("sql", 1)}
+
+
 def test_pages_of_letters_of_one_moment_neither_repeat_nor_miss_one(journal: Journal) -> None:
     letters = [replace(letter(5), id=f"{number:032x}") for number in range(50)]
     journal.take("r", [succeeded("r", 0)], lambda node: {}, letters).wait(10)
