@@ -58,6 +58,12 @@ class Client:
     def state(self, node: str, state: str) -> Callable[[dict[str, Any]], bool]:
         return lambda m: m.get("update", {}).get("states", {}).get(node, {}).get("state") == state
 
+    async def stopped(self, node: str) -> None:
+        """Wait until a node of the run stands still, as the answer had it or an update has."""
+        (shown,) = self.answer["ok"]["runs"]
+        if shown["states"].get(node, {}).get("state") != "stopped":
+            await self.until(self.state(node, "stopped"))
+
     async def close(self) -> None:
         self.writer.close()
         await self.writer.wait_closed()
@@ -120,8 +126,7 @@ def test_a_run_is_debugged_from_outside_and_goes_on_alone(
         client = await Client.of(address, control=True)
         (shown,) = client.answer["ok"]["runs"]
         assert json.loads(shown["workflow"])["name"] == "nightly"
-        if shown["states"].get("second", {}).get("state") != "stopped":
-            await client.until(client.state("second", "stopped"))
+        await client.stopped("second")
         run_id = shown["run_id"]
         values = await client.ask("stop_values", run_id=run_id, stop=1)
         assert json.loads(values["ok"]["inputs"]["rows"]["plain"]) == [{"a": 1}, {"a": 2}]
@@ -154,6 +159,7 @@ def test_who_only_looks_on_changes_nothing_and_a_window_that_goes_away_is_not_no
         gone = await Client.of(address, control=True)
         gone.writer.transport.abort()
         other = await Client.of(address, control=True)
+        await looking.stopped("second")
         await other.ask("resume", run_id=run_id)
         await looking.until(looking.state("third", "succeeded"))
         for client in (looking, other):
