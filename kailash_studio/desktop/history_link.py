@@ -13,7 +13,8 @@ from kailash_studio.desktop.panels.comparison import Comparison
 from kailash_studio.desktop.panels.run_history import RunHistory, when
 from kailash_studio.desktop.panels.timeline import Timeline
 from kailash_studio.desktop.past import Past
-from kailash_studio.desktop.runs import Runs, RunView
+from kailash_studio.desktop.run_view import RunView
+from kailash_studio.desktop.runs import Runs
 from kailash_studio.errors import EngineError
 
 _ATTACHED = "The window is attached to another process, which tells of no past runs: they are here after Run > Detach."

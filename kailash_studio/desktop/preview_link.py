@@ -110,6 +110,7 @@ class PreviewLink(QObject):
             told = await self._engine.request(
                 "preview_reading" if reads else "preview",
                 **words,
+                names=run.names if run is not None else {},
                 workflow=await self._session.text_beside(),
                 **({"folder": str(self._session.folder)} if reads else {}),
             )

@@ -18,9 +18,11 @@ from kailash_studio.desktop.canvas.view import NodeState
 from kailash_studio.desktop.engine import Engine
 from kailash_studio.desktop.errands import EngineErrands
 from kailash_studio.desktop.notice import Notice
-from kailash_studio.desktop.runs import Runs, RunView, node_state
+from kailash_studio.desktop.run_view import RunView
+from kailash_studio.desktop.runs import Runs, node_state
 from kailash_studio.desktop.session import Session
 from kailash_studio.runtime.rerun import stale_nodes
+from kailash_studio.workflow.commands import Change, new_keys
 
 _LOOK_MS = 250
 _GAVE = frozenset({"succeeded", "recovered"})
@@ -58,7 +60,7 @@ class RerunLink(QObject):
         self._look.setSingleShot(True)
         self._look.setInterval(_LOOK_MS)
         self._look.timeout.connect(self._mark_stale)
-        session.changed.connect(lambda _: self._look.start())
+        session.changed.connect(self._edited)
         session.opened.connect(self._opened)
         runs.changed.connect(self._run_changed)
         runs.compared.connect(self._kept)
@@ -136,6 +138,11 @@ class RerunLink(QObject):
         box.open()
 
     # ------------------------------------------------------------------ after a run
+    def _edited(self, changes: tuple[Change, ...]) -> None:
+        names = new_keys(changes)
+        self.stale = {names.get(node, node): why for node, why in self.stale.items()}
+        self._look.start()
+
     def _opened(self) -> None:
         self.stale = {}
         self._notice.hide()
@@ -205,7 +212,8 @@ class RerunLink(QObject):
         run = self._runs.current
         if run is None or self._runs.running or run.document is None:
             return
-        found = stale_nodes(run.as_called(), self._session.workflow, self._outdated_of(run), self._session.registry)
+        outdated = run.by_new_names(self._outdated_of(run))
+        found = stale_nodes(run.as_called(), self._session.workflow, outdated, self._session.registry)
         had = {node for node, state in run.states.items() if state["state"] in _GAVE}
         before, self.stale = self.stale, {node: why for node, why in found.items() if node in had}
         marks = {node: NodeState("stale", "stale", f"{why}: run from here") for node, why in self.stale.items()}

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal
@@ -15,18 +13,17 @@ from kailash_studio.desktop.canvas import Canvas
 from kailash_studio.desktop.canvas.view import NodeState
 from kailash_studio.desktop.engine import Engine
 from kailash_studio.desktop.gone import Gone
+from kailash_studio.desktop.run_view import RunView
 from kailash_studio.desktop.session import Session
 from kailash_studio.desktop.values import Values
 from kailash_studio.errors import DocumentError, EngineError
-from kailash_studio.runtime.rerun import as_called
 from kailash_studio.runtime.wording import duration, not_called, succeeded
 from kailash_studio.services import trust
 from kailash_studio.spec.finding import has_errors
-from kailash_studio.workflow.commands import Change
+from kailash_studio.workflow.commands import Change, new_keys
 from kailash_studio.workflow.workflow import Connection, Workflow
 
 _OPEN = frozenset({"", "started", "stopped", "retrying"})
-_ENDED = frozenset({"succeeded", "recovered", "failed"})
 _TEST, _SAFE = "TEST RUN · faults were put in", "SAFE PREVIEW · nothing was written"
 _UNREAL = {  # what a run is not gone on from, by the word of its request, and what to do instead
     "scenario": "Nothing goes on from a test run: press Run to run the workflow itself.",
@@ -43,52 +40,6 @@ _WORDS = {
     "recovered": "recovered",
     "stopped": "stopped",
 }
-
-
-@dataclass(slots=True)
-class RunView:
-    """What the window knows of a run.
-
-    Attributes:
-        run_id: The run.
-        states: Newest state object of each node.
-        state: ``running``, or how it ended.
-        seconds: How long it took, once it has ended.
-        paused: Why no further node starts, or empty.
-        document: The workflow as it ran; None when that is not known here.
-        stopped: The states of those that stand still.
-        ended_nodes: How many nodes have succeeded or failed.
-        started: When it began here, seconds since 1970.
-        unreal: Why nothing goes on from it: it is a test or a safe preview; empty for a real run.
-    """
-
-    run_id: str
-    states: dict[str, dict[str, Any]]
-    state: str = "running"
-    seconds: float = 0.0
-    paused: str = ""
-    document: Workflow | None = None
-    stopped: dict[str, dict[str, Any]] = field(default_factory=dict)
-    ended_nodes: int = 0
-    started: float = field(default_factory=time.time)
-    unreal: str = ""
-
-    def put(self, states: Mapping[str, dict[str, Any]]) -> None:
-        """Take newer states of nodes."""
-        for node, state in states.items():
-            before = self.states.get(node)
-            self.ended_nodes += (state["state"] in _ENDED) - (before is not None and before["state"] in _ENDED)
-            if state["state"] == "stopped":
-                self.stopped[node] = state
-            else:
-                self.stopped.pop(node, None)
-        self.states.update(states)
-
-    def as_called(self) -> Workflow:
-        """The workflow as it ran, with the parameters that were given by hand at stops; it is known here."""
-        assert self.document is not None  # callers look first
-        given = {node: state["made_with"] for node, state in self.states.items() if "made_with" in state}
-        return as_called(self.document, given)
 
 
 class Runs(QObject):
@@ -112,7 +63,7 @@ class Runs(QObject):
     def __init__(self, session: Session, engine: Engine, canvas: Canvas, window: QWidget) -> None:
         super().__init__(window)
         self._session, self._engine, self._canvas, self._window = session, engine, canvas, window
-        self.values = Values(engine)
+        self.values = Values(engine, self._name_in_run)
         self.current: RunView | None = None
         self._early: list[dict[str, Any]] = []  # updates that came before the answer that names their run
         self.expected = ""  # a run that is being drawn: ``adopt`` brings what it told meanwhile
@@ -204,13 +155,32 @@ class Runs(QObject):
         """A node that Undo brings back stands as it stood; what it has done meanwhile, it has done."""
         self._outgoing = None
         run = self.current
+        self._follow_names(changes)
         for change in changes:
-            if run is not None and change.section == "nodes" and change.after is None:
+            if run is not None and change.section == "nodes" and change.after is None and not change.moved:
                 self._gone.keep(change, (change.key, run, self._canvas.state(change.key)))
         for node_id, its_run, state in self._gone.back(changes):
             if its_run is run:
                 known = its_run.states.get(node_id) if self.running else None
                 self._canvas.set_states({node_id: node_state(known) if known is not None else state})
+
+    def _follow_names(self, changes: tuple[Change, ...]) -> None:
+        """A node that has another name has done what it has done: it stands as it stood."""
+        names, run = new_keys(changes), self.current
+        if not names or run is None:
+            return
+        run.follow(names)
+        self.happened = {names.get(node, node): told for node, told in self.happened.items()}
+        self.whys = {names.get(node, node): why for node, why in self.whys.items()}
+        self._canvas.set_states({new: self._canvas.state(old) for old, new in names.items()})
+        moved = set(new_keys(changes, "connections").values())
+        lines = [line for key, line in self._session.workflow.connections.items() if key in moved]
+        self._canvas.set_labels(row_labels(lines, run.states))
+
+    def _name_in_run(self, run_id: str, node: str) -> str:
+        """The name of a node in a run, by the one that it has now."""
+        run = self.current
+        return run.name_in_run(node) if run is not None and run.run_id == run_id else node
 
     def stop(self) -> None:
         """Stop the run that is under way."""
@@ -324,8 +294,7 @@ class Runs(QObject):
             if update["log"] and update["run_id"] != self.expected and not self._closed:
                 self.logged.emit(update["log"])  # of another run, such as the replay of a single letter
             return
-        states: dict[str, dict[str, Any]] = update["states"]
-        run.put(states)
+        states = run.put(update["states"])
         if states:
             self._canvas.set_states({node_id: node_state(state) for node_id, state in states.items()})
             self._canvas.set_labels(row_labels(self._from(states), states))
@@ -349,8 +318,9 @@ class Runs(QObject):
         except EngineError:
             return  # the engine ended meanwhile; its notice says so
         if self.current is run:
-            self.whys = told["why"]
-            self.happened = {node: (found[0], found[1], found[2]) for node, found in told["nodes"].items()}
+            self.whys = run.by_new_names(told["why"])
+            nodes = run.by_new_names(told["nodes"])
+            self.happened = {node: (found[0], found[1], found[2]) for node, found in nodes.items()}
             self.compared.emit()
 
     def _engine_changed(self, state: str, why: str) -> None:

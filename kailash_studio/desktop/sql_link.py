@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from PySide6.QtCore import QObject
+from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMessageBox, QWidget
 
 from kailash_studio.desktop.editors.sql_workbench import SqlWorkbench
@@ -62,6 +63,7 @@ class SqlLink(QObject):
         icons: Icons,
         say: Callable[[str], None],
         run_id: Callable[[], str],
+        actions: Sequence[QAction],
         window: QWidget,
     ) -> None:
         """Link them.
@@ -74,10 +76,11 @@ class SqlLink(QObject):
             icons: Icons.
             say: Shows a sentence for a while.
             run_id: The run whose tables are looked at, or empty.
+            actions: Those of the window whose keys hold in an editor too.
             window: Parent of the editors.
         """
         super().__init__(window)
-        self._run_id, self._seen_run = run_id, ""
+        self._run_id, self._seen_run, self._actions = run_id, "", list(actions)
         self._session, self._engine, self._inspector, self._say = session, engine, inspector, say
         self._theme, self._icons, self._window = theme, icons, window
         self._open: dict[tuple[str, str], _Open] = {}
@@ -101,6 +104,7 @@ class SqlLink(QObject):
         bench = SqlWorkbench(self._theme, self._icons, node_id, name.replace("_", " "), self._window)
         opened = _Open(bench, f"sql-{self._number}", node_id, name)
         self._open[node_id, name] = opened
+        bench.addActions(self._actions)
         bench.committed.connect(lambda text: self._set(opened, name, text))
         bench.values_changed.connect(lambda given: self._values_changed(opened, given))
         bench.check_wanted.connect(lambda: self._check(opened))
@@ -175,7 +179,7 @@ class SqlLink(QObject):
 
     def _commit_all(self) -> None:
         for opened in list(self._open.values()):
-            opened.bench.editor.commit()
+            opened.bench.settle()
 
     def close(self) -> None:
         """Close all editors; what is typed in them is committed first."""

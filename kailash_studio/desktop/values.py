@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from kailash_studio.desktop.engine import Engine
@@ -61,13 +61,14 @@ class PortValues:
 class Values:
     """Asks for pages, profiles, cells and copies; see ``runtime.table_requests``."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, name_in_run: Callable[[str, str], str] | None = None) -> None:
+        """Ask an engine; ``name_in_run``: the name of a node in a run, where that may be another one by now."""
+        self._engine, self._name_in_run = engine, name_in_run
         self._ticket = 0
 
     def of(self, run_id: str, node: str, output: str) -> PortValues:
         """Who asks about the value of an output."""
-        return PortValues(self, run_id, node, output)
+        return PortValues(self, run_id, self._name_in_run(run_id, node) if self._name_in_run else node, output)
 
     async def ask(self, do: str, **words: Any) -> dict[str, Any]:
         """Ask with a ticket, so that what nobody waits for any more need not be begun.

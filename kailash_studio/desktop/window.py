@@ -122,7 +122,15 @@ class MainWindow(QMainWindow):
         self.operations_link.connections_known.connect(self.session.know_connections)
         self.operations_link.connections_known.connect(self.inspector_link.offer_connections)
         self.sql_link = SqlLink(
-            self.session, self.engine, self.inspector, theme, self.icons, self.say, self._shown_run, self
+            self.session,
+            self.engine,
+            self.inspector,
+            theme,
+            self.icons,
+            self.say,
+            self._shown_run,
+            [self.actions_by_name[name] for name in ("save", "save_as", "run", "stop")],
+            self,
         )
         self.editing.fill_palette(self.palette_panel)
         self._connect()

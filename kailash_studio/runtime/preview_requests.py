@@ -7,7 +7,10 @@ do               with                         ok
 ===============  ===========================  ==================================================================
 preview          ``workflow``, ``node``;      ``outputs``: pages, ``more``: those with more rows, ``whole``:
                  ``run_id``: what it was      made of all rows of its inputs, ``kind``; or ``problem``; and
-                 given, or empty              ``columns``: the names at each input that is a table
+                 given, or empty;             ``columns``: the names at each input that is a table
+                 ``names``: those that nodes
+                 had in that run, by those
+                 of now, where they differ
 preview_reading  the same, of a node that     the same
                  reads a file; ``folder``
 ===============  ===========================  ==================================================================
@@ -65,10 +68,10 @@ class PreviewRequests:
 
     def _preview(self, request: Mapping[str, Any], folder: Path | None) -> asyncio.Future[Answer]:
         workflow, node, run_id = read(request["workflow"]).workflow, request["node"], request["run_id"]
-        placed = workflow.node(node)
+        placed, names = workflow.node(node), request.get("names", {})
         inputs: dict[str, list[Any]] = {}
         for connection in workflow.incoming(node):
-            outputs = self._find(run_id, connection.source) if run_id else None
+            outputs = self._find(run_id, names.get(connection.source, connection.source)) if run_id else None
             if outputs is not None and connection.output in outputs:
                 start = f"{connection.source}.{connection.output}"
                 value = step_into(outputs[connection.output], connection.path, start)

@@ -117,6 +117,11 @@ class ParameterGrid(QTableWidget):
         )
         self.cellChanged.connect(self._cell_changed)
 
+    def settle(self) -> None:
+        """Take the value that is being written; its cell takes it when the keyboard goes back to the table."""
+        if self.state() == QAbstractItemView.State.EditingState:
+            self.setFocus()
+
     def show_parameters(
         self,
         asked: Sequence[tuple[str, str]],

@@ -371,6 +371,11 @@ class SqlWorkbench(QDialog):
         self.place.setText(f"Line {cursor.blockNumber() + 1}, column {cursor.positionInBlock() + 1}")
 
     # ------------------------------------------------------------------ what the person does
+    def settle(self) -> None:
+        """Hand over what is typed: the statement, and the value that is being written."""
+        self.editor.commit()
+        self.grid.settle()
+
     def run(self) -> None:
         """Ask for a test run."""
         if not self.busy:

@@ -16,6 +16,7 @@ from fakes.black_hole import silent_listener
 from fakes.stalls import StallMeter
 from fakes.waiting import until
 from PySide6.QtCore import QCoreApplication, QEvent, Qt
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QMessageBox
 from qasync import QEventLoop
@@ -101,6 +102,44 @@ def test_an_analyst_writes_a_statement(window: MainWindow, sit: Sit, with_databa
         assert bench.text() == "SELECT 1"
         bench.close()
         assert window.sql_link.benches() == []
+
+    sit(sitting())
+
+
+def test_the_keys_of_save_and_run_hold_in_the_editor(
+    loop: QEventLoop, window: MainWindow, sit: Sit, tmp_path: Path
+) -> None:
+    file, session = tmp_path / "flow.kailash.json", window.session
+    node = session.add_node("AsyncSQLDatabaseNode", (0, 0), {"query": "SELECT $1"})
+    session.save(file)
+    done: list[str] = []
+    for name in ("save", "run"):
+        window.actions_by_name[name].triggered.connect(
+            lambda _=False, name=name: done.append(f"{name} {parameters(window, node)['query']}")
+        )
+
+    async def sitting() -> None:
+        bench = window.sql_link.open(node, "query")
+        bench.activateWindow()
+        await until(lambda: QGuiApplication.focusWindow() is bench.windowHandle())
+        rewrite(bench, "SELECT 2")
+        QTest.keyClick(bench.editor, Qt.Key.Key_S, _CONTROL)
+        assert done == ["save SELECT 2"]
+        assert '"SELECT 2"' in file.read_text(encoding="utf-8")
+        rewrite(bench, "SELECT 3")
+        QTest.keyClick(bench.editor, Qt.Key.Key_F5)
+        assert done == ["save SELECT 2", "run SELECT 3"]
+        await until(lambda: not window.runs.running)
+        bench.grid.show_parameters([("$1", "")], Given(), {})
+        bench.grid.setCurrentCell(0, 2)
+        bench.grid.setFocus()
+        QTest.keyClick(bench.grid, Qt.Key.Key_Return)
+        field = bench.grid.focusWidget()
+        assert field is not None
+        QTest.keyClicks(field, "Growth")
+        QTest.keyClick(field, Qt.Key.Key_S, _CONTROL)
+        assert parameters(window, node)["params"] == ["Growth"]
+        assert "Growth" in file.read_text(encoding="utf-8"), "what is being written is saved too"
 
     sit(sitting())
 
