@@ -8,6 +8,7 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
 
 from kailash_studio.desktop.canvas import NODE_TYPE_MIME
+from kailash_studio.desktop.dialogs.chooser import Chooser
 from kailash_studio.desktop.window import MainWindow
 
 _LEFT, _NONE = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
@@ -103,3 +104,15 @@ def test_a_node_that_is_added_while_a_connection_is_selected_is_put_on_it(pair: 
     pair.palette_panel.add_requested.emit("CSVReaderNode")
     assert list(pair.session.workflow.connections) == [KEY], "it takes nothing: it is only placed"
     assert "csv_reader_2" in pair.session.workflow.nodes
+
+
+def test_tab_puts_the_node_that_is_chosen_on_the_selected_connection(pair: MainWindow) -> None:
+    pair.activateWindow()
+    pair.canvas.viewer.setFocus()
+    pair.canvas.select_connection(KEY)
+    QTest.keyClick(pair.canvas.viewer, Qt.Key.Key_Tab)
+    chooser = pair.findChild(Chooser)
+    assert chooser is not None
+    QTest.keyClicks(chooser._field, "distinct")
+    QTest.keyClick(chooser._field, Qt.Key.Key_Return)
+    assert sorted(pair.session.workflow.connections) == BETWEEN
