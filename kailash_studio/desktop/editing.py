@@ -13,6 +13,7 @@ from kailash_studio.desktop.actions import ACTIONS
 from kailash_studio.desktop.canvas import Canvas
 from kailash_studio.desktop.dialogs.chooser import Choice, choose
 from kailash_studio.desktop.icons import Icons
+from kailash_studio.desktop.inserting import Inserting
 from kailash_studio.desktop.panels.palette import Palette, PaletteEntry
 from kailash_studio.desktop.session import Session
 from kailash_studio.desktop.theme import Theme
@@ -45,6 +46,7 @@ class Editing(QObject):
         super().__init__(window)
         self._session, self._canvas, self._icons, self._theme = session, canvas, icons, theme
         self._unfolding = unfolding
+        self._inserting = Inserting(session, canvas, unfolding, window.say, self)
         self._window = window
         self._actions: dict[str, QAction] = {}
         self._connection = ""  # the selected connection
@@ -88,7 +90,8 @@ class Editing(QObject):
         return node_id
 
     def _add_beside(self, type_name: str) -> None:
-        self._add(type_name, *self._canvas.add_position(), self._here())
+        if not self._inserting.add_on_selected(type_name):
+            self._add(type_name, *self._canvas.add_position(), self._here())
 
     def _here(self) -> str:
         """The sub-workflow that the selection is in: that is where something new belongs."""
@@ -102,7 +105,12 @@ class Editing(QObject):
     def choose_node_type_at(self, x: float, y: float) -> None:
         """Choose a node type from a list and place a node there."""
         parent = self._canvas.frame_at(x, y)
-        choose(self._window, "Add a node…", self._type_choices(), lambda name: self._add(name, x, y, parent))
+
+        def add(name: str) -> None:
+            if not self._inserting.add_on_selected(name):
+                self._add(name, x, y, parent)
+
+        choose(self._window, "Add a node…", self._type_choices(), add)
 
     def _type_choices(self) -> list[Choice]:
         return [

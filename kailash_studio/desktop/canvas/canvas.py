@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QPoint, QRectF, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QPoint, QPointF, QRectF, QSize, QSizeF, Qt, QTimer, Signal
 from PySide6.QtGui import QHideEvent, QImage, QPainter, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
@@ -47,10 +47,14 @@ class Canvas(QWidget):
         still: Signs of running nodes stand still: what is shown is not happening now.
         fallback_refusal: Asked with (node, its fallback) while a fallback is drawn: why not, or none.
         inside: Asked for the nodes inside of one, which move with it.
+        type_fits_between: Asked with (node type, connection) whether a new node can be put on the connection.
+        node_fits_between: Asked with (node, connection) whether a card can.
         reveal: Asked to put a node on the canvas that is not there because it is inside of another.
 
     Signals:
         type_dropped: A node type came from the palette: its name, and where the new card's corner belongs.
+        type_dropped_between: A node type was dropped on a connection: its name, the key, and where the corner belongs.
+        node_dropped_between: A card was dropped on a connection: the node, the key, and where its corner was let go.
         connection_drawn: From node, output, to node, input; also when the input is occupied.
         fallback_drawn: A node, and the one that shall take over when it fails.
         fallback_dropped_on_canvas: A node whose fallback is still to be chosen, and where a new card's corner belongs.
@@ -69,6 +73,8 @@ class Canvas(QWidget):
     """
 
     type_dropped = Signal(str, float, float)
+    type_dropped_between = Signal(str, str, float, float)
+    node_dropped_between = Signal(str, str, float, float)
     connection_drawn = Signal(str, str, str, str)
     fallback_drawn = Signal(str, str)
     fallback_dropped_on_canvas = Signal(str, float, float)
@@ -91,6 +97,8 @@ class Canvas(QWidget):
         self.fallback_refusal: FallbackRefusal = lambda *_ends: None
         self.still = False
         self.inside: Callable[[str], Iterable[str]] = lambda _node: ()
+        self.type_fits_between: Callable[[str, str], bool] = lambda *_on: False
+        self.node_fits_between: Callable[[str, str], bool] = lambda *_on: False
         self.reveal: Callable[[str], None] = lambda _node: None
         self._paper = Paper(theme, icons)
         self._viewer = StudioViewer(self._paper, self)
@@ -326,14 +334,21 @@ class Canvas(QWidget):
         else:
             middle = self._viewer.visible().center()
             x, y = middle.x() - WIDTH / 2, middle.y() - 60
-        x, y = snapped(x), snapped(y)
-        mine = self._store.cards[ids[-1]].body() if ids else QRectF()
+        return self._free_place(x, y, self._store.cards[ids[-1]].body() if ids else QRectF())
+
+    def free_place(self, x: float, y: float, node_id: str = "") -> tuple[float, float]:
+        """Where a card lies on no other, there or below; that of a node may be where it is."""
+        return self._free_place(x, y, QRectF(x, y, 1, 1), node_id)
+
+    def _free_place(self, x: float, y: float, mine: QRectF, node_id: str = "") -> tuple[float, float]:
         taken = [
             card.body().adjusted(-DOTS, -DOTS, DOTS, DOTS)
             for card in self._store.cards.values()
-            if card.view.room is None or not card.body().contains(mine)  # the frame that the selected one is in
+            # the frame that it is in is no other card
+            if card.view.id != node_id and (card.view.room is None or not card.body().contains(mine))
         ]
-        place = QRectF(x, y, WIDTH, height(2, True))
+        size = self._store.cards[node_id].body().size() if node_id else QSizeF(WIDTH, height(2, True))
+        place = QRectF(QPointF(snapped(x), snapped(y)), size)
         while any(body.intersects(place) for body in taken):
             place.translate(0, DOTS)
         return snapped(place.left()), snapped(place.top())

@@ -104,6 +104,7 @@ class MoveCards(_Quiet):
         elif not self._was_selected:
             table.selection.set([card.view.id])
         moved = table.with_inside(table.selection.ids())
+        self._line: ConnectionLine | None = None  # what it would be put on
         self._places = {i: (table.store.cards[i].left, table.store.cards[i].top) for i in moved}
 
     def move(self, point: QPointF) -> None:
@@ -120,11 +121,28 @@ class MoveCards(_Quiet):
         dy = snapped(place[1] + offset.y() / zoom) - place[1]
         for node_id, (x, y) in self._places.items():
             self._table.store.move_node(node_id, x + dx, y + dy)
+        self._mark(self._line_under(point))
+
+    def _line_under(self, point: QPointF) -> ConnectionLine | None:
+        """The connection that the card would be put on, were it let go now."""
+        line = self._table.viewer.line_under(point, self._card) if len(self._places) == 1 else None
+        fits = line is not None and self._table.canvas.node_fits_between(self._card.view.id, line.view.key)
+        return line if fits else None
+
+    def _mark(self, line: ConnectionLine | None) -> None:
+        self._line = line
+        self._table.viewer.light(line)
 
     def finish(self, point: QPointF) -> None:
         """Tell where the cards are now, or what was clicked."""
         if not self._moving:
             self._click(point)
+            return
+        line, node_id = self._line, self._card.view.id
+        self._mark(None)
+        if line is not None and node_id in self._table.store.cards:
+            card = self._table.store.cards[node_id]
+            self._table.canvas.node_dropped_between.emit(node_id, line.view.key, card.left, card.top)
             return
         cards = self._table.store.cards
         moved = {
@@ -147,6 +165,7 @@ class MoveCards(_Quiet):
 
     def cancel(self) -> None:
         """Put the cards back."""
+        self._mark(None)
         for node_id, place in self._places.items():
             if node_id in self._table.store.cards:
                 self._table.store.move_node(node_id, *place)

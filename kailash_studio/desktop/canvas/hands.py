@@ -29,6 +29,7 @@ from kailash_studio.desktop.canvas.gestures import (
     PickLine,
     Table,
 )
+from kailash_studio.desktop.canvas.line import ConnectionLine
 from kailash_studio.desktop.canvas.metrics import HEAD, RADIUS, WIDTH, height, snapped
 
 NODE_TYPE_MIME = "application/x-kailash-node-type"
@@ -199,17 +200,19 @@ class CanvasHands:
         event.setDropAction(Qt.DropAction.CopyAction)
         event.accept()
         self._ghost = self._place(event.position())
+        self._table.viewer.light(self._line_under(event))
         self._table.viewer.viewport().update()
 
     def drag_left(self) -> None:
         """Show nothing."""
         self._ghost = None
+        self._table.viewer.light(None)
         self._table.viewer.viewport().update()
 
     def drop(self, event: QDropEvent) -> None:
         """Tell what was dropped where."""
         name = _type_name(event.mimeData())
-        place = self._place(event.position())
+        place, line = self._place(event.position()), self._line_under(event)
         self.drag_left()
         if not name:
             event.ignore()
@@ -217,7 +220,16 @@ class CanvasHands:
         event.setDropAction(Qt.DropAction.CopyAction)
         event.accept()
         self._table.viewer.setFocus(Qt.FocusReason.MouseFocusReason)
-        self._table.canvas.type_dropped.emit(name, place.x(), place.y())
+        if line is not None:
+            self._table.canvas.type_dropped_between.emit(name, line.view.key, place.x(), place.y())
+        else:
+            self._table.canvas.type_dropped.emit(name, place.x(), place.y())
+
+    def _line_under(self, event: QDropEvent) -> ConnectionLine | None:
+        """The connection that what is dragged would be put on."""
+        line = self._table.viewer.line_under(event.position())
+        name = _type_name(event.mimeData())
+        return line if line is not None and self._table.canvas.type_fits_between(name, line.view.key) else None
 
     def _place(self, point: QPointF) -> QPointF:
         """Where a card's corner is when the cursor holds the middle of its heading."""

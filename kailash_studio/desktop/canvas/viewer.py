@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 _SCENE = QRectF(-1e6, -1e6, 2e6, 2e6)
 _FIT_MARGIN = 48
 _NO_GRID = 0
+_DROP_REACH = 14  # px around a connection in which a card is dropped on it
 _LOOSE = 3
 """How much larger than its parts a rectangle may be that is painted instead of them."""
 
@@ -246,6 +247,17 @@ class StudioViewer(NodeViewer):
             return Hit(line=nearest)
         return Hit()
 
+    def line_under(self, point: QPointF, card: NodeCard | None = None) -> ConnectionLine | None:
+        """The connection at a point of the viewport where a card lies on none other, or is that card."""
+        at = self.to_scene(point)
+        cards, lines = self._near(at, _DROP_REACH / self.zoom())
+        if any(each is not card and each.view.room is None and each.grip().contains(at) for each in cards):
+            return None
+        lines = [line for line in lines if line.view.kind == "data"]
+        nearest = min(lines, key=lambda line: line.distance(at.x(), at.y()), default=None)
+        near = nearest is not None and nearest.distance(at.x(), at.y()) <= _DROP_REACH / self.zoom()
+        return nearest if near else None
+
     def _near(self, at: QPointF, reach: float) -> tuple[list[NodeCard], list[ConnectionLine]]:
         square = QRectF(at.x() - reach, at.y() - reach, 2 * reach, 2 * reach)
         items = self.scene().items(square, Qt.ItemSelectionMode.IntersectsItemBoundingRect)
@@ -256,6 +268,11 @@ class StudioViewer(NodeViewer):
         return self._near(at, reach)[0]
 
     # ------------------------------------------------------------------ emphasis
+    def light(self, line: ConnectionLine | None) -> None:
+        """Emphasise the connection that something would be dropped on, and nothing else."""
+        if line is not self._hovered_line:
+            self.hover(Hit(line=line))
+
     def hover(self, hit: Hit) -> None:
         """Emphasise what is under the mouse."""
         if hit.line is not self._hovered_line:
