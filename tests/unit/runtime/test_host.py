@@ -32,8 +32,8 @@ def test_a_letter_is_listed_looked_at_replayed_and_resolved(document: str, tmp_p
         await until(lambda m: m.get("update", {}).get("run_id") == run and m["update"].get("letters"))
         grouped = await ask("dead_letters", state="new", text="RISKY", limit=10, groups=True)
         assert grouped["total"] == 1
-        ((alike, count, node, error, first, last, newest),) = grouped["groups"]
-        assert (count, node, first) == (1, "risky", last)
+        ((alike, count, node, error, first, last, newest, *of),) = grouped["groups"]
+        assert (count, node, first, of) == (1, "risky", last, ["nightly", 1])
         listed = await ask("dead_letters", state="new", fingerprint=alike, limit=10)
         ((letter_id, _, workflow, node, error, tries, state),) = listed["rows"]
         assert letter_id == newest
