@@ -73,15 +73,16 @@ class HistoryLink(QObject):
     def _updated(self, update: dict[str, Any]) -> None:
         if update.get("kept"):
             self._refresh()
-            current = self._runs.current
-            if current is not None and current.run_id == update["run_id"]:
-                self._kept, self._followed = current.run_id, ""
+            current, run_id = self._runs.current, update["run_id"]
+            if self._runs.starting or (current is not None and current.run_id == run_id):
+                self._kept, self._followed = run_id, ""  # a short run is kept before the answer that names it
                 self._follow()
 
     def _run_changed(self) -> None:
         if self._runs.current is None and self._of_window:  # another workflow is open: that run is not its last one
             self._wanted_timeline, self._of_window = "", False
             self._timeline.show_nothing()
+        self._follow()
 
     def _follow(self) -> None:
         """Bring a timeline that is open to the last run of this window, unless another one is looked at."""

@@ -88,6 +88,11 @@ class Runs(QObject):
         """Whether a run is starting or under way."""
         return self._starting or (self.current is not None and self.current.state == "running")
 
+    @property
+    def starting(self) -> bool:
+        """Whether a run is asked for whose id is not known yet."""
+        return self._starting
+
     def stopped(self) -> dict[str, dict[str, Any]]:
         """The states of the nodes that stand still."""
         return dict(self.current.stopped) if self.current is not None and self.running else {}
