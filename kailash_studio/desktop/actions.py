@@ -16,6 +16,7 @@ Need = Literal[
     "no run, or one that waits", "running", "last run", "real run", "undo", "redo", "attached", "own engine",
 ]  # fmt: skip
 _CHANGING = ("Edit", "Graph")
+_GOING_ON: tuple[Need, ...] = ("no run", "last run", "real run")  # what going on from a run needs
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,11 +169,7 @@ ACTIONS = (
         "refresh-cw",
         ("Ctrl+F5",),
         "Call what has no result that counts.",
-        needs=(
-            "no run",
-            "last run",
-            "real run",
-        ),
+        needs=_GOING_ON,
     ),
     ActionDeclaration(
         "run_from",
@@ -181,12 +178,7 @@ ACTIONS = (
         "circle-play",
         ("Alt+F5",),
         "Call the selected node and what it feeds.",
-        needs=(
-            "no run",
-            "last run",
-            "real run",
-            "node",
-        ),
+        needs=(*_GOING_ON, "node"),
     ),
     ActionDeclaration(
         "run_only",
@@ -195,12 +187,7 @@ ACTIONS = (
         "square-dashed",
         ("Alt+Shift+F5",),
         "Call the selected node alone.",
-        needs=(
-            "no run",
-            "last run",
-            "real run",
-            "node",
-        ),
+        needs=(*_GOING_ON, "node"),
     ),
     ActionDeclaration(
         "run_safe",

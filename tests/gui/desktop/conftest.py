@@ -42,6 +42,7 @@ def sit(loop: QEventLoop, window: MainWindow) -> Sit:
         window.engine.start()
         await until(lambda: window.engine.state == "ready")
         await sitting()
+        window.preview_link.close()  # nothing is asked any more when the window goes
         await asyncio.sleep(0.05)
 
     return lambda sitting: loop.run_until_complete(asyncio.wait_for(work(sitting), 90))

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pytest
-from fakes.waiting import Sit, Sitting, until
+from fakes.waiting import Sit, until
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QWidget
@@ -116,20 +115,6 @@ def test_what_is_declared_names_an_input() -> None:
                 assert row.columns_of in node_type.inputs, f"{node_type.type_name()}.{row.name}"
                 assert row.kind == "text" or (row.kind, row.item) == ("list", "text")
     assert declared >= 10
-
-
-@pytest.fixture
-def sit(sit: Sit, window: MainWindow) -> Sit:
-    """Nothing is asked any more when the window goes."""
-
-    def work(sitting: Sitting) -> None:
-        async def then_closed() -> None:
-            await sitting()
-            window.preview_link.close()
-
-        sit(then_closed)
-
-    return work
 
 
 def test_the_names_are_those_of_the_preview_above_and_of_the_last_run(

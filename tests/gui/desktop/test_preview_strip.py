@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from fakes.stalls import StallMeter
-from fakes.waiting import Sit, Sitting, until
+from fakes.waiting import Sit, until
 from PySide6.QtCore import Qt
 
 from kailash_studio.desktop.inspector.preview_strip import COLUMNS, PreviewStrip
@@ -91,20 +91,6 @@ def test_a_wide_preview_holds_nothing_up(strip: PreviewStrip, run: Any) -> None:
 
 
 # ---------------------------------------------------------------------- in the window
-@pytest.fixture
-def sit(sit: Sit, window: MainWindow) -> Sit:
-    """Nothing is asked any more when the window goes."""
-
-    def work(sitting: Sitting) -> None:
-        async def then_closed() -> None:
-            await sitting()
-            window.preview_link.close()
-
-        sit(then_closed)
-
-    return work
-
-
 def test_a_reader_shows_its_file_before_any_run_and_others_say_what_they_wait_for(
     sit: Sit, window: MainWindow, tmp_path: Path
 ) -> None:

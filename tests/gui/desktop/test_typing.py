@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes.waiting import Sit, Sitting, until
+from fakes.waiting import Sit, until
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QMessageBox, QWidget
@@ -169,20 +169,6 @@ def test_another_workflow_with_the_same_ids_gets_nothing_of_it(window: MainWindo
     window.canvas.select([node])
     assert _field(window, "rename").edit.toPlainText() == ""
     assert not window.session.unreadable()
-
-
-@pytest.fixture
-def sit(sit: Sit, window: MainWindow) -> Sit:
-    """Nothing is asked any more when the window goes."""
-
-    def work(sitting: Sitting) -> None:
-        async def then_closed() -> None:
-            await sitting()
-            window.preview_link.close()
-
-        sit(then_closed)
-
-    return work
 
 
 def test_the_run_takes_what_the_field_says(sit: Sit, window: MainWindow) -> None:
